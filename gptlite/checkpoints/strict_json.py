@@ -1,0 +1,70 @@
+"""JSON from a file one cannot trust: an object that reads the same everywhere, or an error.
+
+Python's json accepts NaN, lets the last of two equal keys win, and raises several kinds of
+exception; two programs could read such a file differently. Here each of these is a CheckpointError.
+"""
+
+import json
+import reprlib
+from typing import Any, NoReturn
+
+from gptlite.errors import CheckpointError
+
+_MAX_DIGITS = 19  # enough for 2**63 - 1; longer ones only serve to waste time
+
+# repr for messages. A file can hold names of megabytes and lists too deep for Python's own repr.
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 2
+_SHORT.maxstring = 80
+_SHORT.maxlist = 8
+
+
+def parse_object(data: bytes, source: str) -> dict[str, Any]:
+    """The JSON object in ``data``; ``source`` names it in the message of an error.
+
+    Raises:
+        CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
+            integer of more than 19 digits, or values nested too deeply.
+    """
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_unique_keys,
+            parse_constant=_no_constant,
+            parse_int=_short_int,
+        )
+    except RecursionError:
+        raise CheckpointError(f"{source}: JSON nested too deeply") from None
+    except ValueError as error:  # UnicodeDecodeError and JSONDecodeError among them
+        raise CheckpointError(f"{source}: not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise CheckpointError(f"{source}: expected a JSON object, found {shown(value)}")
+    return value
+
+
+def shown(value: object) -> str:
+    """``value`` for a message: on one line, and cut short when a file made it long or deep.
+
+    >>> shown([[[["a"]]], 2, 3, 4, 5, 6, 7, 8, 9])
+    '[[[...]], 2, 3, 4, 5, 6, 7, 8, ...]'
+    """
+    return _SHORT.repr(value)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in result:
+            raise ValueError(f"key {shown(key)} is given twice")
+        result[key] = value
+    return result
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _short_int(digits: str) -> int:
+    if len(digits.lstrip("-")) > _MAX_DIGITS:
+        raise ValueError(f"an integer of {len(digits)} digits")
+    return int(digits)

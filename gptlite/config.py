@@ -1,0 +1,88 @@
+"""The sizes of a GPT-2: six numbers that fix the shape of every array.
+
+Illustrated GPT-2, "Transformers for Language Modeling": GPT-2 comes in four sizes that differ in the
+number of decoder blocks (``n_layer``) and in the width of the residual stream (``n_embd``).
+"""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True)
+class GPTConfig:
+    """The hyper-parameters of one GPT-2, under OpenAI's names (``hparams.json``).
+
+    Attributes:
+        n_vocab: number of tokens the model knows.
+        n_ctx: number of positions, the most tokens it can look at together (the context).
+        n_embd: width of the residual stream, the length of the vector that stands for one token.
+        n_head: attention heads per block; each is ``head_dim = n_embd / n_head`` wide.
+        n_layer: number of decoder blocks.
+        layer_norm_epsilon: added to the variance in layer normalisation, so that it is never 0.
+
+    Raises:
+        TypeError: a size is not an int.
+        ValueError: a size is below 1, or ``n_embd`` is not a multiple of ``n_head``.
+    """
+
+    n_vocab: int = 50257
+    n_ctx: int = 1024
+    n_embd: int = 768
+    n_head: int = 12
+    n_layer: int = 12
+    layer_norm_epsilon: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for field in fields(self)[:5]:
+            size = getattr(self, field.name)
+            if not isinstance(size, int) or isinstance(size, bool):
+                raise TypeError(f"{field.name} must be an int, not {size!r}")
+            if size < 1:
+                raise ValueError(f"{field.name} must be at least 1, not {size}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        if not 0 < self.layer_norm_epsilon < 1:
+            raise ValueError(
+                f"layer_norm_epsilon must lie in (0, 1), not {self.layer_norm_epsilon}"
+            )
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.n_embd // self.n_head
+
+    @property
+    def n_params(self) -> int:
+        """Number of trained numbers, the output embedding being the input embedding (tied).
+
+        >>> GPTConfig.preset("gpt2").n_params
+        124439808
+        """
+        d = self.n_embd
+        attention = d * 3 * d + 3 * d + d * d + d  # c_attn, c_proj
+        mlp = d * 4 * d + 4 * d + 4 * d * d + d  # c_fc, c_proj
+        layer_norms = 2 * 2 * d  # ln_1, ln_2
+        embeddings = self.n_vocab * d + self.n_ctx * d  # wte, wpe
+        return embeddings + self.n_layer * (attention + mlp + layer_norms) + 2 * d  # ln_f
+
+    @classmethod
+    def preset(cls, name: str) -> "GPTConfig":
+        """One of OpenAI's four sizes, by its name on the hub.
+
+        >>> GPTConfig.preset("gpt2-xl").n_layer
+        48
+
+        Raises:
+            ValueError: no such size; the message lists those there are.
+        """
+        if name not in PRESETS:
+            raise ValueError(f"unknown size {name!r}; the sizes are {', '.join(PRESETS)}")
+        return PRESETS[name]
+
+
+# GPT-2 paper, table 2 (the parameter counts printed there are too small; these shapes are right).
+PRESETS = {
+    "gpt2": GPTConfig(n_embd=768, n_head=12, n_layer=12),
+    "gpt2-medium": GPTConfig(n_embd=1024, n_head=16, n_layer=24),
+    "gpt2-large": GPTConfig(n_embd=1280, n_head=20, n_layer=36),
+    "gpt2-xl": GPTConfig(n_embd=1600, n_head=25, n_layer=48),
+}

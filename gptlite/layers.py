@@ -1,0 +1,106 @@
+"""The four functions a transformer is made of besides attention: plain functions of arrays.
+
+Shapes: ``[..., n]`` is any number of leading axes (batch, seq, head) and a last axis of ``n`` numbers.
+Every function takes float32 and gives float32. The derivative of each is in ``training/backward.py``.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+# Python floats, not NumPy scalars: they never widen a float32 array.
+SQRT_2_OVER_PI = 0.7978845608028654
+
+
+def gelu(x: Array, out: Array | None = None) -> Array:
+    """Gaussian error linear unit in the tanh form GPT-2 was trained with.
+
+    ``0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))`` (Hendrycks and Gimpel 2016, equation 2).
+
+    Args:
+        x: ``[..., n]``.
+        out: where to write the result; may be ``x`` itself.
+
+    >>> gelu(np.array([1.0, 2.0, -2.0, 0.5], np.float32)).round(6).tolist()
+    [0.841192, 1.954598, -0.045402, 0.345714]
+    """
+    t = gelu_tanh(x)  # [..., n]
+    t += 1.0
+    t *= 0.5
+    return np.multiply(x, t, out=out)  # [..., n]
+
+
+def gelu_tanh(x: Array) -> Array:
+    """The tanh inside ``gelu``: ``[..., n] -> [..., n]``. The derivative of gelu needs it again."""
+    u = x * x  # [..., n]
+    u *= 0.044715 * SQRT_2_OVER_PI
+    u += SQRT_2_OVER_PI
+    u *= x
+    return np.tanh(u, out=u)
+
+
+def softmax(x: Array, out: Array | None = None) -> Array:
+    """Scores to probabilities over the last axis: positive, and summing to 1.
+
+    Article: Part 2, "2- Score". The greatest score is subtracted first, which changes nothing in the
+    result and keeps ``exp`` from overflowing.
+
+    Args:
+        x: ``[..., n]``.
+        out: where to write the result; may be ``x`` itself.
+
+    >>> softmax(np.array([-1.0, 0.0, 1.0], np.float32)).round(6).tolist()
+    [0.090031, 0.244728, 0.665241]
+    """
+    p = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)  # [..., n]
+    np.exp(p, out=p)
+    p /= p.sum(axis=-1, keepdims=True)
+    return p
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:
+    """Each vector shifted to mean 0 and scaled to variance 1, then a learned gain and shift.
+
+    Ba, Kiros and Hinton 2016, equation 4. GPT-2 norms the input of each sub-layer (pre-layer-norm)
+    and, once more, the top of the stack.
+
+    Args:
+        x: ``[..., n_embd]``.
+        weight: the gain, ``[n_embd]``.
+        bias: the shift, ``[n_embd]``.
+        epsilon: added to the variance.
+    """
+    centred, inverse_std = centre_and_scale(x, epsilon)
+    centred *= inverse_std
+    centred *= weight
+    centred += bias
+    return centred
+
+
+def centre_and_scale(x: Array, epsilon: float) -> tuple[Array, Array]:
+    """``x`` less its mean, ``[..., n_embd]``, and one over its standard deviation, ``[..., 1]``."""
+    n = x.shape[-1]
+    centred = x - x.mean(axis=-1, keepdims=True)  # [..., n_embd]
+    # einsum sums the squares without writing them down first.
+    variance = np.einsum("...i,...i->...", centred, centred)[..., None]  # [..., 1]
+    variance *= 1.0 / n
+    variance += epsilon
+    return centred, 1.0 / np.sqrt(variance)
+
+
+def linear(x: Array, weight: Array, bias: Array) -> Array:
+    """``x @ weight + bias``: what GPT-2's code calls a one-wide convolution (conv1d).
+
+    Args:
+        x: ``[..., n_in]``.
+        weight: ``[n_in, n_out]``.
+        bias: ``[n_out]``.
+
+    Returns:
+        ``[..., n_out]``.
+    """
+    # As one matrix, so that a whole batch reads the weights once.
+    y = x.reshape(-1, x.shape[-1]) @ weight  # [..., n_out]
+    y += bias
+    return y.reshape(*x.shape[:-1], weight.shape[1])

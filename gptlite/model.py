@@ -1,0 +1,465 @@
+"""GPT-2: token ids in, scores for the next token out.
+
+Read from the bottom up, as the data flows: ``GPT.__call__`` embeds the ids, sends them up a stack of
+decoder blocks and compares what comes out at the top with every token's embedding. A block is masked
+self-attention and then a two-layer network (MLP), each reading a normed copy of the residual stream
+``x`` and adding its answer to it.
+
+Shapes, on every line that makes an array:
+
+    batch     sequences computed side by side
+    seq       positions computed in this call
+    total     positions that can be attended to: those in the cache, then the ``seq`` new ones
+    head      attention heads; head * head_dim = n_embd
+    n_embd    width of the residual stream
+    n_vocab   tokens
+
+Radford et al. 2019 (GPT-2), section 2.3; Alammar, "The Illustrated GPT-2".
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gptlite.config import GPTConfig
+from gptlite.errors import ContextOverflowError
+from gptlite.layers import Array, gelu, layer_norm, linear, softmax
+
+Weights = Mapping[str, Array]
+Record = Callable[[str, Array], Array]
+
+# GPT-2's own "minus infinity" for scores that must not count. Being finite, it gives no NaN in the
+# rows of padding, which may look at nothing.
+MASKED = -1e10
+
+
+class Trace(dict[str, Array]):
+    """Every named intermediate array of one call, in the order they were made.
+
+    ``embed``; for each block i ``h.i.ln_1``, ``h.i.attn.q``, ``.k``, ``.v``, ``.scores`` (scaled and
+    masked), ``.weights`` (after softmax), ``.z`` (heads merged), ``.out``, ``h.i.mid`` (the residual
+    stream after attention), ``h.i.ln_2``, ``h.i.mlp.fc``, ``.gelu``, ``.out``, ``h.i.out`` (the
+    stream after the block); then ``ln_f`` and ``logits``.
+    """
+
+    def record(self, prefix: str, name: str, array: Array) -> Array:
+        """Keep an array under ``prefix + name`` and hand it on to the computation."""
+        self[prefix + name] = array
+        return array
+
+
+def unrecorded(name: str, array: Array) -> Array:
+    """What stands in for ``Trace.record`` when nothing is to be kept."""
+    return array
+
+
+class KVCache:
+    """Keys and values of the positions already computed, so that none is computed twice.
+
+    Article: "Evaluation Time: Processing One Token at a Time". The room for ``n_ctx`` positions is
+    reserved at once; a step writes its own positions and copies nothing.
+
+    Attributes:
+        keys, values: ``[n_layer, batch, head, n_ctx, head_dim]``, the first ``length`` positions valid.
+        length: number of positions held.
+    """
+
+    def __init__(self, config: GPTConfig, batch: int = 1) -> None:
+        if batch < 1:
+            raise ValueError(f"a cache needs a batch of at least 1, not {batch}")
+        shape = (config.n_layer, batch, config.n_head, config.n_ctx, config.head_dim)
+        self.keys: Array = np.empty(shape, np.float32)
+        self.values: Array = np.empty(shape, np.float32)
+        self.length = 0
+
+    @property
+    def batch(self) -> int:
+        """Number of sequences held side by side."""
+        return self.keys.shape[1]
+
+    def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
+        """Write the new positions of one layer; give back all positions of that layer.
+
+        Args:
+            layer: index of the block.
+            k, v: ``[batch, head, seq, head_dim]``.
+
+        Returns:
+            Two views ``[batch, head, total, head_dim]``.
+        """
+        start, total = self.length, self.length + k.shape[2]
+        self.keys[layer, :, :, start:total] = k
+        self.values[layer, :, :, start:total] = v
+        return self.keys[layer, :, :, :total], self.values[layer, :, :, :total]
+
+
+# ---- Masked self-attention ----------------------------------------------------------------------
+
+
+def split_heads(x: Array, n_head: int) -> Array:
+    """``[batch, seq, n_embd] -> [batch, head, seq, head_dim]``, a view.
+
+    Article: "1.5- Splitting into attention heads".
+    """
+    batch, seq, n_embd = x.shape
+    return x.reshape(batch, seq, n_head, n_embd // n_head).swapaxes(1, 2)
+
+
+def queries_keys_values(x: Array, p: Weights, n_head: int) -> tuple[Array, Array, Array]:
+    """One multiplication by ``c_attn`` makes query, key and value of every head of every position.
+
+    Article: "1- Creating queries, keys, and values".
+
+    Returns:
+        Three views ``[batch, head, seq, head_dim]``.
+    """
+    qkv = linear(x, p["attn.c_attn.weight"], p["attn.c_attn.bias"])  # [batch, seq, 3 * n_embd]
+    n_embd = x.shape[-1]
+    q, k, v = (qkv[..., i * n_embd : (i + 1) * n_embd] for i in range(3))  # [batch, seq, n_embd]
+    return split_heads(q, n_head), split_heads(k, n_head), split_heads(v, n_head)
+
+
+def causal_mask(seq: int, total: int) -> NDArray[np.bool_]:
+    """Which positions each new one may look at: itself and those before it.
+
+    Article: "The Illustrated Masked Self-Attention". Counted from the lower right corner: the last
+    new position is the last of all, whatever came before from a cache.
+
+    Returns:
+        ``[seq, total]``, True where looking is allowed.
+
+    >>> causal_mask(2, 4).astype(int).tolist()
+    [[1, 1, 1, 0], [1, 1, 1, 1]]
+    """
+    return np.tri(seq, total, total - seq, dtype=bool)
+
+
+def additive_mask(seq: int, total: int, attention_mask: NDArray[np.bool_] | None) -> Array | None:
+    """What to add to the scores: 0 where looking is allowed, ``MASKED`` elsewhere.
+
+    Args:
+        attention_mask: ``[batch, total]``, False at padding.
+
+    Returns:
+        ``[seq, total]`` or ``[batch, 1, seq, total]``; None where nothing is masked, as when a single
+        new position looks back on all the others.
+    """
+    if attention_mask is None and seq == 1:
+        return None
+    allowed = causal_mask(seq, total)  # [seq, total]
+    if attention_mask is not None:
+        allowed = allowed & attention_mask[:, None, None, :]  # [batch, 1, seq, total]
+    return np.where(allowed, np.float32(0), np.float32(MASKED))
+
+
+def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
+    """How much each new position wants of each position: query times key, scaled, masked.
+
+    Article: "2- Scoring". Without ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), which the
+    article leaves out, the softmax of long vectors' products would all but pick one position.
+
+    Args:
+        q: ``[batch, head, seq, head_dim]``.
+        k: ``[batch, head, total, head_dim]``.
+        mask: what ``additive_mask`` gave.
+
+    Returns:
+        ``[batch, head, seq, total]``.
+    """
+    # Scaling the queries is less work than scaling the scores.
+    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
+    if mask is not None:
+        scores += mask
+    return scores
+
+
+def weighted_values(weights: Array, v: Array) -> Array:
+    """Each position's mixture of values, the heads side by side again.
+
+    Article: "3- Sum" and "3.5- Merge attention heads".
+
+    Args:
+        weights: ``[batch, head, seq, total]``.
+        v: ``[batch, head, total, head_dim]``.
+
+    Returns:
+        ``[batch, seq, n_embd]``.
+    """
+    batch, n_head, seq, _ = weights.shape
+    z = np.empty((batch, seq, n_head * v.shape[-1]), v.dtype)  # [batch, seq, n_embd]
+    # Every head writes its product into its own columns, which merges them without a copy.
+    np.matmul(weights, v, out=split_heads(z, n_head))
+    return z
+
+
+def attention(
+    x: Array,
+    p: Weights,
+    config: GPTConfig,
+    mask: Array | None,
+    cache: Callable[[Array, Array], tuple[Array, Array]] | None,
+    record: Record,
+) -> Array:
+    """Masked self-attention: each position gathers what it needs from those before it.
+
+    Article: "GPT-2 Masked Self-Attention". ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
+    """
+    q, k, v = queries_keys_values(x, p, config.n_head)  # [batch, head, seq, head_dim]
+    if cache is not None:
+        k, v = cache(k, v)  # [batch, head, total, head_dim]
+    q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
+    scores = record("attn.scores", attention_scores(q, k, mask))  # [batch, head, seq, total]
+    in_place = scores if record is unrecorded else None
+    weights = record("attn.weights", softmax(scores, out=in_place))  # [batch, head, seq, total]
+    z = record("attn.z", weighted_values(weights, v))  # [batch, seq, n_embd]
+    # Article: "4- Projecting": the heads' findings, mixed.
+    out = linear(z, p["attn.c_proj.weight"], p["attn.c_proj.bias"])  # [batch, seq, n_embd]
+    return record("attn.out", out)
+
+
+# ---- The rest of the block, and the stack -------------------------------------------------------
+
+
+def mlp(x: Array, p: Weights, record: Record) -> Array:
+    """Each position by itself: out to four times the width, a bend, and back.
+
+    Article: "GPT-2 Fully-Connected Neural Network", layers #1 and #2.
+    ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
+    """
+    fc = linear(x, p["mlp.c_fc.weight"], p["mlp.c_fc.bias"])  # [batch, seq, 4 * n_embd]
+    fc = record("mlp.fc", fc)
+    in_place = fc if record is unrecorded else None
+    bent = record("mlp.gelu", gelu(fc, out=in_place))  # [batch, seq, 4 * n_embd]
+    out = linear(bent, p["mlp.c_proj.weight"], p["mlp.c_proj.bias"])  # [batch, seq, n_embd]
+    return record("mlp.out", out)
+
+
+def decoder_block(
+    x: Array,
+    p: Weights,
+    config: GPTConfig,
+    mask: Array | None,
+    cache: Callable[[Array, Array], tuple[Array, Array]] | None,
+    record: Record,
+) -> Array:
+    """One decoder block: the stream, plus attention's answer, plus the MLP's answer.
+
+    Article: "The Decoder-Only Block" and "A journey up the Stack".
+    ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
+    """
+    epsilon = config.layer_norm_epsilon
+    normed = record("ln_1", layer_norm(x, p["ln_1.weight"], p["ln_1.bias"], epsilon))
+    x = record("mid", x + attention(normed, p, config, mask, cache, record))
+    normed = record("ln_2", layer_norm(x, p["ln_2.weight"], p["ln_2.bias"], epsilon))
+    return record("out", x + mlp(normed, p, record))
+
+
+class GPT:
+    """A GPT-2: its sizes and its weights.
+
+    Attributes:
+        config: the sizes.
+        parameters: ``{name: array}`` in the order of the forward pass, named as in the ecosystem's
+            files. The mapping is read-only; the arrays in it may be changed in place.
+    """
+
+    def __init__(self, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
+        """Take the arrays as they are, without a copy.
+
+        Raises:
+            ValueError: a parameter is missing, unknown, or not float32 of the expected shape.
+        """
+        shapes = parameter_shapes(config)
+        if parameters.keys() != shapes.keys():
+            names = sorted(parameters.keys() ^ shapes.keys())
+            raise ValueError(f"parameters missing or unknown: {', '.join(names[:5])}")
+        for name, shape in shapes.items():
+            array = parameters[name]
+            if array.shape != shape or array.dtype != np.float32:
+                found = f"{array.dtype} {list(array.shape)}"
+                raise ValueError(f"{name}: expected float32 {list(shape)}, found {found}")
+        self.config = config
+        self.parameters: Mapping[str, Array] = MappingProxyType({n: parameters[n] for n in shapes})
+        # The same arrays block by block, so that a block's code need not know its number.
+        self.blocks: list[Weights] = [{} for _ in range(config.n_layer)]
+        for name in shapes:
+            if name.startswith("h."):
+                _, layer, leaf = name.split(".", 2)
+                self.blocks[int(layer)][leaf] = parameters[name]  # type: ignore[index]
+
+    def __call__(
+        self,
+        ids: ArrayLike,
+        cache: KVCache | None = None,
+        trace: Trace | None = None,
+        attention_mask: ArrayLike | None = None,
+        logits_to_keep: int | None = None,
+    ) -> Array:
+        """Scores for the token after each position.
+
+        Article: "A Deeper Look Inside", from "Input Encoding" to "Model Output".
+
+        Args:
+            ids: token ids, int ``[seq]`` or ``[batch, seq]``.
+            cache: positions computed before, which ``ids`` continue; the new ones are added to it.
+            trace: where to keep every intermediate array.
+            attention_mask: ``[batch, total]``, 1 for tokens and 0 for padding on their left;
+                positions are counted from the first token of each row.
+            logits_to_keep: compute the scores of only so many last positions.
+
+        Returns:
+            Logits, float32 ``[batch, seq, n_vocab]``.
+
+        Raises:
+            TypeError: ids are not integers.
+            ValueError: no ids, an id out of range, or a shape that does not fit the cache or mask.
+            ContextOverflowError: more positions than ``n_ctx``.
+        """
+        ids = self._checked(ids, cache)  # [batch, seq]
+        start = 0 if cache is None else cache.length
+        seq, total = ids.shape[1], start + ids.shape[1]
+        positions: NDArray[Any] = np.arange(start, total)  # [seq]
+        padding = None
+        if attention_mask is not None:
+            padding = np.asarray(attention_mask).astype(bool)  # [batch, total]
+            if padding.shape != (ids.shape[0], total):
+                expected, found = [ids.shape[0], total], list(padding.shape)
+                raise ValueError(f"attention_mask: expected shape {expected}, found {found}")
+            positions = np.maximum(padding.cumsum(axis=1) - 1, 0)[:, start:]  # [batch, seq]
+        mask = additive_mask(seq, total, padding)  # [seq, total] or [batch, 1, seq, total]
+
+        top = unrecorded if trace is None else partial(trace.record, "")
+        # Article: "Input Encoding": which token, plus which position.
+        x = self.parameters["wte.weight"][ids]  # [batch, seq, n_embd]
+        x += self.parameters["wpe.weight"][positions]
+        x = top("embed", x)
+        for i, block in enumerate(self.blocks):
+            record = unrecorded if trace is None else partial(trace.record, f"h.{i}.")
+            append = None if cache is None else partial(cache.append, i)
+            x = decoder_block(x, block, self.config, mask, append, record)
+        if cache is not None:
+            cache.length = total
+        if logits_to_keep is not None:
+            x = x[:, -logits_to_keep:]
+        gain, shift = self.parameters["ln_f.weight"], self.parameters["ln_f.bias"]
+        x = top("ln_f", layer_norm(x, gain, shift, self.config.layer_norm_epsilon))
+        return top("logits", self.unembed(x))
+
+    def unembed(self, x: Array) -> Array:
+        """Compare a vector with every token's embedding: ``[..., n_embd] -> [..., n_vocab]``.
+
+        Article: "Model Output". The input embedding serves again (tied weights).
+        """
+        wte = self.parameters["wte.weight"]  # [n_vocab, n_embd]
+        logits = x.reshape(-1, x.shape[-1]) @ wte.T  # [..., n_vocab]
+        return logits.reshape(*x.shape[:-1], wte.shape[0])
+
+    def _checked(self, ids: ArrayLike, cache: KVCache | None) -> NDArray[np.integer[Any]]:
+        """The ids as ``[batch, seq]``, or the error that names what is wrong with them."""
+        array = np.asarray(ids)
+        if array.size == 0:
+            raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
+        if not np.issubdtype(array.dtype, np.integer):
+            raise TypeError(f"token ids must be integers, not {array.dtype}")
+        if array.ndim not in (1, 2):
+            raise ValueError(f"token ids must be [seq] or [batch, seq], not {list(array.shape)}")
+        array = np.atleast_2d(array)  # [batch, seq]
+        for bad in (array.min(), array.max()):
+            if not 0 <= bad < self.config.n_vocab:
+                raise ValueError(f"token id {bad} is outside 0 to {self.config.n_vocab - 1}")
+        room = self.config.n_ctx
+        if cache is not None:
+            if cache.batch != array.shape[0]:
+                raise ValueError(f"the cache holds a batch of {cache.batch}, not {array.shape[0]}")
+            room -= cache.length
+        if array.shape[1] > room:
+            held = "" if cache is None else f", of which the cache holds {cache.length}"
+            raise ContextOverflowError(
+                f"{array.shape[1]} tokens do not fit: the model has {self.config.n_ctx} "
+                f"positions{held}, so {room} fit"
+            )
+        return array
+
+    @classmethod
+    def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
+        """An untrained model, its weights drawn as OpenAI's code draws them.
+
+        Normal with standard deviation 0.02 (0.01 for positions), biases 0, gains 1. The two matrices
+        of each block that write to the residual stream are drawn smaller by ``1/sqrt(2 * n_layer)``,
+        so that the stream does not grow with depth (GPT-2 paper, section 2.3).
+        """
+        rng = np.random.default_rng(seed)
+        parameters: dict[str, Array] = {}
+        for name, shape in parameter_shapes(config).items():
+            if name.endswith("bias"):
+                parameters[name] = np.zeros(shape, np.float32)
+            elif len(shape) == 1:
+                parameters[name] = np.ones(shape, np.float32)
+            else:
+                std = 0.01 if name == "wpe.weight" else 0.02
+                if name.endswith("c_proj.weight"):
+                    std /= (2 * config.n_layer) ** 0.5
+                parameters[name] = rng.standard_normal(shape, np.float32)
+                parameters[name] *= std
+        return cls(config, parameters)
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "GPT":
+        """Load a trained model: the storyteller that ships (None), or a directory's.
+
+        Raises:
+            ValueError: an unknown name.
+            CheckpointError: a file is missing or not what it should be.
+        """
+        from gptlite.checkpoints import locate, read_checkpoint
+
+        return cls(*read_checkpoint(locate(name_or_path)))
+
+    def save_pretrained(self, directory: str | os.PathLike[str], dtype: str = "float32") -> None:
+        """Write ``config.json`` and ``model.safetensors``, as Hugging Face transformers does.
+
+        Args:
+            directory: made if it is not there.
+            dtype: "float32", or "float16" for files of half the size.
+
+        Raises:
+            ValueError: another dtype.
+            OSError: the directory cannot be written.
+        """
+        from gptlite.checkpoints import write_checkpoint
+
+        write_checkpoint(directory, self.config, self.parameters, dtype)
+
+
+def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """Every parameter's name and shape, in the order of the forward pass.
+
+    Article: "You've Made It!", whose table this is (less its two slips: see ``config.n_params``).
+    """
+    d = config.n_embd
+    shapes: dict[str, tuple[int, ...]] = {
+        "wte.weight": (config.n_vocab, d),
+        "wpe.weight": (config.n_ctx, d),
+    }
+    for i in range(config.n_layer):
+        for leaf, shape in {
+            "ln_1.weight": (d,),
+            "ln_1.bias": (d,),
+            "attn.c_attn.weight": (d, 3 * d),
+            "attn.c_attn.bias": (3 * d,),
+            "attn.c_proj.weight": (d, d),
+            "attn.c_proj.bias": (d,),
+            "ln_2.weight": (d,),
+            "ln_2.bias": (d,),
+            "mlp.c_fc.weight": (d, 4 * d),
+            "mlp.c_fc.bias": (4 * d,),
+            "mlp.c_proj.weight": (4 * d, d),
+            "mlp.c_proj.bias": (d,),
+        }.items():
+            shapes[f"h.{i}.{leaf}"] = shape
+    return shapes | {"ln_f.weight": (d,), "ln_f.bias": (d,)}

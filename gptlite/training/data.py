@@ -1,0 +1,132 @@
+"""From text files to batches: the texts as one long file of token ids, read through a memory map.
+
+A window is ``n_ctx`` tokens of that file and, for the last of them to predict, the one after.
+"""
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptlite.files import write_atomically
+from gptlite.tokenizer import Tokenizer
+
+Ids = NDArray[np.integer[Any]]
+
+
+def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """The files named, and the ``*.txt`` files of the directories named, in order of name.
+
+    Raises:
+        FileNotFoundError: a path does not exist, or a directory holds no text file.
+    """
+    files: list[Path] = []
+    for path in map(Path, paths):
+        if path.is_dir():
+            found = sorted(file for file in path.glob("*.txt") if file.is_file())
+            if not found:
+                raise FileNotFoundError(f"{path}: no .txt file in this directory")
+            files += found
+        elif path.is_file():
+            files.append(path)
+        else:
+            raise FileNotFoundError(f"{path}: no such file or directory")
+    return files
+
+
+def read_text(path: Path) -> str:
+    """A file's text, its line ends as they are.
+
+    Raises:
+        ValueError: it is empty, or not UTF-8; the message says where.
+        OSError: it cannot be read.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}") from None
+    if not text:
+        raise ValueError(f"{path}: the file is empty")
+    return text
+
+
+def read_texts(files: Iterable[Path]) -> Iterator[str]:
+    """The files' texts, one at a time, so that a corpus need not fit in memory."""
+    return map(read_text, files)
+
+
+def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> None:
+    """Encode every file as one document, ``<|endoftext|>`` before each, into one NumPy file.
+
+    GPT-2 saw its documents so: the token tells it that what stands before is another text's.
+    """
+    from tqdm import tqdm
+
+    dtype = np.uint16 if tokenizer.n_vocab <= 1 << 16 else np.uint32
+    documents = []
+    for text in tqdm(read_texts(files), "encoding", len(files), unit="file", disable=None):
+        documents.append(np.array([tokenizer.eot, *tokenizer.encode(text)], dtype))  # [tokens]
+    with write_atomically(path) as file:
+        np.save(file, np.concatenate(documents))
+
+
+def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
+    """The ids of a token file, ``[tokens]``, read from the disk as they are used.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is not a token file, holds an id the model does not know, or is too short.
+    """
+    try:
+        tokens: Ids = np.lib.format.open_memmap(path, mode="r")
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # as with state.npz: damaged headers come out as many kinds
+        raise ValueError(f"{path}: not a token file ({type(error).__name__}: {error})") from error
+    if tokens.ndim != 1 or tokens.dtype not in (np.uint16, np.uint32):
+        found = f"{tokens.dtype} {list(tokens.shape)}"
+        raise ValueError(f"{path}: expected uint16 or uint32 [tokens], found {found}")
+    if len(tokens) <= n_ctx:
+        raise ValueError(
+            f"{path}: {len(tokens)} tokens are too few for a context of {n_ctx}: "
+            "give more text, or a smaller context"
+        )
+    if tokens.max() >= n_vocab:
+        raise ValueError(f"{path}: token id {tokens.max()} is outside 0 to {n_vocab - 1}")
+    return tokens
+
+
+def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple[Ids, Ids]:
+    """The batch of a step, a function of the step alone: nothing to save, nothing to lose.
+
+    Each pass over the corpus (epoch) cuts it into windows from a start of its own and takes each
+    window once, in an order of its own.
+
+    Args:
+        step: counted from 0.
+
+    Returns:
+        Inputs and targets ``[batch, n_ctx]``: the targets are the inputs' next tokens.
+    """
+    # One window fewer than fit (but one at least), so that there is room to start elsewhere.
+    windows_per_epoch = max(1, (len(tokens) - 1) // n_ctx - 1)
+    n_shifts = len(tokens) - n_ctx * windows_per_epoch  # the greatest reaches the last token
+    starts = []
+    for i in range(step * batch, (step + 1) * batch):
+        epoch, place = divmod(i, windows_per_epoch)
+        shift, order = _epoch_order(epoch, windows_per_epoch, n_shifts, seed)
+        starts.append(shift + n_ctx * order[place])
+    rows = np.stack([tokens[start : start + n_ctx + 1] for start in starts])  # [batch, n_ctx + 1]
+    rows = rows.astype(np.int64)
+    return rows[:, :-1], rows[:, 1:]
+
+
+@lru_cache(maxsize=1)  # only the epoch at hand
+def _epoch_order(epoch: int, n_windows: int, n_shifts: int, seed: int) -> tuple[int, Ids]:
+    """Where an epoch's first window starts, and the order its windows are taken in."""
+    rng = np.random.default_rng([seed, epoch])
+    return int(rng.integers(n_shifts)), rng.permutation(n_windows)

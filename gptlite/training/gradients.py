@@ -1,0 +1,161 @@
+"""The derivative of the loss with respect to every parameter: the forward pass, walked backwards.
+
+The trace that the views draw is the tape: each step reads the arrays that its forward step wrote,
+and lets them go when it is done with them, so that their memory serves again.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gptlite.layers import Array
+from gptlite.model import GPT, Trace
+from gptlite.training.backward import (
+    attention_backward,
+    cross_entropy,
+    embedding_backward,
+    gelu_backward,
+    layer_norm_backward,
+    linear_backward,
+)
+
+Gradients = dict[str, Array]
+
+# What no gradient reads.
+UNREAD = ("attn.scores", "attn.out", "mlp.out")
+
+
+class Tape(Trace):
+    """A trace that keeps only what the gradients read.
+
+    Attributes:
+        masks: what an array was multiplied with before it was handed on: see ``DropoutTrace``.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.masks: dict[str, Array] = {}
+
+    def record(self, prefix: str, name: str, array: Array) -> Array:
+        """Keep the array if a gradient reads it, and hand it on."""
+        return array if name in UNREAD else super().record(prefix, name, array)
+
+
+def loss_and_gradients(
+    model: GPT, ids: ArrayLike, targets: ArrayLike, trace: Trace | None = None
+) -> tuple[float, Gradients]:
+    """The mean cross-entropy of next-token prediction, and its derivative by every parameter.
+
+    GPT-1 paper, equation 1; Illustrated GPT-2, "The Illustrated Masked Self-Attention": one
+    sequence of ``seq`` tokens is ``seq`` examples.
+
+    Args:
+        ids: ``[seq]`` or ``[batch, seq]``.
+        targets: the right next token at each position, of the same shape.
+        trace: an empty ``DropoutTrace``, to train with dropout.
+
+    Returns:
+        The loss in nats per token, and ``{name: array}`` like ``model.parameters``.
+
+    Raises:
+        TypeError: ids or targets are not integers.
+        ValueError: the shapes differ, or an id or a target is out of range.
+        ContextOverflowError: more positions than ``n_ctx``.
+    """
+    ids, targets = np.atleast_2d(ids), np.atleast_2d(targets)  # [batch, seq]
+    gradients: Gradients = {}
+    loss = accumulate_gradients(model, ids, targets, targets.size, gradients, trace)
+    return loss, {name: gradients[name] for name in model.parameters}
+
+
+def accumulate_gradients(
+    model: GPT,
+    ids: NDArray[np.integer[Any]],
+    targets: NDArray[np.integer[Any]],
+    n_predictions: int,
+    gradients: Gradients,
+    trace: Trace | None = None,
+) -> float:
+    """Add one shard's share of the gradients to those of the shards before it.
+
+    Args:
+        ids, targets: ``[batch, seq]``, a part of the batch.
+        n_predictions: predictions in the whole batch, over which the loss is the mean.
+        gradients: ``{name: array}``, changed in place; empty at first.
+        trace: an empty ``DropoutTrace``, to train with dropout.
+
+    Returns:
+        The shard's share of the loss, in nats.
+    """
+    tape = Tape() if trace is None else trace
+    model(ids, trace=tape)  # refuses ids that are not token ids
+    n_vocab = model.config.n_vocab
+    if targets.shape != ids.shape:
+        raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(ids.shape)}")
+    if not np.issubdtype(targets.dtype, np.integer):
+        raise TypeError(f"targets must be integers, not {targets.dtype}")
+    for bad in (targets.min(), targets.max()):
+        if not 0 <= bad < n_vocab:
+            raise ValueError(f"target {bad} is outside 0 to {n_vocab - 1}")
+
+    def add(name: str, gradient: Array) -> None:
+        if name in gradients:
+            gradients[name] += gradient
+        else:
+            gradients[name] = gradient
+
+    def linear_step(name: str, dy: Array, x: Array) -> Array:
+        dx, dweight, dbias = linear_backward(dy, x, model.parameters[f"{name}.weight"])
+        add(f"{name}.weight", dweight)
+        add(f"{name}.bias", dbias)
+        return dx
+
+    def norm_step(name: str, dy: Array, x: Array) -> Array:
+        weight, epsilon = model.parameters[f"{name}.weight"], model.config.layer_norm_epsilon
+        dx, dweight, dbias = layer_norm_backward(dy, x, weight, epsilon)
+        add(f"{name}.weight", dweight)
+        add(f"{name}.bias", dbias)
+        return dx
+
+    masks = tape.masks if isinstance(tape, Tape) else {}
+
+    def dropout_step(name: str, dy: Array) -> Array:
+        return dy * masks.pop(name) if name in masks else dy
+
+    logits = tape.pop("logits").reshape(-1, n_vocab)  # [rows, n_vocab]
+    loss, dlogits = cross_entropy(logits, targets.reshape(-1), n_predictions)
+
+    wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]
+    top = tape.pop("ln_f")  # [batch, seq, n_embd]
+    add("wte.weight", dlogits.T @ top.reshape(-1, top.shape[-1]))  # [n_vocab, n_embd]
+    dx: Array = (dlogits @ wte).reshape(top.shape)  # [batch, seq, n_embd]
+    last = model.config.n_layer - 1
+    dx = norm_step("ln_f", dx, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
+
+    for i in reversed(range(model.config.n_layer)):
+        at = f"h.{i}."
+        # x_out = x_mid + mlp(ln_2(x_mid)): the derivative goes straight on and through the MLP.
+        dout = dropout_step(at + "mlp.out", dx)  # [batch, seq, n_embd]
+        dfc = linear_step(at + "mlp.c_proj", dout, tape.pop(at + "mlp.gelu"))
+        dfc = gelu_backward(dfc, tape.pop(at + "mlp.fc"))  # [batch, seq, 4 * n_embd]
+        dnormed = linear_step(at + "mlp.c_fc", dfc, tape.pop(at + "ln_2"))
+        dx += norm_step(at + "ln_2", dnormed, tape.pop(at + "mid"))
+
+        # x_mid = x + attention(ln_1(x)), likewise.
+        dout = dropout_step(at + "attn.out", dx)  # [batch, seq, n_embd]
+        z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
+        dz = linear_step(at + "attn.c_proj", dout, z)  # [batch, seq, n_embd]
+        q, k, v, weights = (tape.pop(at + "attn." + name) for name in ("q", "k", "v", "weights"))
+        dropped = masks.pop(at + "attn.weights", None)
+        dqkv = attention_backward(dz, q, k, v, weights, z, dropped)  # [batch, seq, 3 * n_embd]
+        dnormed = linear_step(at + "attn.c_attn", dqkv, tape.pop(at + "ln_1"))
+        below = tape.pop(f"h.{i - 1}.out" if i else "embed")  # [batch, seq, n_embd]
+        dx += norm_step(at + "ln_1", dnormed, below)
+
+    dx = dropout_step("embed", dx)  # [batch, seq, n_embd]
+    embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), gradients["wte.weight"])
+    dwpe = np.zeros_like(model.parameters["wpe.weight"])  # [n_ctx, n_embd]
+    dwpe[: ids.shape[1]] = dx.sum(axis=0)
+    add("wpe.weight", dwpe)
+    return loss

@@ -1,0 +1,24 @@
+"""What the tests share: the folder of test data, which may be missing except in CI."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of test data: ``GPTLITE_TEST_DATA``, by default ``../shared`` beside the checkout.
+
+    It holds ``corpora/`` and ``gpt2-tokenizer/``. Where it is missing the test is skipped; in CI,
+    where it belongs, the test fails.
+    """
+    folder = Path(os.environ.get("GPTLITE_TEST_DATA", ROOT.parent / "shared"))
+    if not (folder / "corpora").is_dir() or not (folder / "gpt2-tokenizer").is_dir():
+        message = f"no test data in {folder} (set GPTLITE_TEST_DATA)"
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    return folder

@@ -1,0 +1,225 @@
+"""The gradients of a whole model: right, float32, the same in pieces, and sparing with memory."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gptlite import GPT, ContextOverflowError, GPTConfig, Trace
+from gptlite.training.dropout import DropoutTrace
+from gptlite.training.gradients import UNREAD, Tape, accumulate_gradients, loss_and_gradients
+
+CONFIG = GPTConfig(n_vocab=11, n_ctx=6, n_embd=8, n_head=2, n_layer=2)
+
+
+def noisy(config: GPTConfig = CONFIG, seed: int = 0) -> GPT:
+    """A model no parameter of which is 0 or 1 throughout, as biases and gains are at first."""
+    model, rng = GPT.init(config, seed), np.random.default_rng(seed)
+    for array in model.parameters.values():
+        array += 0.3 * rng.standard_normal(array.shape, np.float32)
+    return model
+
+
+def tokens(batch: int = 3, seq: int = 6, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    ids = np.random.default_rng(seed).integers(0, CONFIG.n_vocab, (batch, seq + 1))
+    return ids[:, :-1], ids[:, 1:]
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+def widened(model: GPT) -> GPT:
+    """The model in float64, for finite differences; GPT itself takes float32 only."""
+    model.parameters = {name: array.astype(np.float64) for name, array in model.parameters.items()}
+    for i, block in enumerate(model.blocks):
+        model.blocks[i] = {leaf: model.parameters[f"h.{i}.{leaf}"] for leaf in block}
+    return model
+
+
+@pytest.mark.parametrize("rate", [None, 0.3])
+def test_every_parameter_against_finite_differences(rate):
+    model, (ids, targets) = widened(noisy()), tokens()
+
+    def trace() -> Tape | None:  # the same masks every time
+        return None if rate is None else DropoutTrace(rate, np.random.default_rng(1))
+
+    def loss() -> float:
+        tape = trace()
+        logits = model(ids, trace=tape)  # [batch, seq, n_vocab]
+        logits = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+        return -float(np.take_along_axis(logits, targets[..., None], axis=-1).mean())
+
+    found, gradients = loss_and_gradients(model, ids, targets, trace())
+    assert found == pytest.approx(loss(), rel=1e-12)
+    rng = np.random.default_rng(2)
+    for name, array in model.parameters.items():
+        for _ in range(4):
+            direction = rng.standard_normal(array.shape)
+            array += 1e-6 * direction
+            above = loss()
+            array -= 2e-6 * direction
+            below = loss()
+            array += 1e-6 * direction
+            along = float((gradients[name] * direction).sum())
+            assert along == pytest.approx((above - below) / 2e-6, rel=1e-6, abs=1e-8), name
+
+
+@pytest.mark.parametrize("rate", [None, 0.5])
+def test_names_shapes_and_float32(rate):
+    model, (ids, targets) = noisy(), tokens()
+    trace = None if rate is None else DropoutTrace(rate, np.random.default_rng(0))
+    loss, gradients = loss_and_gradients(model, ids, targets, trace)
+    assert type(loss) is float
+    assert list(gradients) == list(model.parameters)
+    for name, array in model.parameters.items():
+        assert gradients[name].shape == array.shape, name
+        assert gradients[name].dtype == np.float32, name
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_what_the_model_says():
+    model, (ids, targets) = noisy(), tokens()
+    logits = model(ids).astype(np.float64)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    right = np.take_along_axis(probabilities, targets[..., None], axis=-1)
+    assert loss_and_gradients(model, ids, targets)[0] == pytest.approx(-np.log(right).mean(), 1e-6)
+
+
+def test_the_weights_are_left_alone():
+    model = noisy()
+    before = {name: array.copy() for name, array in model.parameters.items()}
+    loss_and_gradients(model, *tokens())
+    assert all(np.array_equal(model.parameters[name], before[name]) for name in before)
+
+
+def test_positions_that_do_not_occur_have_gradient_0():
+    _, gradients = loss_and_gradients(noisy(), *tokens(seq=4))
+    assert np.all(gradients["wpe.weight"][4:] == 0)
+    assert np.all(gradients["wpe.weight"][:4].any(axis=-1))
+
+
+def test_one_sequence_needs_no_batch_axis():
+    model, (ids, targets) = noisy(), tokens(batch=1)
+    loss, gradients = loss_and_gradients(model, ids[0].tolist(), targets[0].tolist())
+    expected_loss, expected = loss_and_gradients(model, ids, targets)
+    assert loss == expected_loss
+    assert all(np.array_equal(gradients[name], expected[name]) for name in expected)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.uint32, np.int32])
+def test_any_integers_will_do(dtype):
+    model, (ids, targets) = noisy(), tokens()
+    loss, gradients = loss_and_gradients(model, ids.astype(dtype), targets.astype(dtype))
+    expected_loss, expected = loss_and_gradients(model, ids, targets)
+    assert loss == expected_loss
+    assert all(np.array_equal(gradients[name], expected[name]) for name in expected)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4), st.integers(1, 6), st.integers(0, 99))
+@settings(max_examples=20, deadline=None)
+def test_shards_add_up_to_the_whole(shards, seq, seed):
+    model, (ids, targets) = noisy(seed=seed), tokens(sum(shards), seq, seed)
+    loss, gradients = loss_and_gradients(model, ids, targets)
+    total, sums, start = 0.0, {}, 0
+    for rows in shards:
+        part = slice(start, start + rows)
+        total += accumulate_gradients(model, ids[part], targets[part], targets.size, sums)
+        start += rows
+    assert total == pytest.approx(loss, rel=1e-6)
+    for name, gradient in gradients.items():
+        # Float32 sums in another order; gradients that cancel out are compared with the others.
+        assert np.abs(sums[name] - gradient).max() <= 1e-5 * max(0.1, np.abs(gradient).max()), name
+
+
+def test_what_is_not_a_pair_of_token_ids_is_refused():
+    model, (ids, targets) = noisy(), tokens()
+    for bad in (-1, CONFIG.n_vocab):
+        wrong = targets.copy()
+        wrong[1, 2] = bad
+        with pytest.raises(ValueError, match=f"target {bad} is outside 0 to 10"):
+            loss_and_gradients(model, ids, wrong)
+        with pytest.raises(ValueError, match=f"token id {bad} is outside 0 to 10"):
+            loss_and_gradients(model, wrong, targets)
+    with pytest.raises(ValueError, match=r"targets have shape \[3, 5\], ids \[3, 6\]"):
+        loss_and_gradients(model, ids, targets[:, :-1])
+    with pytest.raises(TypeError, match="targets must be integers, not float64"):
+        loss_and_gradients(model, ids, targets / 1)
+    with pytest.raises(TypeError, match="token ids must be integers"):
+        loss_and_gradients(model, ids / 1, targets)
+    with pytest.raises(ValueError, match="no token ids"):
+        loss_and_gradients(model, [], [])
+    with pytest.raises(ContextOverflowError):
+        loss_and_gradients(model, [0] * 7, [0] * 7)
+
+
+# ---- The tape -----------------------------------------------------------------------------------
+
+
+def test_the_tape_keeps_what_the_gradients_read_and_no_more():
+    model, (ids, targets) = noisy(), tokens()
+    trace, tape = Trace(), Tape()
+    model(ids, trace=trace)
+    model(ids, trace=tape)
+    assert list(tape) == [name for name in trace if not name.endswith(UNREAD)]
+    assert all(np.array_equal(tape[name], trace[name]) for name in tape)
+
+    for tape in (Tape(), DropoutTrace(0.3, np.random.default_rng(0))):
+        accumulate_gradients(model, ids, targets, targets.size, {}, tape)
+        assert not tape
+        assert not tape.masks
+
+
+def test_a_plain_trace_serves_as_tape():
+    model, (ids, targets) = noisy(), tokens()
+    _, expected = loss_and_gradients(model, ids, targets)
+    _, gradients = loss_and_gradients(model, ids, targets, Trace())
+    assert all(np.array_equal(gradients[name], expected[name]) for name in expected)
+
+
+def test_the_tape_is_let_go_of_on_the_way_down():
+    config = GPTConfig(n_vocab=16, n_ctx=128, n_embd=32, n_head=2, n_layer=8)
+    model, ids = GPT.init(config), np.zeros((4, 128), np.int64)
+    tape = Tape()
+    model(ids, trace=tape)
+    on_tape = sum(array.nbytes for array in tape.values())
+    del tape
+    weights = sum(array.nbytes for array in model.parameters.values())
+    tracemalloc.start()
+    loss_and_gradients(model, ids, ids)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # The tape, the gradients, and the working arrays of one layer, which its tape outweighs.
+    assert peak < on_tape + weights + on_tape / 8
+
+
+# ---- Dropout ------------------------------------------------------------------------------------
+
+
+def test_dropout_of_0_changes_nothing():
+    model, (ids, targets) = noisy(), tokens()
+    loss, expected = loss_and_gradients(model, ids, targets)
+    trace = DropoutTrace(0.0, np.random.default_rng(0))
+    found, gradients = loss_and_gradients(model, ids, targets, trace)
+    assert found == loss
+    assert all(np.array_equal(gradients[name], expected[name]) for name in expected)
+
+
+def test_dropout_strikes_out_its_share_in_its_places():
+    trace = DropoutTrace(0.25, np.random.default_rng(0))
+    noisy()(np.zeros((200, 6), np.int64), trace=trace)
+    places = ["attn.weights", "attn.out", "mlp.out"]
+    assert list(trace.masks) == ["embed", *(f"h.{i}.{place}" for i in (0, 1) for place in places)]
+    for name, mask in trace.masks.items():
+        assert mask.dtype == np.float32
+        assert set(np.unique(mask).tolist()) == {0.0, float(np.float32(4 / 3))}, name
+        assert (mask == 0).mean() == pytest.approx(0.25, abs=0.03), name
+    # Every mask is drawn anew.
+    assert not np.array_equal(trace.masks["h.0.attn.out"], trace.masks["h.1.attn.out"])
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, 1.5, float("nan")])
+def test_dropout_refuses_what_is_not_a_share(rate):
+    with pytest.raises(ValueError, match=r"dropout must lie in \[0, 1\), not"):
+        DropoutTrace(rate, np.random.default_rng(0))
