@@ -1,9 +1,10 @@
 """The sizes of a GPT-2: six numbers that fix the shape of every array.
 
-Illustrated GPT-2, "Transformers for Language Modeling": GPT-2 comes in four sizes that differ in the
-number of decoder blocks (``n_layer``) and in the width of the residual stream (``n_embd``).
+Article: "Transformers for Language Modeling". GPT-2 comes in four sizes, which differ in the number
+of decoder blocks (``n_layer``) and in the width of the residual stream (``n_embd``).
 """
 
+import math
 from dataclasses import dataclass, fields
 
 
@@ -57,12 +58,7 @@ class GPTConfig:
         >>> GPTConfig.preset("gpt2").n_params
         124439808
         """
-        d = self.n_embd
-        attention = d * 3 * d + 3 * d + d * d + d  # c_attn, c_proj
-        mlp = d * 4 * d + 4 * d + 4 * d * d + d  # c_fc, c_proj
-        layer_norms = 2 * 2 * d  # ln_1, ln_2
-        embeddings = self.n_vocab * d + self.n_ctx * d  # wte, wpe
-        return embeddings + self.n_layer * (attention + mlp + layer_norms) + 2 * d  # ln_f
+        return sum(math.prod(shape) for shape in parameter_shapes(self).values())
 
     @classmethod
     def preset(cls, name: str) -> "GPTConfig":
@@ -86,3 +82,32 @@ PRESETS = {
     "gpt2-large": GPTConfig(n_embd=1280, n_head=20, n_layer=36),
     "gpt2-xl": GPTConfig(n_embd=1600, n_head=25, n_layer=48),
 }
+
+
+def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
+    """Every parameter's name and shape, in the order of the forward pass.
+
+    Article: "You've Made It!", whose table forgets ``ln_f`` and counts ``c_fc``'s bias too short.
+    """
+    d = config.n_embd
+    shapes: dict[str, tuple[int, ...]] = {
+        "wte.weight": (config.n_vocab, d),
+        "wpe.weight": (config.n_ctx, d),
+    }
+    for i in range(config.n_layer):
+        for leaf, shape in {
+            "ln_1.weight": (d,),
+            "ln_1.bias": (d,),
+            "attn.c_attn.weight": (d, 3 * d),
+            "attn.c_attn.bias": (3 * d,),
+            "attn.c_proj.weight": (d, d),
+            "attn.c_proj.bias": (d,),
+            "ln_2.weight": (d,),
+            "ln_2.bias": (d,),
+            "mlp.c_fc.weight": (d, 4 * d),
+            "mlp.c_fc.bias": (4 * d,),
+            "mlp.c_proj.weight": (4 * d, d),
+            "mlp.c_proj.bias": (d,),
+        }.items():
+            shapes[f"h.{i}.{leaf}"] = shape
+    return shapes | {"ln_f.weight": (d,), "ln_f.bias": (d,)}

@@ -11,9 +11,9 @@ from typing import BinaryIO
 def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for binary writing that appears under ``path`` only when the block ends well.
 
-    The bytes go to a temporary name in the same folder, are flushed to the disk (fsync), and are then
-    renamed over ``path`` in one step. If the block raises, ``path`` is as it was before and the
-    temporary file is gone.
+    The bytes go to a temporary name in the same folder, are flushed to the disk (fsync), and are
+    then renamed over ``path`` in one step. If the block raises, ``path`` is as it was before and
+    the temporary file is gone.
 
     Raises:
         OSError: the folder is missing or cannot be written.

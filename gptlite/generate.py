@@ -11,13 +11,14 @@ import io
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Literal, NamedTuple, NoReturn
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import gptlite
-from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
+from gptlite.command import FAILURES, Parser, complain, utf8
+from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
 from gptlite.model import GPT, KVCache
 from gptlite.sampling import Sampler, check_int, log_softmax
@@ -25,6 +26,7 @@ from gptlite.tokenizer import Tokenizer
 
 Overflow = Literal["error", "slide"]
 DEFAULT_NEW_TOKENS = 200
+PROGRAM = "gptlite-generate"
 
 
 # ---- The loop, in tokens ------------------------------------------------------------------------
@@ -239,21 +241,20 @@ def generate(
         ContextOverflowError: the prompt and the new tokens are more than ``n_ctx``.
         TypeError, ValueError: an argument is not what it should be.
     """
-    return "".join(
-        stream(
-            model,
-            tokenizer,
-            prompt,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            top_k=top_k,
-            top_p=top_p,
-            repetition_penalty=repetition_penalty,
-            seed=seed,
-            stop=stop,
-            overflow=overflow,
-        )
+    pieces = stream(
+        model,
+        tokenizer,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        seed=seed,
+        stop=stop,
+        overflow=overflow,
     )
+    return "".join(pieces)
 
 
 def stream(
@@ -313,37 +314,10 @@ def text_pieces(steps: Iterator[Step], texts: list[Text]) -> Iterator[list[str]]
 
 # ---- The command --------------------------------------------------------------------------------
 
-# What a user can cause; anything else is a mistake in gptlite, and shows itself in full.
-FAILURES = (CheckpointError, DownloadError, OSError, ValueError, MemoryError)
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with an argument in one line, without the usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        report(message)
-        self.exit(2)
-
-
-def report(failure: object) -> None:
-    """One line to stderr."""
-    line = " ".join(str(failure).split()) or type(failure).__name__
-    print(f"gptlite-generate: error: {line}", file=sys.stderr)
-
-
-def utf8(argument: str) -> str:
-    """The text that an argument's bytes are in UTF-8, also where the locale is ASCII only."""
-    try:
-        return argument.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeDecodeError:
-        raise argparse.ArgumentTypeError("not UTF-8 text") from None
-
 
 def command_line() -> Parser:
     """The command's options, under the names of ``generate``'s arguments."""
-    parser = Parser(
-        prog="gptlite-generate", description="Continue a text with a GPT-2, or begin one."
-    )
+    parser = Parser(PROGRAM, description="Continue a text with a GPT-2, or begin one.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
     add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
@@ -375,7 +349,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         return 0  # whoever was reading has read enough
     except FAILURES as failure:
-        report(failure)
+        complain(PROGRAM, failure)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -409,7 +383,7 @@ def run(args: argparse.Namespace) -> None:
         try:
             answer(model, tokenizer, line.removesuffix("\n"), args)
         except ContextOverflowError as failure:
-            report(failure)  # a shorter line may do better
+            complain(PROGRAM, failure)  # a shorter line may do better
 
 
 def standard_input(whole: bool) -> str:

@@ -1,7 +1,7 @@
 """The four functions a transformer is made of besides attention: plain functions of arrays.
 
-Shapes: ``[..., n]`` is any number of leading axes (batch, seq, head) and a last axis of ``n`` numbers.
-Every function takes float32 and gives float32. The derivative of each is in ``training/backward.py``.
+Shapes: ``[..., n]`` is any number of leading axes (batch, seq, head), then one of ``n`` numbers.
+All take float32 and give float32. The derivative of each is in ``training/backward.py``.
 """
 
 import numpy as np
@@ -22,13 +22,14 @@ def gelu(x: Array, out: Array | None = None) -> Array:
         x: ``[..., n]``.
         out: where to write the result; may be ``x`` itself.
 
-    >>> gelu(np.array([1.0, 2.0, -2.0, 0.5], np.float32)).round(6).tolist()
-    [0.841192, 1.954598, -0.045402, 0.345714]
+    >>> print(gelu(np.array([1.0, 2.0, -2.0, 0.5], np.float32)).round(5))
+    [ 0.84119  1.9546  -0.0454   0.34571]
     """
     t = gelu_tanh(x)  # [..., n]
     t += 1.0
     t *= 0.5
-    return np.multiply(x, t, out=out)  # [..., n]
+    y: Array = np.multiply(x, t, out=out)  # [..., n]
+    return y
 
 
 def gelu_tanh(x: Array) -> Array:
@@ -37,23 +38,24 @@ def gelu_tanh(x: Array) -> Array:
     u *= 0.044715 * SQRT_2_OVER_PI
     u += SQRT_2_OVER_PI
     u *= x
-    return np.tanh(u, out=u)
+    np.tanh(u, out=u)
+    return u
 
 
 def softmax(x: Array, out: Array | None = None) -> Array:
     """Scores to probabilities over the last axis: positive, and summing to 1.
 
-    Article: Part 2, "2- Score". The greatest score is subtracted first, which changes nothing in the
-    result and keeps ``exp`` from overflowing.
+    Article: Part 2, "2- Score". The greatest score is subtracted first, which changes nothing in
+    the result and keeps ``exp`` from overflowing.
 
     Args:
         x: ``[..., n]``.
         out: where to write the result; may be ``x`` itself.
 
-    >>> softmax(np.array([-1.0, 0.0, 1.0], np.float32)).round(6).tolist()
-    [0.090031, 0.244728, 0.665241]
+    >>> print(softmax(np.array([-1.0, 0.0, 1.0], np.float32)).round(5))
+    [0.09003 0.24473 0.66524]
     """
-    p = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)  # [..., n]
+    p: Array = np.subtract(x, x.max(axis=-1, keepdims=True), out=out)  # [..., n]
     np.exp(p, out=p)
     p /= p.sum(axis=-1, keepdims=True)
     return p

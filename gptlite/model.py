@@ -1,9 +1,8 @@
 """GPT-2: token ids in, scores for the next token out.
 
-Read from the bottom up, as the data flows: ``GPT.__call__`` embeds the ids, sends them up a stack of
-decoder blocks and compares what comes out at the top with every token's embedding. A block is masked
-self-attention and then a two-layer network (MLP), each reading a normed copy of the residual stream
-``x`` and adding its answer to it.
+``GPT.__call__`` embeds the ids, sends them up a stack of decoder blocks and compares what comes out
+at the top with every token's embedding. A block is masked self-attention and then a two-layer
+network (MLP), each reading a normed copy of the residual stream ``x`` and adding its answer to it.
 
 Shapes, on every line that makes an array:
 
@@ -26,25 +25,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array, gelu, layer_norm, linear, softmax
 
 Weights = Mapping[str, Array]
-Record = Callable[[str, Array], Array]
+Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
+Append = Callable[[Array, Array], tuple[Array, Array]]  # new k, v -> k, v of all positions
 
-# GPT-2's own "minus infinity" for scores that must not count. Being finite, it gives no NaN in the
-# rows of padding, which may look at nothing.
+# GPT-2's own "minus infinity" for scores that must not count. Being finite, it gives no NaN in rows
+# of padding, which may look at nothing.
 MASKED = -1e10
 
 
 class Trace(dict[str, Array]):
     """Every named intermediate array of one call, in the order they were made.
 
-    ``embed``; for each block i ``h.i.ln_1``, ``h.i.attn.q``, ``.k``, ``.v``, ``.scores`` (scaled and
-    masked), ``.weights`` (after softmax), ``.z`` (heads merged), ``.out``, ``h.i.mid`` (the residual
-    stream after attention), ``h.i.ln_2``, ``h.i.mlp.fc``, ``.gelu``, ``.out``, ``h.i.out`` (the
-    stream after the block); then ``ln_f`` and ``logits``.
+    ``embed``; for each block i ``h.i.ln_1``, ``h.i.attn.q``, ``.k``, ``.v``, ``.scores`` (scaled
+    and masked), ``.weights`` (after softmax), ``.z`` (heads merged), ``.out``, ``h.i.mid`` (the
+    residual stream after attention), ``h.i.ln_2``, ``h.i.mlp.fc``, ``.gelu``, ``.out``, ``h.i.out``
+    (the stream after the block); then ``ln_f`` and ``logits``.
     """
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
@@ -65,7 +65,7 @@ class KVCache:
     reserved at once; a step writes its own positions and copies nothing.
 
     Attributes:
-        keys, values: ``[n_layer, batch, head, n_ctx, head_dim]``, the first ``length`` positions valid.
+        keys, values: ``[n_layer, batch, head, n_ctx, head_dim]``; ``length`` positions are valid.
         length: number of positions held.
     """
 
@@ -75,22 +75,15 @@ class KVCache:
         shape = (config.n_layer, batch, config.n_head, config.n_ctx, config.head_dim)
         self.keys: Array = np.empty(shape, np.float32)
         self.values: Array = np.empty(shape, np.float32)
+        self.config = config
+        self.batch = batch
         self.length = 0
 
-    @property
-    def batch(self) -> int:
-        """Number of sequences held side by side."""
-        return self.keys.shape[1]
-
     def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
-        """Write the new positions of one layer; give back all positions of that layer.
-
-        Args:
-            layer: index of the block.
-            k, v: ``[batch, head, seq, head_dim]``.
+        """Write one block's new positions, ``[batch, head, seq, head_dim]``; give views of all.
 
         Returns:
-            Two views ``[batch, head, total, head_dim]``.
+            Keys and values, ``[batch, head, total, head_dim]``.
         """
         start, total = self.length, self.length + k.shape[2]
         self.keys[layer, :, :, start:total] = k
@@ -146,8 +139,8 @@ def additive_mask(seq: int, total: int, attention_mask: NDArray[np.bool_] | None
         attention_mask: ``[batch, total]``, False at padding.
 
     Returns:
-        ``[seq, total]`` or ``[batch, 1, seq, total]``; None where nothing is masked, as when a single
-        new position looks back on all the others.
+        ``[seq, total]`` or ``[batch, 1, seq, total]``; None where nothing is masked, as when a
+        single new position looks back on all the others.
     """
     if attention_mask is None and seq == 1:
         return None
@@ -160,8 +153,8 @@ def additive_mask(seq: int, total: int, attention_mask: NDArray[np.bool_] | None
 def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
     """How much each new position wants of each position: query times key, scaled, masked.
 
-    Article: "2- Scoring". Without ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), which the
-    article leaves out, the softmax of long vectors' products would all but pick one position.
+    Article: "2- Scoring". Without ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), which
+    the article leaves out, the softmax of long vectors' products would all but pick one position.
 
     Args:
         q: ``[batch, head, seq, head_dim]``.
@@ -172,7 +165,7 @@ def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
         ``[batch, head, seq, total]``.
     """
     # Scaling the queries is less work than scaling the scores.
-    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
+    scores: Array = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
     if mask is not None:
         scores += mask
     return scores
@@ -202,7 +195,7 @@ def attention(
     p: Weights,
     config: GPTConfig,
     mask: Array | None,
-    cache: Callable[[Array, Array], tuple[Array, Array]] | None,
+    append: Append | None,
     record: Record,
 ) -> Array:
     """Masked self-attention: each position gathers what it needs from those before it.
@@ -210,8 +203,8 @@ def attention(
     Article: "GPT-2 Masked Self-Attention". ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
     """
     q, k, v = queries_keys_values(x, p, config.n_head)  # [batch, head, seq, head_dim]
-    if cache is not None:
-        k, v = cache(k, v)  # [batch, head, total, head_dim]
+    if append is not None:
+        k, v = append(k, v)  # [batch, head, total, head_dim]
     q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
     scores = record("attn.scores", attention_scores(q, k, mask))  # [batch, head, seq, total]
     in_place = scores if record is unrecorded else None
@@ -244,7 +237,7 @@ def decoder_block(
     p: Weights,
     config: GPTConfig,
     mask: Array | None,
-    cache: Callable[[Array, Array], tuple[Array, Array]] | None,
+    append: Append | None,
     record: Record,
 ) -> Array:
     """One decoder block: the stream, plus attention's answer, plus the MLP's answer.
@@ -254,7 +247,7 @@ def decoder_block(
     """
     epsilon = config.layer_norm_epsilon
     normed = record("ln_1", layer_norm(x, p["ln_1.weight"], p["ln_1.bias"], epsilon))
-    x = record("mid", x + attention(normed, p, config, mask, cache, record))
+    x = record("mid", x + attention(normed, p, config, mask, append, record))
     normed = record("ln_2", layer_norm(x, p["ln_2.weight"], p["ln_2.bias"], epsilon))
     return record("out", x + mlp(normed, p, record))
 
@@ -286,11 +279,10 @@ class GPT:
         self.config = config
         self.parameters: Mapping[str, Array] = MappingProxyType({n: parameters[n] for n in shapes})
         # The same arrays block by block, so that a block's code need not know its number.
-        self.blocks: list[Weights] = [{} for _ in range(config.n_layer)]
-        for name in shapes:
-            if name.startswith("h."):
-                _, layer, leaf = name.split(".", 2)
-                self.blocks[int(layer)][leaf] = parameters[name]  # type: ignore[index]
+        self.blocks: list[Weights] = []
+        for at in (f"h.{i}." for i in range(config.n_layer)):
+            names = [name for name in shapes if name.startswith(at)]
+            self.blocks.append({name.removeprefix(at): parameters[name] for name in names})
 
     def __call__(
         self,
@@ -321,6 +313,8 @@ class GPT:
             ContextOverflowError: more positions than ``n_ctx``.
         """
         ids = self._checked(ids, cache)  # [batch, seq]
+        if logits_to_keep is not None and logits_to_keep < 1:
+            raise ValueError(f"logits_to_keep must be at least 1, not {logits_to_keep}")
         start = 0 if cache is None else cache.length
         seq, total = ids.shape[1], start + ids.shape[1]
         positions: NDArray[Any] = np.arange(start, total)  # [seq]
@@ -345,7 +339,7 @@ class GPT:
         if cache is not None:
             cache.length = total
         if logits_to_keep is not None:
-            x = x[:, -logits_to_keep:]
+            x = x[:, -logits_to_keep:]  # [batch, seq, n_embd], seq cut to its end
         gain, shift = self.parameters["ln_f.weight"], self.parameters["ln_f.bias"]
         x = top("ln_f", layer_norm(x, gain, shift, self.config.layer_norm_epsilon))
         return top("logits", self.unembed(x))
@@ -374,6 +368,8 @@ class GPT:
                 raise ValueError(f"token id {bad} is outside 0 to {self.config.n_vocab - 1}")
         room = self.config.n_ctx
         if cache is not None:
+            if cache.config != self.config:
+                raise ValueError("the cache was made for another model")
             if cache.batch != array.shape[0]:
                 raise ValueError(f"the cache holds a batch of {cache.batch}, not {array.shape[0]}")
             room -= cache.length
@@ -389,9 +385,9 @@ class GPT:
     def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
         """An untrained model, its weights drawn as OpenAI's code draws them.
 
-        Normal with standard deviation 0.02 (0.01 for positions), biases 0, gains 1. The two matrices
-        of each block that write to the residual stream are drawn smaller by ``1/sqrt(2 * n_layer)``,
-        so that the stream does not grow with depth (GPT-2 paper, section 2.3).
+        matrices that write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that
+        the stream does not grow with depth (GPT-2 paper, section 2.3).
+        that the stream does not grow with depth (GPT-2 paper, section 2.3).
         """
         rng = np.random.default_rng(seed)
         parameters: dict[str, Array] = {}
@@ -434,32 +430,3 @@ class GPT:
         from gptlite.checkpoints import write_checkpoint
 
         write_checkpoint(directory, self.config, self.parameters, dtype)
-
-
-def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """Every parameter's name and shape, in the order of the forward pass.
-
-    Article: "You've Made It!", whose table this is (less its two slips: see ``config.n_params``).
-    """
-    d = config.n_embd
-    shapes: dict[str, tuple[int, ...]] = {
-        "wte.weight": (config.n_vocab, d),
-        "wpe.weight": (config.n_ctx, d),
-    }
-    for i in range(config.n_layer):
-        for leaf, shape in {
-            "ln_1.weight": (d,),
-            "ln_1.bias": (d,),
-            "attn.c_attn.weight": (d, 3 * d),
-            "attn.c_attn.bias": (3 * d,),
-            "attn.c_proj.weight": (d, d),
-            "attn.c_proj.bias": (d,),
-            "ln_2.weight": (d,),
-            "ln_2.bias": (d,),
-            "mlp.c_fc.weight": (d, 4 * d),
-            "mlp.c_fc.bias": (4 * d,),
-            "mlp.c_proj.weight": (4 * d, d),
-            "mlp.c_proj.bias": (d,),
-        }.items():
-            shapes[f"h.{i}.{leaf}"] = shape
-    return shapes | {"ln_f.weight": (d,), "ln_f.bias": (d,)}

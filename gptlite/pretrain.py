@@ -18,12 +18,13 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 
+from gptlite.command import FAILURES, Parser, complain
 from gptlite.config import GPTConfig
-from gptlite.errors import CheckpointError, DownloadError
+from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
@@ -39,27 +40,16 @@ from gptlite.training.evaluation import bits_per_byte, next_token_losses
 from gptlite.training.loop import STATE_FILE, Recipe, Trainer, run, seconds_per_step
 from gptlite.training.threads import cpu_count
 
+PROGRAM = "gptlite.pretrain"
 TOKEN_FILE, RUN_FILE, LOG_FILE = "tokens.npy", "run.json", "log.jsonl"
 REPORT_TOKENS = 32 * 1024  # of the validation texts, measured at each report
 MAY_CHANGE = ("validation", "every", "sample")  # by --resume: the model does not depend on them
-FAILURES = (
-    *(CheckpointError, DownloadError, OSError, TypeError, ValueError),
-    *(FloatingPointError, MemoryError, OverflowError),
-)
-
-
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong with an option in one line, without the usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        complain(message)
-        self.exit(2)
 
 
 def parser() -> Parser:
     """The command's options."""
     p = Parser(
-        prog="python -m gptlite.pretrain",
+        prog=PROGRAM,
         description="Train a GPT-2 from scratch on text files.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
@@ -97,18 +87,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         pretrain(options if not options.resume else options_of_run(argv, Path(options.out)))
     except KeyboardInterrupt:
         begun = (Path(options.out) / STATE_FILE).exists()
-        complain("interrupted" + (f": --resume goes on from {options.out}" if begun else ""))
+        complain(
+            PROGRAM, "interrupted" + (f": --resume goes on from {options.out}" if begun else "")
+        )
         return 130
     except FAILURES as failure:
-        complain(failure)
+        complain(PROGRAM, failure)
         return 2
     return 0
-
-
-def complain(failure: object) -> None:
-    """One line to stderr."""
-    line = " ".join(str(failure).split()) or type(failure).__name__
-    print(f"gptlite.pretrain: error: {line}", file=sys.stderr)
 
 
 def options_of_run(argv: Sequence[str] | None, out: Path) -> argparse.Namespace:

@@ -15,9 +15,9 @@ import pytest
 from gptlite.checkpoints import locate, read_checkpoint, write_checkpoint
 from gptlite.checkpoints.names import match_names
 from gptlite.checkpoints.safetensors import write_tensors
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-from gptlite.model import GPT, parameter_shapes
+from gptlite.model import GPT
 
 TINY = GPTConfig(n_vocab=11, n_ctx=6, n_embd=4, n_head=2, n_layer=2)
 

@@ -46,7 +46,7 @@ def read_checkpoint(
         path: a directory, or its file of weights (``.safetensors``) when that has another name.
 
     Returns:
-        config, {name: float32 array}: the parameters of ``model.parameter_shapes(config)``, in that
+        config, {name: float32 array}: those of ``config.parameter_shapes``, in that
         order, each in memory of its own.
 
     Raises:
@@ -73,7 +73,7 @@ def write_checkpoint(
     """Write ``config.json`` and ``model.safetensors``; the directory is made if it is not there.
 
     Args:
-        parameters: {name: float32 array}, exactly those of ``model.parameter_shapes(config)``.
+        parameters: {name: float32 array}, exactly those of ``config.parameter_shapes(config)``.
         dtype: ``"float32"``, or ``"float16"`` for half the size and 11 of the 24 bits of precision.
 
     Raises:

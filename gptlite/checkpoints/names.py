@@ -1,7 +1,7 @@
 """From the names in a file to the names in memory.
 
 A parameter's name in memory is its name in OpenAI's models on the Hugging Face hub, such as
-``h.0.attn.c_attn.weight``; the table of them, with their shapes, is ``model.parameter_shapes``.
+``h.0.attn.c_attn.weight``; the table of them, with their shapes, is ``config.parameter_shapes``.
 Files saved by others vary: they put prefixes in front, keep the causal masks as if they were
 weights, and write the tied output embedding a second time. ``match_names`` sees through that; any
 other difference is refused.
@@ -11,9 +11,8 @@ import re
 from collections.abc import Mapping
 
 from gptlite.checkpoints.strict_json import shown
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-from gptlite.model import parameter_shapes
 
 Shape = tuple[int, ...]
 

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.layers import Array
-from gptlite.model import GPT, parameter_shapes
+from gptlite.model import GPT
 from gptlite.training.data import Ids, batch_at
 from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import Gradients, accumulate_gradients

@@ -12,9 +12,9 @@ import pytest
 
 from gptlite.checkpoints import read_checkpoint, write_checkpoint
 from gptlite.checkpoints.safetensors import read_header, read_tensor, write_tensors
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-from gptlite.model import GPT, parameter_shapes
+from gptlite.model import GPT
 
 torch = pytest.importorskip("torch")
 safetensors = pytest.importorskip("safetensors")

@@ -1,0 +1,129 @@
+"""A tokenizer's two files: the ids of its tokens, and the merges that make them, in order.
+
+OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json`` and ``merges.txt``;
+they hold the same. The first is a JSON object {symbols: id}, the second has one merge a line.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.errors import CheckpointError
+from gptlite.tokenizer import BYTE_SYMBOLS, EOT, FILES
+
+Vocab = dict[str, int]
+Merges = list[tuple[str, str]]
+
+
+def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
+    """The vocabulary in a directory, checked: a Tokenizer made of it encodes and decodes anything.
+
+    Args:
+        path: a directory, or a file of weights in it. If both pairs lie there, the hub's is read.
+
+    Raises:
+        CheckpointError: a file is missing, cannot be read or is damaged; the two do not fit.
+    """
+    directory = path if path.is_dir() else path.parent
+    pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
+    whole = [pair for pair in pairs if all(file.is_file() for file in pair)]
+    if not whole:
+        expected = " or ".join(" and ".join(pair) for pair in FILES.values())
+        found = [file.name for pair in pairs for file in pair if file.is_file()]
+        raise CheckpointError(
+            f"{directory}: expected {expected}, found {' and '.join(found) or 'neither'}"
+        )
+    vocab_file, merges_file = whole[0]
+    vocab = parse_vocab(_read(vocab_file), str(vocab_file))
+    merges = parse_merges(_read(merges_file), str(merges_file))
+    _check_fit(vocab, merges, vocab_file, merges_file)
+    return vocab, merges
+
+
+def parse_vocab(data: bytes, source: str) -> Vocab:
+    """{symbols: id} from JSON; ``source`` names the file in the message of an error.
+
+    Raises:
+        CheckpointError: not a JSON object of ids 0 to n - 1, each once; a byte's symbol or
+            ``<|endoftext|>`` is missing.
+    """
+    vocab = parse_object(data, source)
+    token_of: dict[int, str] = {}
+    for token, i in vocab.items():
+        if type(i) is not int or not 0 <= i < len(vocab):
+            raise CheckpointError(
+                f"{source}: expected ids from 0 to {len(vocab) - 1} for its {len(vocab)} tokens, "
+                f"found {shown(i)} for {shown(token)}"
+            )
+        if i in token_of:
+            raise CheckpointError(
+                f"{source}: expected an id of its own for each token, found {i} for both "
+                f"{shown(token_of[i])} and {shown(token)}"
+            )
+        token_of[i] = token
+    for token, meaning in [*((s, f"byte {b}") for b, s in BYTE_SYMBOLS.items()), (EOT, "text end")]:
+        if token not in vocab:
+            raise CheckpointError(f"{source}: expected a token {token!r} ({meaning}), found none")
+    return vocab
+
+
+def parse_merges(data: bytes, source: str) -> Merges:
+    """The pairs in a file of merges, whose first line may give a version.
+
+    Raises:
+        CheckpointError: not UTF-8; a line that is not two symbols with a space between.
+    """
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise CheckpointError(f"{source}: expected UTF-8, found {error}") from None
+    merges: Merges = []
+    skipped = 1 if lines and lines[0].startswith("#version") else 0
+    for number, line in enumerate(islice(lines, skipped, None), skipped + 1):
+        symbols = line.split(" ")
+        if len(symbols) != 2 or not all(symbols):
+            raise CheckpointError(
+                f"{source}: line {number}: expected two symbols with a space between, "
+                f"found {shown(line)}"
+            )
+        merges.append((symbols[0], symbols[1]))
+    return merges
+
+
+def _check_fit(vocab: Vocab, merges: Merges, vocab_file: Path, merges_file: Path) -> None:
+    """Each merge joins tokens that are there by then, and each token is made in some way."""
+    made = set(BYTE_SYMBOLS.values())
+    seen: set[tuple[str, str]] = set()
+    for n, pair in enumerate(merges, 1):
+        for symbol in pair:
+            if symbol not in made:
+                raise CheckpointError(
+                    f"{merges_file}: merge {n}: expected symbols of bytes or of earlier merges, "
+                    f"found {shown(symbol)}"
+                )
+        if pair in seen:
+            raise CheckpointError(
+                f"{merges_file}: merge {n}: expected each pair once, found "
+                f"{shown(' '.join(pair))} again"
+            )
+        result = "".join(pair)
+        if result not in vocab:
+            raise CheckpointError(
+                f"{vocab_file}: expected a token {shown(result)}, which merge {n} of "
+                f"{merges_file.name} makes, found none"
+            )
+        seen.add(pair)
+        made.add(result)
+    for token, i in vocab.items():
+        if token not in made and token != EOT:
+            raise CheckpointError(
+                f"{merges_file}: expected a merge that makes token {i} of {vocab_file.name}, "
+                f"{shown(token)}; found none in {len(merges)} merges"
+            )
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read: {error}") from error

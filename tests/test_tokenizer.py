@@ -1,0 +1,506 @@
+"""The tokenizer: published ids, its own slow oracle, its files, and what it refuses."""
+
+import json
+import random
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import gptlite.tokenizer
+from gptlite import CheckpointError, Tokenizer
+from gptlite.tokenizer import BYTE_SYMBOLS, EOT
+
+STORY = "The cat and the dog sat in the sand, and then the cat said: that's that!\n  The end.\n"
+SMALL = Tokenizer.train([STORY], 300)
+#: Letters, digits, the white space of all kinds that the pattern tells apart, and rare characters.
+TEXTS = (
+    st.text()
+    | st.text(alphabet="thecat 's'll\n\t\r\x00\x1c\x85\xa0\u3000１²é🤗\u200d,!")
+    | st.text("a ")
+)
+
+
+@pytest.fixture(scope="module")
+def official(shared) -> Tokenizer:
+    return Tokenizer.from_pretrained(shared / "gpt2-tokenizer")
+
+
+# Published ids
+
+
+ZEROS = [[15], [405], [830], [2388], [20483], [10535], [24598], [8269], [10535, 830]]
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("", []),
+        ("hello world", [31373, 995]),
+        *(("0" * n, ids) for n, ids in enumerate(ZEROS, 1)),
+        ("0" * 16, [25645]),
+        ("0" * 17, [8269, 10535, 830]),
+        (
+            "Hello!! I'm Andrej Karpathy. It's 2022. w00t :D 🤗",
+            [15496, 3228, 314, 1101, 10948, 73, 509, 5117, 10036, 13, 632, 338, 33160, 13, 266]
+            + [405, 83, 1058, 35, 12520, 97, 245],
+        ),
+        (
+            "asdf asdfasdf a!!, @aba 9asdf90asdfk",
+            [292, 7568, 355, 7568, 292, 7568, 257, 3228, 11, 2488, 15498, 860, 292, 7568, 3829]
+            + [292, 7568, 74],
+        ),
+        ("Implementations", [3546, 26908, 602]),
+        ("Hello, world. Is this-- a test?", [15496, 11, 995, 13, 1148, 428, 438, 257, 1332, 30]),
+        ("\n", [198]),
+        (
+            "Ondřej Čertík was born in",
+            [46, 358, 129, 247, 68, 73, 34754, 234, 861, 8836, 74, 373, 4642, 287],
+        ),
+    ],
+)
+def test_published_ids(official, text, ids):
+    assert official.encode(text) == ids
+    assert official.decode(ids) == text
+
+
+def test_official_sizes(official):
+    assert (official.n_vocab, official.eot) == (50257, 50256)
+
+
+def test_tinyshakespeare_has_its_published_number_of_tokens(official, shared):
+    text = (shared / "corpora/tinyshakespeare/input.txt").read_text(encoding="utf-8")
+    cut = int(len(text) * 0.9)
+    assert len(official.encode(text)) == 338_025
+    assert len(official.encode(text[:cut])), len(official.encode(text[cut:])) == (301_966, 36_059)
+
+
+def test_official_files_are_written_again_to_the_byte(official, shared, tmp_path):
+    official.save_pretrained(tmp_path, names="openai")
+    official.save_pretrained(tmp_path)
+    for ours, theirs in [
+        ("encoder.json", "encoder.json"),
+        ("vocab.bpe", "vocab.bpe"),
+        ("vocab.json", "encoder.json"),
+        ("merges.txt", "vocab.bpe"),
+    ]:
+        expected = (shared / "gpt2-tokenizer" / theirs).read_bytes()
+        assert (tmp_path / ours).read_bytes() == expected
+
+
+# Encoding and decoding
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_bytes_come_back(text):
+    ids = SMALL.encode(text)
+    assert SMALL.decode_bytes(ids) == text.encode()
+    assert SMALL.decode(ids) == text
+    assert SMALL.encode(text) == ids  # a second time, out of what is known
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_steps_end_in_what_encode_gives(text):
+    fresh = Tokenizer(SMALL._vocab, SMALL._merges)
+    steps = fresh.steps(text)
+    assert [i for step in steps for i in step.ids] == fresh.encode(text)
+    assert "".join(step.piece for step in steps) == text
+    for step in steps:
+        assert step.rows[0] == [bytes([byte]) for byte in step.piece.encode()]
+        assert step.rows[-1] == [fresh.decode_bytes([i]) for i in step.ids]
+        for row, n in zip(step.rows, range(len(step.rows[0]), 0, -1), strict=False):
+            assert len(row) == n
+            assert b"".join(row) == step.piece.encode()
+
+
+def test_steps_apply_the_first_learned_merge_first():
+    tokenizer = Tokenizer.train(["aaabdaaabac"], 257 + 3)
+    (step,) = tokenizer.steps("aaabd")
+    assert step.rows == [
+        [b"a", b"a", b"a", b"b", b"d"],
+        [b"aa", b"a", b"b", b"d"],
+        [b"aa", b"ab", b"d"],
+        [b"aaab", b"d"],
+    ]
+
+
+def test_nothing_is_printed(capsys):
+    tokenizer = Tokenizer.train([STORY], 270)
+    tokenizer.steps(STORY)
+    tokenizer.decode(tokenizer.encode(STORY))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_pieces_are_the_same_wherever_text_is_cut():
+    """Encoding goes by words; the pattern taken over the whole text must give the same pieces."""
+    random.seed(0)
+    for _ in range(2000):
+        text = "".join(random.choices(" \n\t\x1c\x85\u3000ab1.'s", k=12))
+        expected = gptlite.tokenizer.PATTERN.findall(text)
+        words = gptlite.tokenizer._WORD_START.split(text)
+        assert [p for w in words for p in gptlite.tokenizer.PATTERN.findall(w)] == expected
+
+
+def test_text_longer_than_a_block():
+    text = " the cat" * 70_000 + " sat" + "x" * 100
+    once = SMALL.encode(" the cat")
+    assert SMALL.encode(text) == once * 70_000 + SMALL.encode(" sat" + "x" * 100)
+
+
+def test_endoftext_in_text_is_plain_unless_allowed():
+    text = f"the cat{EOT}{EOT} the end"
+    plain = SMALL.encode(text)
+    assert SMALL.eot not in plain
+    assert SMALL.decode(plain) == text
+    ids = SMALL.encode(text, allowed_special={EOT})
+    assert ids == [*SMALL.encode("the cat"), SMALL.eot, SMALL.eot, *SMALL.encode(" the end")]
+    assert SMALL.decode(ids) == text
+    assert SMALL.encode(EOT, allowed_special=[EOT]) == [SMALL.eot]
+    assert SMALL.encode("the cat", allowed_special=()) == SMALL.encode("the cat", [EOT])
+
+
+def test_half_a_character_decodes_to_the_replacement():
+    assert SMALL.decode(SMALL.encode("é")[:1]) == "\ufffd"
+    assert SMALL.decode([]) == ""
+    assert SMALL.decode_bytes(iter(np.array(SMALL.encode("the cat")))) == b"the cat"
+
+
+def test_the_known_words_stay_few_and_short(monkeypatch):
+    tokenizer = Tokenizer.train([""], 257)
+    for n in range(3):
+        tokenizer.encode(f"{'x' * 1000}{n}! " + "y" * 65)
+    assert max(map(len, tokenizer._known)) <= 64
+
+
+@pytest.mark.parametrize(
+    "text", ["\ud800", "a cat \udfff sat", "\ud83d\ude00", "x" * 99 + "\udc80"]
+)
+def test_lone_surrogates_are_refused(text):
+    for _ in range(2):  # the second time must not find half of it known
+        with pytest.raises(ValueError, match=r"lone surrogate, '\\ud[0-9a-f]{3}'") as error:
+            SMALL.encode(text)
+        assert "\n" not in str(error.value)
+    assert SMALL.decode(SMALL.encode("a cat sat")) == "a cat sat"
+
+
+@pytest.mark.parametrize("bad", [-1, SMALL.n_vocab, 10**30, -(10**30), np.int64(-1)])
+def test_ids_out_of_range(bad):
+    for decode in (SMALL.decode, SMALL.decode_bytes):
+        with pytest.raises(ValueError, match=f"token id {bad} is not in 0 to {SMALL.n_vocab - 1}"):
+            decode([0, bad, 1])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: SMALL.encode(b"bytes"),
+        lambda: SMALL.encode(None),
+        lambda: SMALL.encode(["a"]),
+        lambda: SMALL.encode("a", allowed_special=EOT),
+        lambda: SMALL.encode("a", allowed_special="all"),
+        lambda: SMALL.steps(b"bytes"),
+        lambda: SMALL.decode(5),
+        lambda: SMALL.decode("a"),
+        lambda: SMALL.decode([1.0]),
+        lambda: SMALL.decode([None]),
+        lambda: SMALL.decode_bytes(np.zeros((2, 1), int)),
+        lambda: SMALL.decode_bytes(np.zeros((2, 3), int)),
+        lambda: Tokenizer.train(["a"], "300"),
+        lambda: Tokenizer.train(["a"], 300.0),
+        lambda: Tokenizer.train(["a"], True),
+        lambda: Tokenizer.train("one text", 300),
+        lambda: Tokenizer.train([b"bytes"], 300),
+        lambda: Tokenizer.train(7, 300),
+        lambda: Tokenizer.from_pretrained(7),
+    ],
+)
+def test_wrong_types(call):
+    with pytest.raises(TypeError):
+        call()
+
+
+def test_other_special_tokens_are_refused():
+    with pytest.raises(
+        ValueError, match="the only special token is '<|endoftext|>', not '<s>'".replace("|", r"\|")
+    ):
+        SMALL.encode("a", allowed_special={EOT, "<s>"})
+
+
+# Cost
+
+
+class Counted(dict):
+    looked_up = 0
+
+    def get(self, key, default=None):
+        self.looked_up += 1
+        return dict.get(self, key, default)
+
+
+@pytest.mark.parametrize("kind", ["one letter", "random letters"])
+def test_cost_grows_with_the_length(kind, monkeypatch):
+    """Counted in look-ups of pairs, places put in order, and merges taken from the heap."""
+    letters = random.Random(0).choices("abc", k=1_000_000)
+    text = "a" * 1_000_000 if kind == "one letter" else "".join(letters)
+    tokenizer = Tokenizer.train([text[:2000]], 400)
+    done = {}
+    for n in (10_000, 100_000, 1_000_000):
+        pops, sorts = [], []
+        heappop = gptlite.tokenizer.heappop.__wrapped__ if done else gptlite.tokenizer.heappop
+
+        def counted_pop(heap, heappop=heappop, pops=pops):
+            pops.append(1)
+            return heappop(heap)
+
+        def counted_sort(places, sorts=sorts):
+            sorts.append(len(places))
+            return sorted(places)
+
+        counted_pop.__wrapped__ = heappop
+        monkeypatch.setattr(gptlite.tokenizer, "heappop", counted_pop)
+        monkeypatch.setattr(gptlite.tokenizer, "sorted", counted_sort, raising=False)
+        tokenizer._rank = Counted(tokenizer._rank)
+        ids = tokenizer.encode(text[:n])
+        assert tokenizer.decode(ids) == text[:n]
+        done[n] = tokenizer._rank.looked_up + len(pops) + sum(sorts)
+        assert n <= done[n] <= 6 * n
+    assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
+
+
+# Files
+
+
+def test_both_file_pairs_are_read_and_hold_the_same(tmp_path):
+    SMALL.save_pretrained(tmp_path / "hub")
+    SMALL.save_pretrained(tmp_path / "openai", names="openai")
+    names = [sorted(path.name for path in (tmp_path / d).iterdir()) for d in ("hub", "openai")]
+    assert names == [["merges.txt", "vocab.json"], ["encoder.json", "vocab.bpe"]]
+    for folder, left in zip(("hub", "openai"), names, strict=True):
+        found = Tokenizer.from_pretrained(tmp_path / folder)
+        assert found._vocab == SMALL._vocab
+        assert found._merges == SMALL._merges
+        assert found.encode(STORY) == SMALL.encode(STORY)
+        contents = [(tmp_path / folder / name).read_bytes() for name in left]
+        assert sorted(contents) == sorted(p.read_bytes() for p in (tmp_path / "hub").iterdir())
+
+
+def test_a_file_of_weights_stands_for_its_folder(tmp_path):
+    SMALL.save_pretrained(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    found = Tokenizer.from_pretrained(tmp_path / "model.safetensors")
+    assert found.encode(STORY) == SMALL.encode(STORY)
+
+
+def test_windows_line_ends_and_a_missing_version_line(tmp_path):
+    SMALL.save_pretrained(tmp_path)
+    lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "merges.txt").write_bytes("\r\n".join(lines[1:]).encode())
+    assert Tokenizer.from_pretrained(tmp_path)._merges == SMALL._merges
+
+
+def test_ids_in_any_order(tmp_path):
+    """Merges go by their order in the file, never by the ids of what they make."""
+    shuffled = list(range(SMALL.n_vocab))
+    random.Random(1).shuffle(shuffled)
+    vocab = {token: shuffled[i] for token, i in SMALL._vocab.items()}
+    SMALL.save_pretrained(tmp_path)
+    (tmp_path / "vocab.json").write_text(json.dumps(vocab))
+    found = Tokenizer.from_pretrained(tmp_path)
+    assert found.encode(STORY) == [shuffled[i] for i in SMALL.encode(STORY)]
+    assert found.eot == shuffled[SMALL.eot]
+
+
+def test_saving_fails_without_touching_what_is_there(tmp_path, monkeypatch):
+    SMALL.save_pretrained(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("gptlite.files.os.fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        Tokenizer.train(["x"], 257).save_pretrained(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_unknown_names_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="names must be one of hub, openai, not 'hf'"):
+        SMALL.save_pretrained(tmp_path / "new", names="hf")
+    assert not (tmp_path / "new").exists()
+
+
+def complaint(folder) -> str:
+    with pytest.raises(CheckpointError) as error:
+        Tokenizer.from_pretrained(folder)
+    message = str(error.value)
+    assert "\n" not in message
+    assert str(folder) in message
+    return message
+
+
+def changed(**ids):
+    return lambda vocab: json.dumps({**vocab, **ids})
+
+
+def without(*tokens):
+    """A vocabulary without these tokens, its ids 0 to n - 1 all the same."""
+
+    def dump(vocab):
+        return json.dumps({t: i for i, t in enumerate(t for t in vocab if t not in tokens)})
+
+    return dump
+
+
+def renamed(old, new):
+    return lambda vocab: json.dumps({new if t == old else t: i for t, i in vocab.items()})
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda vocab: "", "not valid JSON"),
+        (lambda vocab: json.dumps(vocab)[:-9], "not valid JSON"),
+        (lambda vocab: b"\xff" + json.dumps(vocab).encode(), "not valid JSON: 'utf-8'"),
+        (lambda vocab: "[" * 100_000, "nested too deeply"),
+        (lambda vocab: "[1, 2]", "expected a JSON object, found [1, 2]"),
+        (lambda vocab: "null", "expected a JSON object, found None"),
+        (lambda vocab: "{}", "expected a token '!' (byte 33), found none"),
+        (lambda vocab: json.dumps(vocab)[:-1] + ', "!": 0}', "key '!' is given twice"),
+        (changed(t=300), "ids from 0 to 299 for its 300 tokens, found 300 for 't'"),
+        (changed(t=-1), "found -1 for 't'"),
+        (changed(t="1"), "found '1' for 't'"),
+        (changed(t=1.0), "found 1.0 for 't'"),
+        (changed(t=None), "found None for 't'"),
+        (changed(t=[["deep"]]), "found [['deep']] for 't'"),
+        (changed(**{'"': True}), "found True for '\"'"),
+        (changed(t=5), "an id of its own for each token, found 5 for both '&' and 't'"),
+        (changed(t=10**17), f"found {10**17} for 't'"),
+        (without("t"), "expected a token 't' (byte 116), found none"),
+        (without("Ġ"), "expected a token 'Ġ' (byte 32), found none"),
+        (without(EOT), f"expected a token '{EOT}'"),
+        (without("he"), "expected a token 'he', which merge 1 of merges.txt makes, found none"),
+        (renamed("he", "\ud800"), "expected a token 'he'"),
+        (changed(extra=300), "merge that makes token 300 of vocab.json, 'extra'; found none in 43"),
+        (changed(**{"": 300}), "merge that makes token 300 of vocab.json, ''"),
+        (changed(**{"\ud800 x\n": 300}), r"300 of vocab.json, '\ud800 x\n'"),
+    ],
+)
+def test_damaged_vocabularies(tmp_path, damage, message):
+    SMALL.save_pretrained(tmp_path)
+    data = damage(SMALL._vocab)
+    file = tmp_path / "vocab.json"
+    file.write_bytes(data.encode() if isinstance(data, str) else data)
+    found = complaint(tmp_path)
+    assert message in found
+    assert "vocab.json" in found
+    assert len(found) < 400 + len(str(tmp_path))
+
+
+def with_line(line):
+    return lambda lines: [*lines[:4], line, *lines[4:]]
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda lines: [], "expected a merge that makes token 256 of vocab.json"),
+        (lambda lines: lines[:-1], "found none in 42 merges"),
+        (lambda lines: [*lines[:2], *lines[3:]], "expected"),
+        (lambda lines: [lines[0], *reversed(lines[1:])], "symbols of bytes or of earlier merges"),
+        (with_line(""), "line 5: expected two symbols with a space between, found ''"),
+        (with_line("t"), "line 5: expected two symbols with a space between, found 't'"),
+        (with_line("t h e"), "line 5: expected two symbols with a space between, found 't h e'"),
+        (with_line("t "), "found 't '"),
+        (with_line(" t"), "found ' t'"),
+        (with_line("t\th"), r"found 't\th'"),
+        (with_line("t  h"), "found 't  h'"),
+        (with_line("#version: 0.2 "), "line 5"),
+        (with_line("x" * 10**6), "line 5"),
+        (with_line("h e"), "merge 4: expected each pair once, found 'h e' again"),
+        (with_line("q q"), "expected a token 'qq', which merge 4 of merges.txt makes, found none"),
+        (with_line("qq q"), "found 'qq'"),
+        (with_line("\u3042 t"), "found '\u3042'"),
+        (with_line("<|endoftext|> t"), "found '<|endoftext|>'"),
+    ],
+)
+def test_damaged_merges(tmp_path, damage, message):
+    SMALL.save_pretrained(tmp_path)
+    file = tmp_path / "merges.txt"
+    lines = file.read_text(encoding="utf-8").splitlines()
+    file.write_text("".join(line + "\n" for line in damage(lines)), encoding="utf-8")
+    found = complaint(tmp_path)
+    assert message in found
+    assert "merges.txt" in found
+    assert len(found) < 400 + len(str(tmp_path))
+
+
+def test_merges_that_are_not_utf8(tmp_path):
+    SMALL.save_pretrained(tmp_path)
+    (tmp_path / "merges.txt").write_bytes(b"#version: 0.2\n\xe9 t\n")
+    assert "merges.txt: expected UTF-8, found 'utf-8' codec can't decode" in complaint(tmp_path)
+
+
+@pytest.mark.parametrize(("names", "gone"), [("hub", 0), ("hub", 1), ("openai", 0), ("openai", 1)])
+def test_a_missing_file(tmp_path, names, gone):
+    SMALL.save_pretrained(tmp_path, names)
+    pair = gptlite.tokenizer.FILES[names]
+    (tmp_path / pair[gone]).unlink()
+    expected = "expected vocab.json and merges.txt or encoder.json and vocab.bpe"
+    assert f"{expected}, found {pair[1 - gone]}" in complaint(tmp_path)
+    (tmp_path / pair[1 - gone]).unlink()
+    (tmp_path / "vocab.json").mkdir()
+    assert f"{expected}, found neither" in complaint(tmp_path)
+
+
+def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
+    SMALL.save_pretrained(tmp_path)
+
+    def refuse(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+    assert "vocab.json: cannot be read: [Errno 13] Permission denied" in complaint(tmp_path)
+
+
+@given(st.data())
+@settings(deadline=None, max_examples=300)
+def test_files_damaged_at_random_are_read_or_refused(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    tokenizer = Tokenizer.train(["the cat"], 259)
+    tokenizer.save_pretrained(folder)
+    file = folder / data.draw(st.sampled_from(["vocab.json", "merges.txt"]))
+    content = bytearray(file.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        at = data.draw(st.integers(0, len(content) - 1))
+        content[at : at + data.draw(st.integers(0, 4))] = data.draw(
+            st.binary(max_size=4) | st.sampled_from([b"0", b'"', b"\n", b" ", b",", b"}"])
+        )
+    file.write_bytes(content)
+    try:
+        found = Tokenizer.from_pretrained(folder)
+    except CheckpointError as error:
+        assert "\n" not in str(error)
+        assert str(folder) in str(error)
+    else:
+        assert found.decode(found.encode("the cat é")) == "the cat é"
+
+
+# The base vocabulary
+
+
+def test_byte_symbols():
+    assert sorted(BYTE_SYMBOLS) == list(range(256))
+    assert len(set(BYTE_SYMBOLS.values())) == 256
+    assert not any(symbol.isspace() for symbol in BYTE_SYMBOLS.values())
+    assert [BYTE_SYMBOLS[b] for b in b" \n\t!\x7f\x00\xad\xff"] == list("ĠĊĉ!ġĀŃÿ")
+
+
+def test_importing_loads_no_progress_bar_and_no_network():
+    code = "import sys, gptlite; print(sorted({'tqdm', 'requests'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
