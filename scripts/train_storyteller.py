@@ -38,9 +38,9 @@ RECIPE: dict[str, int | float] = {
     "n_embd": 256,
     "n_head": 4,
     "n_layer": 6,
-    "tokens": 50e6,
+    "tokens": 40e6,
     "batch": 16,
-    "learning_rate": 2e-3,
+    "learning_rate": 1.2e-3,
     "weight_decay": 0.1,
     "dropout": 0.0,
     "seed": 0,
@@ -285,20 +285,32 @@ def export(trained: Path, package: Path) -> int:
 
 
 def measure(package: Path, files: dict[int, Path], context: int = 256) -> dict[str, float]:
-    """Bits per byte of the exported model on each book, and on "all" (each book by its bytes)."""
+    """Bits per byte of the exported model on each book, by title, and their mean over the books."""
     from gptlite import load
     from gptlite.training.evaluation import bits_per_byte
 
     # What is measured is what ships: the model as it was rounded to float16.
     model, tokenizer = load(package)
     measured: dict[str, float] = {}
-    bits = n_bytes = 0.0
     for path in tqdm(sorted(files.values()), desc="measuring"):
         text = path.read_text(encoding="utf-8")
-        measured[path.stem] = bits_per_byte(model, tokenizer, text, context=context)
-        bits += measured[path.stem] * len(text.encode())
-        n_bytes += len(text.encode())
-    return {**measured, "all": bits / n_bytes}
+        title = path.stem.rsplit("-", 1)[0].replace("-", " ")
+        measured[title] = bits_per_byte(model, tokenizer, text, context=context)
+    return {**measured, "on average": sum(measured.values()) / len(measured)}
+
+
+def write_on_card(card: Path, measured: dict[str, float]) -> None:
+    """Put the measured bits per byte into the table of the model card, where there is one."""
+    if not card.exists():
+        return
+    text = card.read_text(encoding="utf-8")
+    for name, bits in measured.items():
+        row = rf"^\| {re.escape(name)} \| [\d.]+ \|$"
+        text, n = re.subn(row, f"| {name} | {bits:.4f} |", text, flags=re.MULTILINE)
+        if n != 1:
+            raise ValueError(f"{card}: expected one row for {name!r}, found {n}")
+    with write_atomically(card) as file:
+        file.write(text.encode())
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -351,8 +363,10 @@ def run(options: argparse.Namespace) -> int:
 
     n_bytes = export(trained, options.package)
     print(f"exported to {options.package}: {n_bytes / 1e6:.1f} MB")
-    for name, bits in measure(options.package, validation).items():
+    measured = measure(options.package, validation)
+    for name, bits in measured.items():
         print(f"{bits:.4f} bits per byte  {name}")
+    write_on_card(options.package / "README.md", measured)
     return 0
 
 

@@ -15,7 +15,7 @@ from gptlite import CheckpointError, Tokenizer
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT
 
 STORY = "The cat and the dog sat in the sand, and then the cat said: that's that!\n  The end.\n"
-SMALL = Tokenizer.train([STORY], 300)
+SMALL = Tokenizer.train([STORY], 280)
 #: Letters, digits, the white space of all kinds that the pattern tells apart, and rare characters.
 TEXTS = (
     st.text()
@@ -45,13 +45,12 @@ ZEROS = [[15], [405], [830], [2388], [20483], [10535], [24598], [8269], [10535, 
         ("0" * 17, [8269, 10535, 830]),
         (
             "Hello!! I'm Andrej Karpathy. It's 2022. w00t :D 🤗",
-            [15496, 3228, 314, 1101, 10948, 73, 509, 5117, 10036, 13, 632, 338, 33160, 13, 266]
-            + [405, 83, 1058, 35, 12520, 97, 245],
+            "15496 3228 314 1101 10948 73 509 5117 10036 13 632 338 33160 13 266"
+            " 405 83 1058 35 12520 97 245",
         ),
         (
             "asdf asdfasdf a!!, @aba 9asdf90asdfk",
-            [292, 7568, 355, 7568, 292, 7568, 257, 3228, 11, 2488, 15498, 860, 292, 7568, 3829]
-            + [292, 7568, 74],
+            "292 7568 355 7568 292 7568 257 3228 11 2488 15498 860 292 7568 3829 292 7568 74",
         ),
         ("Implementations", [3546, 26908, 602]),
         ("Hello, world. Is this-- a test?", [15496, 11, 995, 13, 1148, 428, 438, 257, 1332, 30]),
@@ -63,6 +62,8 @@ ZEROS = [[15], [405], [830], [2388], [20483], [10535], [24598], [8269], [10535, 
     ],
 )
 def test_published_ids(official, text, ids):
+    if isinstance(ids, str):
+        ids = [int(i) for i in ids.split()]
     assert official.encode(text) == ids
     assert official.decode(ids) == text
 
@@ -75,7 +76,8 @@ def test_tinyshakespeare_has_its_published_number_of_tokens(official, shared):
     text = (shared / "corpora/tinyshakespeare/input.txt").read_text(encoding="utf-8")
     cut = int(len(text) * 0.9)
     assert len(official.encode(text)) == 338_025
-    assert len(official.encode(text[:cut])), len(official.encode(text[cut:])) == (301_966, 36_059)
+    assert len(official.encode(text[:cut])) == 301_966
+    assert len(official.encode(text[cut:])) == 36_059
 
 
 def test_official_files_are_written_again_to_the_byte(official, shared, tmp_path):
@@ -248,26 +250,25 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
     letters = random.Random(0).choices("abc", k=1_000_000)
     text = "a" * 1_000_000 if kind == "one letter" else "".join(letters)
     tokenizer = Tokenizer.train([text[:2000]], 400)
+    heappop, work = gptlite.tokenizer.heappop, [0]
+
+    def counted_pop(heap):
+        work[0] += 1
+        return heappop(heap)
+
+    def counted_sort(places):
+        work[0] += len(places)
+        return sorted(places)
+
+    monkeypatch.setattr(gptlite.tokenizer, "heappop", counted_pop)
+    monkeypatch.setattr(gptlite.tokenizer, "sorted", counted_sort, raising=False)
     done = {}
     for n in (10_000, 100_000, 1_000_000):
-        pops, sorts = [], []
-        heappop = gptlite.tokenizer.heappop.__wrapped__ if done else gptlite.tokenizer.heappop
-
-        def counted_pop(heap, heappop=heappop, pops=pops):
-            pops.append(1)
-            return heappop(heap)
-
-        def counted_sort(places, sorts=sorts):
-            sorts.append(len(places))
-            return sorted(places)
-
-        counted_pop.__wrapped__ = heappop
-        monkeypatch.setattr(gptlite.tokenizer, "heappop", counted_pop)
-        monkeypatch.setattr(gptlite.tokenizer, "sorted", counted_sort, raising=False)
+        work[0] = 0
         tokenizer._rank = Counted(tokenizer._rank)
         ids = tokenizer.encode(text[:n])
         assert tokenizer.decode(ids) == text[:n]
-        done[n] = tokenizer._rank.looked_up + len(pops) + sum(sorts)
+        done[n] = tokenizer._rank.looked_up + work[0]
         assert n <= done[n] <= 6 * n
     assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
 
@@ -371,7 +372,7 @@ def renamed(old, new):
         (lambda vocab: "null", "expected a JSON object, found None"),
         (lambda vocab: "{}", "expected a token '!' (byte 33), found none"),
         (lambda vocab: json.dumps(vocab)[:-1] + ', "!": 0}', "key '!' is given twice"),
-        (changed(t=300), "ids from 0 to 299 for its 300 tokens, found 300 for 't'"),
+        (changed(t=300), "ids from 0 to 279 for its 280 tokens, found 300 for 't'"),
         (changed(t=-1), "found -1 for 't'"),
         (changed(t="1"), "found '1' for 't'"),
         (changed(t=1.0), "found 1.0 for 't'"),
@@ -385,9 +386,9 @@ def renamed(old, new):
         (without(EOT), f"expected a token '{EOT}'"),
         (without("he"), "expected a token 'he', which merge 1 of merges.txt makes, found none"),
         (renamed("he", "\ud800"), "expected a token 'he'"),
-        (changed(extra=300), "merge that makes token 300 of vocab.json, 'extra'; found none in 43"),
-        (changed(**{"": 300}), "merge that makes token 300 of vocab.json, ''"),
-        (changed(**{"\ud800 x\n": 300}), r"300 of vocab.json, '\ud800 x\n'"),
+        (changed(extra=280), "merge that makes token 280 of vocab.json, 'extra'; found none in 23"),
+        (changed(**{"": 280}), "merge that makes token 280 of vocab.json, ''"),
+        (changed(**{"\ud800 x\n": 280}), r"280 of vocab.json, '\ud800 x\n'"),
     ],
 )
 def test_damaged_vocabularies(tmp_path, damage, message):
@@ -409,7 +410,7 @@ def with_line(line):
     ("damage", "message"),
     [
         (lambda lines: [], "expected a merge that makes token 256 of vocab.json"),
-        (lambda lines: lines[:-1], "found none in 42 merges"),
+        (lambda lines: lines[:-1], "found none in 22 merges"),
         (lambda lines: [*lines[:2], *lines[3:]], "expected"),
         (lambda lines: [lines[0], *reversed(lines[1:])], "symbols of bytes or of earlier merges"),
         (with_line(""), "line 5: expected two symbols with a space between, found ''"),
