@@ -385,9 +385,9 @@ class GPT:
     def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
         """An untrained model, its weights drawn as OpenAI's code draws them.
 
-        Normal with standard deviation 0.02 (0.01 for positions), biases 0, gains 1. The two matrices
-        of a block that write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that
-        the stream does not grow with depth (GPT-2 paper, section 2.3).
+        Normal with standard deviation 0.02 (0.01 for positions), biases 0, gains 1. Matrices that
+        write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that the stream does
+        not grow with depth (GPT-2 paper, section 2.3).
         """
         rng = np.random.default_rng(seed)
         parameters: dict[str, Array] = {}
