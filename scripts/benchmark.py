@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -263,7 +263,8 @@ def learn_gptlite(threads: int) -> MeasuredRun:
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
 
     def learn() -> None:
-        assert Tokenizer.train(texts, LEARNED_TOKENS).n_vocab == LEARNED_TOKENS
+        n_vocab = Tokenizer.train(texts, LEARNED_TOKENS).n_vocab
+        assert n_vocab == LEARNED_TOKENS, f"{n_vocab} tokens learned, not {LEARNED_TOKENS}"
 
     return lambda: {"": per_second(megabytes, learn)}
 
@@ -285,7 +286,8 @@ def learn_tokenizers(threads: int) -> MeasuredRun:
             show_progress=False,
         )
         peer.train_from_iterator(texts, trainer)
-        assert peer.get_vocab_size() == LEARNED_TOKENS
+        n_vocab = peer.get_vocab_size()
+        assert n_vocab == LEARNED_TOKENS, f"{n_vocab} tokens learned, not {LEARNED_TOKENS}"
 
     return lambda: {"": per_second(megabytes, learn)}
 
@@ -528,15 +530,23 @@ def measure(
     return rows
 
 
-def left_out(name: str, contestant: Contestant) -> str:
-    """Why a contestant cannot take part; "" if it can."""
-    for file in BENCHMARKS[name].files:
-        if not file.exists():
-            return f"{file} is missing"
-    for package in contestant.packages:
-        if importlib.util.find_spec(package) is None:
-            return f"{package} is not installed"
-    return ""
+def who_takes_part(names: Iterable[str]) -> tuple[dict[str, list[Contestant]], list[str]]:
+    """For each benchmark that can be run its contestants; and who is left out, with the reason."""
+    takes_part: dict[str, list[Contestant]] = {}
+    absent = []
+    for name in names:
+        missing = [file for file in BENCHMARKS[name].files if not file.exists()]
+        if missing:
+            absent.append(f"{name} ({missing[0]} is missing)")
+            continue
+        takes_part[name] = []
+        for contestant in BENCHMARKS[name].contestants:
+            needed = [p for p in contestant.packages if importlib.util.find_spec(p) is None]
+            if needed:
+                absent.append(f"{contestant.name} in {name} ({needed[0]} is not installed)")
+            else:
+                takes_part[name].append(contestant)
+    return takes_part, absent
 
 
 def number(rate: float) -> str:
@@ -608,7 +618,7 @@ def machine(threads: int, packages: list[str]) -> str:
 def command_line() -> Parser:
     """The command's options."""
     p = Parser(PROGRAM, description="Measure gptlite's speed beside its peers'.")
-    p.add_argument("--quick", action="store_true", help="fewer rounds: less than two minutes")
+    p.add_argument("--quick", action="store_true", help="fewer rounds, for a first look")
     p.add_argument(
         "--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=f"of {', '.join(BENCHMARKS)}"
     )
@@ -640,14 +650,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def report(options: argparse.Namespace) -> str:
     """Measure what was asked for; the table and the notes that belong to it."""
-    takes_part: dict[str, list[Contestant]] = {}
-    absent = []
-    for name in options.only or BENCHMARKS:
-        reasons = {c: left_out(name, c) for c in BENCHMARKS[name].contestants}
-        present = [contestant for contestant, reason in reasons.items() if not reason]
-        if present:
-            takes_part[name] = present
-        absent += [f"{name}, {c.name}: {reason}" for c, reason in reasons.items() if reason]
+    takes_part, absent = who_takes_part(options.only or BENCHMARKS)
+    if not takes_part:
+        raise ValueError(f"nothing to measure: left out {'; '.join(absent)}")
     packages = {p for present in takes_part.values() for c in present for p in c.packages}
     about = machine(options.threads, ["numpy", *sorted(packages)])
 

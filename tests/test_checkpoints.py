@@ -476,7 +476,6 @@ def test_a_directory_that_cannot_be_written(tmp_path: Path) -> None:
 # ---- Mutations ----------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
 def test_a_mutation_of_a_checkpoint_is_refused_or_changes_what_it_says(
     saved: Path, name: str
