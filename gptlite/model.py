@@ -315,23 +315,19 @@ class GPT:
         ids = self._checked(ids, cache)  # [batch, seq]
         if logits_to_keep is not None and logits_to_keep < 1:
             raise ValueError(f"logits_to_keep must be at least 1, not {logits_to_keep}")
-        start = 0 if cache is None else cache.length
-        seq, total = ids.shape[1], start + ids.shape[1]
-        positions: NDArray[Any] = np.arange(start, total)  # [seq]
-        padding = None
+        batch, seq = ids.shape
+        total = seq if cache is None else cache.length + seq
+        padding, positions = None, np.arange(total)  # [total]
         if attention_mask is not None:
             padding = np.asarray(attention_mask).astype(bool)  # [batch, total]
-            if padding.shape != (ids.shape[0], total):
-                expected, found = [ids.shape[0], total], list(padding.shape)
-                raise ValueError(f"attention_mask: expected shape {expected}, found {found}")
-            positions = np.maximum(padding.cumsum(axis=1) - 1, 0)[:, start:]  # [batch, seq]
+            if padding.shape != (batch, total):
+                found = list(padding.shape)
+                raise ValueError(f"attention_mask: expected shape {[batch, total]}, found {found}")
+            positions = np.maximum(padding.cumsum(axis=1) - 1, 0)  # [batch, total]
         mask = additive_mask(seq, total, padding)  # [seq, total] or [batch, 1, seq, total]
 
         top = unrecorded if trace is None else partial(trace.record, "")
-        # Article: "Input Encoding": which token, plus which position.
-        x = self.parameters["wte.weight"][ids]  # [batch, seq, n_embd]
-        x += self.parameters["wpe.weight"][positions]
-        x = top("embed", x)
+        x = top("embed", self.embed(ids, positions[..., -seq:]))  # [batch, seq, n_embd]
         for i, block in enumerate(self.blocks):
             record = unrecorded if trace is None else partial(trace.record, f"h.{i}.")
             append = None if cache is None else partial(cache.append, i)
@@ -343,6 +339,22 @@ class GPT:
         gain, shift = self.parameters["ln_f.weight"], self.parameters["ln_f.bias"]
         x = top("ln_f", layer_norm(x, gain, shift, self.config.layer_norm_epsilon))
         return top("logits", self.unembed(x))
+
+    def embed(self, ids: NDArray[Any], positions: NDArray[Any]) -> Array:
+        """Which token, plus which position: the vector that starts up the stack.
+
+        Article: "Input Encoding". GPT-2's positions are learned (a row of ``wpe`` each), not waves.
+
+        Args:
+            ids: ``[batch, seq]``.
+            positions: ``[seq]`` or ``[batch, seq]``, counted from 0.
+
+        Returns:
+            ``[batch, seq, n_embd]``.
+        """
+        x: Array = self.parameters["wte.weight"][ids]  # [batch, seq, n_embd]
+        x += self.parameters["wpe.weight"][positions]
+        return x
 
     def unembed(self, x: Array) -> Array:
         """Compare a vector with every token's embedding: ``[..., n_embd] -> [..., n_vocab]``.

@@ -191,7 +191,7 @@ def test_writing_again_replaces(saved: Path) -> None:
 
 def test_nothing_is_written_when_the_parameters_are_wrong(saved: Path, tmp_path: Path) -> None:
     wrong = tiny()
-    wrong["ln_f.bias"] = np.float32([0, 0, 1e6, 0])
+    wrong["ln_f.bias"] = np.array([0, 0, 1e6, 0], np.float32)
     with pytest.raises(ValueError, match=r"'ln_f\.bias': 1000000\.0 does not fit float16"):
         write_checkpoint(saved, GPTConfig(11, 6, 4, 4, 2), wrong, "float16")
     config, parameters = read_checkpoint(saved)
@@ -281,7 +281,7 @@ def without(name: str) -> dict[str, np.ndarray]:
     return {n: a for n, a in tiny().items() if n != name}
 
 
-WRONG = {
+WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "missing": (without("h.1.ln_2.bias"), "missing tensor 'h.1.ln_2.bias'"),
     "two missing": (
         {n: a for n, a in tiny().items() if "wpe" not in n and "ln_f.weight" not in n},

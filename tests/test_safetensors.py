@@ -131,8 +131,9 @@ def test_another_dtype_is_refused(tmp_path: Path) -> None:
 
 def test_an_array_of_any_layout_is_written_in_c_order(tmp_path: Path) -> None:
     array = np.arange(24, dtype=np.float32).reshape(2, 3, 4).transpose(2, 0, 1)[::2]
-    write_tensors(tmp_path / "x.safetensors", {"x": array})
-    assert same_bits(read(tmp_path / "x.safetensors"), {"x": array})
+    columns = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    write_tensors(tmp_path / "x.safetensors", {"x": array, "y": columns})
+    assert same_bits(read(tmp_path / "x.safetensors"), {"x": array, "y": columns})
 
 
 def test_half_precisions_by_hand(tmp_path: Path) -> None:
