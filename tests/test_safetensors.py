@@ -396,7 +396,7 @@ ENTRIES = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=500, deadline=None, derandomize=True)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(
     header=st.dictionaries(st.sampled_from(["a", "b", "c", "__metadata__", "\ud800"]), ENTRIES),
     size=st.sampled_from([0, 4, 8, 16]),
