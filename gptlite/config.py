@@ -1,4 +1,4 @@
-"""The sizes of a GPT-2: six numbers that fix the shape of every array.
+"""The sizes of a GPT-2: five numbers that fix the shape of every array.
 
 Article: "Transformers for Language Modeling". GPT-2 comes in four sizes, which differ in the number
 of decoder blocks (``n_layer``) and in the width of the residual stream (``n_embd``).

@@ -149,7 +149,7 @@ def generate_tokens(
         fit = f"{room} new tokens fit, not {max_new_tokens}" if room >= 0 else "it does not fit"
         raise ContextOverflowError(
             f"the context holds {n_ctx} tokens and the prompt has {longest}: {fit} "
-            "(overflow 'slide' goes on past the context)"
+            "(with overflow slide it goes on, and forgets the older half)"
         )
     for window in windows:
         slide(window, n_ctx)
@@ -218,8 +218,8 @@ def generate(
     temperature: float = 0.8,
     top_k: int = 40,
     top_p: float = 1.0,
-    repetition_penalty: float = 1.0,
     seed: int | None = None,
+    repetition_penalty: float = 1.0,
     stop: str | Collection[str] = (),
     overflow: Overflow = "error",
 ) -> str:
@@ -327,9 +327,20 @@ def command_line() -> Parser:
     add("--top-p", type=float, default=1.0, metavar="P", help=f"1 cuts nothing {or_else}")
     add("--repetition-penalty", type=float, default=1.0, metavar="R", help=f"1 is none {or_else}")
     add("--seed", type=int, metavar="N", help="same seed, same text (default: new every time)")
-    add("--num-samples", type=int, default=1, metavar="N", help=f"how many texts {or_else}")
+    add(
+        "--num-samples",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"how many texts; several are not streamed {or_else}",
+    )
     add("--stop", type=utf8, action="append", default=[], metavar="TEXT", help="end before TEXT")
-    add("--overflow", choices=["error", "slide"], default="error", help=f"past n_ctx {or_else}")
+    add(
+        "--overflow",
+        choices=["error", "slide"],
+        default="error",
+        help=f"when the context is full: refuse, or forget its older half {or_else}",
+    )
     add("--no-stream", action="store_true", help="print the text when it is complete")
     add("--interactive", action="store_true", help="continue each line of standard input")
     return parser

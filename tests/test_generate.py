@@ -203,7 +203,10 @@ def test_what_does_not_fit_is_refused_before_any_work(n_prompt, n_new, message):
     for prompts in ([[1] * n_prompt], [[1], [1] * n_prompt]):
         with pytest.raises(ContextOverflowError) as caught:
             generate_tokens(script, prompts, GREEDY, n_new)
-        assert str(caught.value) == message + " (overflow 'slide' goes on past the context)"
+        assert (
+            str(caught.value)
+            == message + " (with overflow slide it goes on, and forgets the older half)"
+        )
     assert script.read == []
     for function in (generate, stream, generate_samples):
         with pytest.raises(ContextOverflowError, match=message):
@@ -470,3 +473,9 @@ def test_a_broken_model_is_named(model):
     broken.parameters["ln_f.bias"][0] = np.nan
     with pytest.raises(ValueError, match="logits hold NaN or infinity"):
         generate(broken, Bytes(), "x", max_new_tokens=1)
+
+
+def test_the_positions_of_the_arguments_are_part_of_the_public_face(model):
+    options = {"max_new_tokens": 5, "temperature": 2.0, "top_k": 9, "top_p": 0.9, "seed": 7}
+    expected = generate(model, Bytes(), "a", **options)
+    assert generate(model, Bytes(), "a", 5, 2.0, 9, 0.9, 7) == expected

@@ -181,7 +181,8 @@ def test_interactive_continues_line_after_line(folder):
     assert out == "".join(f"{p}{continued(folder, p, 20)}\n" for p in prompts)
     assert err == (
         "prompt> prompt> gptlite-generate: error: the context holds 64 tokens and the prompt has "
-        "60: 4 new tokens fit, not 20 (overflow 'slide' goes on past the context)\n"
+        "60: 4 new tokens fit, not 20 "
+        "(with overflow slide it goes on, and forgets the older half)\n"
         "prompt> prompt> prompt> "
     )
 
