@@ -45,7 +45,7 @@ def gelu_tanh(x: Array) -> Array:
 def softmax(x: Array, out: Array | None = None) -> Array:
     """Scores to probabilities over the last axis: positive, and summing to 1.
 
-    Article: Part 2, "2- Score". The greatest score is subtracted first, which changes nothing in
+    Article: "2- Score". The greatest score is subtracted first, which changes nothing in
     the result and keeps ``exp`` from overflowing.
 
     Args:
@@ -73,7 +73,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:
         bias: the shift, ``[n_embd]``.
         epsilon: added to the variance.
     """
-    centred, inverse_std = centre_and_scale(x, epsilon)
+    centred, inverse_std = centre_and_scale(x, epsilon)  # [..., n_embd], [..., 1]
     centred *= inverse_std
     centred *= weight
     centred += bias
@@ -103,6 +103,6 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
         ``[..., n_out]``.
     """
     # As one matrix, so that a whole batch reads the weights once.
-    y = x.reshape(-1, x.shape[-1]) @ weight  # [..., n_out]
+    y = x.reshape(-1, x.shape[-1]) @ weight  # [rows, n_out]
     y += bias
     return y.reshape(*x.shape[:-1], weight.shape[1])

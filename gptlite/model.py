@@ -41,10 +41,24 @@ MASKED = -1e10
 class Trace(dict[str, Array]):
     """Every named intermediate array of one call, in the order they were made.
 
-    ``embed``; for each block i ``h.i.ln_1``, ``h.i.attn.q``, ``.k``, ``.v``, ``.scores`` (scaled
-    and masked), ``.weights`` (after softmax), ``.z`` (heads merged), ``.out``, ``h.i.mid`` (the
-    residual stream after attention), ``h.i.ln_2``, ``h.i.mlp.fc``, ``.gelu``, ``.out``, ``h.i.out``
-    (the stream after the block); then ``ln_f`` and ``logits``.
+    ==================================  =====================================================
+    ``embed``                           ``[batch, seq, n_embd]``, token plus position
+    for each block i:
+    ``h.i.ln_1``                        ``[batch, seq, n_embd]``
+    ``h.i.attn.q``                      ``[batch, head, seq, head_dim]``
+    ``h.i.attn.k``, ``h.i.attn.v``      ``[batch, head, total, head_dim]``
+    ``h.i.attn.scores``                 ``[batch, head, seq, total]``, scaled and masked
+    ``h.i.attn.weights``                ``[batch, head, seq, total]``, after softmax
+    ``h.i.attn.z``                      ``[batch, seq, n_embd]``, the heads merged
+    ``h.i.attn.out``                    ``[batch, seq, n_embd]``
+    ``h.i.mid``                         ``[batch, seq, n_embd]``, the stream after attention
+    ``h.i.ln_2``                        ``[batch, seq, n_embd]``
+    ``h.i.mlp.fc``, ``h.i.mlp.gelu``    ``[batch, seq, 4 * n_embd]``
+    ``h.i.mlp.out``                     ``[batch, seq, n_embd]``
+    ``h.i.out``                         ``[batch, seq, n_embd]``, the stream after the block
+    ``ln_f``                            ``[batch, seq, n_embd]``
+    ``logits``                          ``[batch, seq, n_vocab]``
+    ==================================  =====================================================
     """
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
@@ -207,7 +221,7 @@ def attention(
         k, v = append(k, v)  # [batch, head, total, head_dim]
     q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
     scores = record("attn.scores", attention_scores(q, k, mask))  # [batch, head, seq, total]
-    in_place = scores if record is unrecorded else None
+    in_place = scores if record is unrecorded else None  # overwritten where nobody keeps them
     weights = record("attn.weights", softmax(scores, out=in_place))  # [batch, head, seq, total]
     z = record("attn.z", weighted_values(weights, v))  # [batch, seq, n_embd]
     # Article: "4- Projecting": the heads' findings, mixed.
@@ -226,7 +240,7 @@ def mlp(x: Array, p: Weights, record: Record) -> Array:
     """
     fc = linear(x, p["mlp.c_fc.weight"], p["mlp.c_fc.bias"])  # [batch, seq, 4 * n_embd]
     fc = record("mlp.fc", fc)
-    in_place = fc if record is unrecorded else None
+    in_place = fc if record is unrecorded else None  # overwritten where nobody keeps it
     bent = record("mlp.gelu", gelu(fc, out=in_place))  # [batch, seq, 4 * n_embd]
     out = linear(bent, p["mlp.c_proj.weight"], p["mlp.c_proj.bias"])  # [batch, seq, n_embd]
     return record("mlp.out", out)
@@ -245,6 +259,7 @@ def decoder_block(
     Article: "The Decoder-Only Block" and "A journey up the Stack".
     ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
     """
+    # Every array: [batch, seq, n_embd].
     epsilon = config.layer_norm_epsilon
     normed = record("ln_1", layer_norm(x, p["ln_1.weight"], p["ln_1.bias"], epsilon))
     x = record("mid", x + attention(normed, p, config, mask, append, record))
@@ -362,7 +377,7 @@ class GPT:
         Article: "Model Output". The input embedding serves again (tied weights).
         """
         wte = self.parameters["wte.weight"]  # [n_vocab, n_embd]
-        logits = x.reshape(-1, x.shape[-1]) @ wte.T  # [..., n_vocab]
+        logits = x.reshape(-1, x.shape[-1]) @ wte.T  # [rows, n_vocab]
         return logits.reshape(*x.shape[:-1], wte.shape[0])
 
     def _checked(self, ids: ArrayLike, cache: KVCache | None) -> NDArray[np.integer[Any]]:

@@ -3,7 +3,7 @@
 Article: "Model Output". Always taking the highest score (greedy) tends to run in circles; drawing
 from all tokens by their probability sooner or later picks a foolish one from the long tail. Filters
 cut the tail off: a dropped token's logit becomes minus infinity, its probability 0. They belong to
-the sampler, not to the model, as the article's words on top_k may be taken.
+the sampler: top_k is no property of the model, though the article reads as if it were one.
 
 Each filter equals the logits processor of the same name in Hugging Face transformers, and they are
 applied in the same order: repetition penalty, temperature, top-k, top-p. Shapes are in model.py's
