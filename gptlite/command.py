@@ -15,7 +15,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Exit with status 2."""
-        complain(self.prog, f"{message} (see --help)")
+        complain(self.prog, message)
         self.exit(2)
 
 
