@@ -1,17 +1,19 @@
 """``python -m gptlite``: the commands there are."""
 
-DOORS = {
+import sys
+
+COMMANDS = {
     "generate": "continue a text, or begin one",
     "pretrain": "train a model on text files",
 }
 
 
 def main() -> int:
-    """Print what each command does."""
+    """Print what each command does; status 2 if more was asked (``gptlite generate``)."""
     print("gptlite: GPT-2 in pure NumPy. The commands, each with --help:\n")
-    for name, does in DOORS.items():
+    for name, does in COMMANDS.items():
         print(f"    python -m gptlite.{name:10} {does}")
-    return 0
+    return 2 if sys.argv[1:] else 0
 
 
 if __name__ == "__main__":

@@ -48,36 +48,31 @@ MAY_CHANGE = ("validation", "every", "sample")  # by --resume: the model does no
 
 def parser() -> Parser:
     """The command's options."""
-    p = Parser(
-        prog=PROGRAM,
-        description="Train a GPT-2 from scratch on text files.",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    parser = Parser(PROGRAM, description="Train a GPT-2 from scratch on text files.")
+    add, or_else = parser.add_argument, "(default: %(default)s)"
+    add("--data", nargs="+", metavar="PATH", help="text files, or folders of .txt files")
+    add("--validation", nargs="+", metavar="PATH", help="texts to measure with, likewise")
+    add("--out", required=True, metavar="DIR", help="the run's directory")
+    add("--resume", action="store_true", help="go on with the run in --out, with its options")
+    add("--tokenizer", metavar="DIR", help="take the vocabulary in DIR instead of learning one")
+    add("--n-vocab", type=int, default=4096, metavar="N", help=f"tokens to learn {or_else}")
+    add("--n-ctx", type=int, default=256, metavar="N", help=f"positions {or_else}")
+    add("--n-embd", type=int, default=256, metavar="N", help=f"width of the model {or_else}")
+    add("--n-head", type=int, default=4, metavar="N", help=f"attention heads {or_else}")
+    add("--n-layer", type=int, default=6, metavar="N", help=f"decoder blocks {or_else}")
+    budget = parser.add_mutually_exclusive_group()
+    budget.add_argument(
+        "--tokens", type=float, default=10e6, metavar="N", help="train on N (default: 10 million)"
     )
-    p.add_argument("--data", nargs="+", metavar="PATH", help="text files, or folders of .txt files")
-    p.add_argument("--validation", nargs="+", metavar="PATH", help="texts to measure with")
-    p.add_argument("--out", required=True, metavar="DIR", help="the run's directory")
-    p.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, which keeps its options"
-    )
-    p.add_argument("--tokenizer", metavar="DIR", help="take its vocabulary, do not learn one")
-    p.add_argument("--n-vocab", type=int, default=4096, help="tokens in the vocabulary to learn")
-    p.add_argument("--n-ctx", type=int, default=256, help="positions (context)")
-    p.add_argument("--n-embd", type=int, default=256, help="width of the model")
-    p.add_argument("--n-head", type=int, default=4, help="attention heads")
-    p.add_argument("--n-layer", type=int, default=6, help="decoder blocks")
-    budget = p.add_mutually_exclusive_group()
-    budget.add_argument("--tokens", type=float, default=10e6, help="tokens to train on")
-    budget.add_argument("--minutes", type=float, help="or minutes to train for, about")
-    p.add_argument("--batch", type=int, default=16, help="sequences per step")
-    p.add_argument("--learning-rate", type=float, default=2e-3, help="the learning rate's peak")
-    p.add_argument("--weight-decay", type=float, default=0.1, help="of matrices")
-    p.add_argument("--dropout", type=float, default=0.0, help="share of numbers struck out")
-    p.add_argument("--seed", type=int, default=0, help="of weights, batches and dropout")
-    p.add_argument(
-        "--every", type=int, default=250, metavar="STEPS", help="steps between reports and saves"
-    )
-    p.add_argument("--sample", default="Once upon a time", help="beginning of the samples shown")
-    return p
+    budget.add_argument("--minutes", type=float, metavar="M", help="or train for about M minutes")
+    add("--batch", type=int, default=16, metavar="N", help=f"sequences per step {or_else}")
+    add("--learning-rate", type=float, default=1e-3, metavar="X", help=f"its peak {or_else}")
+    add("--weight-decay", type=float, default=0.1, metavar="X", help=f"of matrices {or_else}")
+    add("--dropout", type=float, default=0.0, metavar="X", help=f"share struck out {or_else}")
+    add("--seed", type=int, default=0, metavar="N", help=f"of all that is random {or_else}")
+    add("--every", type=int, default=250, metavar="N", help=f"steps between reports {or_else}")
+    add("--sample", default="Once upon a time", metavar="TEXT", help="what the samples begin with")
+    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -152,7 +147,9 @@ def pretrain(options: argparse.Namespace) -> None:
         trainer, tokenizer, tokens = resume(out)
     else:
         if (out / STATE_FILE).exists():
-            raise ValueError(f"{out} holds a run already: --resume goes on with it")
+            raise ValueError(
+                f"{out} holds a run already: --resume goes on with it, another --out begins anew"
+            )
         trainer, tokenizer, tokens = prepare(options, out)
     log = Log(out / LOG_FILE, trainer.step)
     windows = held_out_windows(list(texts.values()), tokenizer, trainer.model.config.n_ctx)
@@ -172,7 +169,7 @@ def pretrain(options: argparse.Namespace) -> None:
         trainer.save_state(out)
 
     run(trainer, tokens, options.every, report)
-    summarise(trainer.model, tokenizer, texts, out)
+    summarise(trainer, tokenizer, texts, out)
 
 
 def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer, Ids]:
@@ -317,14 +314,14 @@ def sample(model: GPT, tokenizer: Tokenizer, prompt: str) -> str:
     return prompt + generate(model, tokenizer, prompt, max_new_tokens=40, seed=0, overflow="slide")
 
 
-def summarise(model: GPT, tokenizer: Tokenizer, texts: dict[Path, str], out: Path) -> None:
+def summarise(trainer: Trainer, tokenizer: Tokenizer, texts: dict[Path, str], out: Path) -> None:
     """Print the result: bits per byte of each validation text, their mean, where the model is."""
-    measured = {file: bits_per_byte(model, tokenizer, text) for file, text in texts.items()}
+    measured = {file: bits_per_byte(trainer.model, tokenizer, text) for file, text in texts.items()}
     for file, bits in measured.items():
         print(f"{bits:.4f} bits per byte  {file.name}")
     if measured:
         print(f"{np.mean(list(measured.values())):.4f} bits per byte on average")
-    print(os.fspath(out))
+    print(f"step {trainer.step} of {trainer.recipe.n_steps}: the model is in {os.fspath(out)}")
 
 
 if __name__ == "__main__":

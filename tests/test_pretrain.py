@@ -87,7 +87,7 @@ def test_from_text_to_a_model_that_load_opens(corpus, tmp_path, capsys):
         f"{c:.4f} bits per byte  c.txt",
         f"{d:.4f} bits per byte  d.txt",
         f"{(c + d) / 2:.4f} bits per byte on average",
-        str(tmp_path / "deep" / "run"),
+        f"step 6 of 6: the model is in {tmp_path / 'deep' / 'run'}",
     ]
     assert "step 6, tokens 384, loss" in complaints
     assert "Traceback" not in complaints
@@ -126,7 +126,7 @@ def test_a_run_without_validation(corpus, tmp_path, capsys):
     out = tmp_path / "run"
     options = [*TINY, "--tokens", "1", "--seed", "3"]
     assert main(["--data", str(corpus / "train" / "a.txt"), "--out", str(out), *options]) == 0
-    assert capsys.readouterr().out == f"{out}\n"
+    assert capsys.readouterr().out == f"step 1 of 1: the model is in {out}\n"
     assert [set(line) for line in log_of(out)] == [{"step", "tokens", "loss", "sample"}]
     assert log_of(out)[0]["step"] == 1
 
@@ -251,7 +251,7 @@ def test_kill_9(corpus, tmp_path, command):
     printed, complaints = process.communicate(timeout=60)
     assert process.returncode == 0
     assert b"Traceback" not in complaints
-    assert printed.splitlines()[-1] == os.fsencode(out)
+    assert printed.splitlines()[-1].endswith(b"the model is in " + os.fsencode(out))
     assert_same_run(out, tmp_path / "undisturbed")
 
 
@@ -327,7 +327,7 @@ def test_resume_with_the_same_options_or_another_look(corpus, reference, tmp_pat
         "--tokens 1e6",
         "--minutes 5",
         "--batch 8",
-        "--learning-rate 1e-3",
+        "--learning-rate 3e-3",
         "--weight-decay 0",
         "--dropout 0",
         "--seed 1",

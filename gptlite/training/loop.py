@@ -59,7 +59,7 @@ class Recipe:
 
     batch: int = 16
     n_steps: int = 1000
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     warm_up: int = 100
     weight_decay: float = 0.1
     clip: float = 1.0
