@@ -31,15 +31,37 @@ __all__ = [
 ]
 
 
-def load(name_or_path: str | os.PathLike[str] | None = None) -> tuple[GPT, Tokenizer]:
-    """A trained model with its tokenizer: the storyteller that ships (None), or a directory's.
+def load(
+    name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+) -> tuple[GPT, Tokenizer]:
+    """A trained model with its tokenizer.
+
+    Args:
+        name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
+            ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once; a directory; or a
+            file of weights: safetensors, PyTorch, TensorFlow or llm.c. Where a model of GPT-2's
+            vocabulary has no tokenizer beside it, GPT-2's is taken.
+        dtype: "float32", or "float16" for half the memory: see ``GPT.from_pretrained``.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or another dtype.
         CheckpointError: a file is missing, damaged, or the two do not belong together.
+        DownloadError: a file could not be fetched.
     """
-    tokenizer = Tokenizer.from_pretrained(name_or_path)
-    model = GPT.from_pretrained(name_or_path)
+    from gptlite.checkpoints import locate
+    from gptlite.checkpoints.vocabulary import has_vocabulary
+
+    place = locate(name_or_path)
+    beside = has_vocabulary(place)
+    if beside:  # a bad one is found before the long work
+        tokenizer = Tokenizer.from_pretrained(place)
+    model = GPT.from_pretrained(place, dtype)
+    if not beside:
+        if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
+            from gptlite.checkpoints.download import fetch_tokenizer
+
+            place = fetch_tokenizer()
+        tokenizer = Tokenizer.from_pretrained(place)
     if tokenizer.n_vocab != model.config.n_vocab:
         raise CheckpointError(
             f"{name_or_path or 'storyteller'}: the vocabulary has {tokenizer.n_vocab} tokens, "

@@ -4,7 +4,9 @@ import sys
 
 COMMANDS = {
     "generate": "continue a text, or begin one",
+    "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
+    "convert": "write a model in another format",
 }
 
 

@@ -1,10 +1,12 @@
-"""Writing files so that a reader never meets half of one."""
+"""Files large and small: written so that a reader never meets half of one, with a progress bar."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
+
+LARGE = 1_000_000_000  # bytes; what is smaller is read or written in less than two seconds
 
 
 @contextmanager
@@ -28,3 +30,12 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:
+    """The names as they are, with a progress bar on stderr where the bytes will take seconds."""
+    if n_bytes < LARGE:
+        return names
+    from tqdm import tqdm
+
+    return tqdm(names, desc=what, unit="tensor", disable=None)

@@ -12,6 +12,9 @@ Array = NDArray[np.float32]
 # Python floats, not NumPy scalars: they never widen a float32 array.
 SQRT_2_OVER_PI = 0.7978845608028654
 
+# Numbers of a float16 weight that are widened to float32 at a time: 2 MB, which a core's cache has.
+WIDENED = 1 << 19
+
 
 def gelu(x: Array, out: Array | None = None) -> Array:
     """Gaussian error linear unit in the tanh form GPT-2 was trained with.
@@ -103,6 +106,30 @@ def linear(x: Array, weight: Array, bias: Array) -> Array:
         ``[..., n_out]``.
     """
     # As one matrix, so that a whole batch reads the weights once.
-    y = x.reshape(-1, x.shape[-1]) @ weight  # [rows, n_out]
+    y = matmul(x.reshape(-1, x.shape[-1]), weight)  # [rows, n_out]
     y += bias
     return y.reshape(*x.shape[:-1], weight.shape[1])
+
+
+def matmul(x: Array, weight: Array) -> Array:
+    """``x @ weight``, also where the weight is kept in float16 to spare memory.
+
+    No processor multiplies float16 fast in NumPy, so such a weight is widened, some columns at a
+    time: the product is that of float32, and the whole matrix is never there twice.
+
+    Args:
+        x: ``[rows, n_in]``.
+        weight: ``[n_in, n_out]``, float32 or float16.
+
+    Returns:
+        ``[rows, n_out]``.
+    """
+    if weight.dtype != np.float16:
+        return x @ weight
+    n_in, n_out = weight.shape
+    y = np.empty((len(x), n_out), np.float32)  # [rows, n_out]
+    step = max(1, WIDENED // n_in)  # columns
+    for start in range(0, n_out, step):
+        block = weight[:, start : start + step].astype(np.float32)  # [n_in, columns]
+        np.matmul(x, block, out=y[:, start : start + step])
+    return y

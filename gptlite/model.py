@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import ContextOverflowError
-from gptlite.layers import Array, gelu, layer_norm, linear, softmax
+from gptlite.layers import Array, gelu, layer_norm, linear, matmul, softmax
 
 Weights = Mapping[str, Array]
 Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
@@ -279,8 +279,13 @@ class GPT:
     def __init__(self, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
         """Take the arrays as they are, without a copy.
 
+        Args:
+            config: the sizes.
+            parameters: float32 arrays; matrices may be float16, which halves the memory and costs
+                time: each is widened to float32 as it is used.
+
         Raises:
-            ValueError: a parameter is missing, unknown, or not float32 of the expected shape.
+            ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
         """
         shapes = parameter_shapes(config)
         if parameters.keys() != shapes.keys():
@@ -288,7 +293,8 @@ class GPT:
             raise ValueError(f"parameters missing or unknown: {', '.join(names[:5])}")
         for name, shape in shapes.items():
             array = parameters[name]
-            if array.shape != shape or array.dtype != np.float32:
+            half = array.dtype == np.float16 and len(shape) == 2
+            if array.shape != shape or not (half or array.dtype == np.float32):
                 found = f"{array.dtype} {list(array.shape)}"
                 raise ValueError(f"{name}: expected float32 {list(shape)}, found {found}")
         self.config = config
@@ -368,6 +374,8 @@ class GPT:
             ``[batch, seq, n_embd]``.
         """
         x: Array = self.parameters["wte.weight"][ids]  # [batch, seq, n_embd]
+        if x.dtype == np.float16:
+            x = x.astype(np.float32)  # [batch, seq, n_embd]
         x += self.parameters["wpe.weight"][positions]
         return x
 
@@ -377,7 +385,7 @@ class GPT:
         Article: "Model Output". The input embedding serves again (tied weights).
         """
         wte = self.parameters["wte.weight"]  # [n_vocab, n_embd]
-        logits = x.reshape(-1, x.shape[-1]) @ wte.T  # [rows, n_vocab]
+        logits = matmul(x.reshape(-1, x.shape[-1]), wte.T)  # [rows, n_vocab]
         return logits.reshape(*x.shape[:-1], wte.shape[0])
 
     def _checked(self, ids: ArrayLike, cache: KVCache | None) -> NDArray[np.integer[Any]]:
@@ -432,28 +440,42 @@ class GPT:
         return cls(config, parameters)
 
     @classmethod
-    def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "GPT":
-        """Load a trained model: the storyteller that ships (None), or a directory's.
+    def from_pretrained(
+        cls, name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+    ) -> "GPT":
+        """Load a trained model.
+
+        Args:
+            name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
+                ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's, fetched once; a directory; or a file
+                of weights: safetensors, PyTorch, TensorFlow or llm.c.
+            dtype: "float32", or "float16" to keep matrices in half the memory, computing in float32
+                all the same: slower, and logits differ by about a thousandth.
 
         Raises:
-            ValueError: an unknown name.
+            ValueError: an unknown name, or another dtype.
             CheckpointError: a file is missing or not what it should be.
+            DownloadError: a file could not be fetched.
         """
         from gptlite.checkpoints import locate, read_checkpoint
 
-        return cls(*read_checkpoint(locate(name_or_path)))
+        return cls(*read_checkpoint(locate(name_or_path), dtype))
 
-    def save_pretrained(self, directory: str | os.PathLike[str], dtype: str = "float32") -> None:
-        """Write ``config.json`` and ``model.safetensors``, as Hugging Face transformers does.
+    def save_pretrained(
+        self, directory: str | os.PathLike[str], dtype: str = "float32", format: str = "hub"
+    ) -> None:
+        """Write the model's weights and sizes.
 
         Args:
             directory: made if it is not there.
             dtype: "float32", or "float16" for files of half the size.
+            format: "hub" for ``config.json`` and ``model.safetensors``, as Hugging Face
+                transformers has them; "openai" for ``hparams.json`` and a TensorFlow checkpoint.
 
         Raises:
-            ValueError: another dtype.
+            ValueError: another dtype or format.
             OSError: the directory cannot be written.
         """
         from gptlite.checkpoints import write_checkpoint
 
-        write_checkpoint(directory, self.config, self.parameters, dtype)
+        write_checkpoint(directory, self.config, self.parameters, dtype, format)

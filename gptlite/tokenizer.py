@@ -85,18 +85,19 @@ class Tokenizer:
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
-        """The tokenizer of a model: the storyteller that ships (None), or a directory's.
+        """The tokenizer of a model: the storyteller's (None), GPT-2's ("gpt2"), or a directory's.
 
         Reads ``vocab.json`` and ``merges.txt``, or OpenAI's ``encoder.json`` and ``vocab.bpe``.
 
         Raises:
             CheckpointError: a file is missing or damaged, or the two do not fit.
+            DownloadError: GPT-2's could not be fetched.
             ValueError: an unknown name. TypeError: neither a name nor a path.
         """
-        from gptlite.checkpoints import locate
+        from gptlite.checkpoints.locate import locate_vocabulary
         from gptlite.checkpoints.vocabulary import read_vocabulary
 
-        return cls(*read_vocabulary(locate(name_or_path)))
+        return cls(*read_vocabulary(locate_vocabulary(name_or_path)))
 
     @classmethod
     def train(cls, texts: Iterable[str], n_vocab: int) -> "Tokenizer":
@@ -129,23 +130,23 @@ class Tokenizer:
         symbols.append(EOT)
         return cls({symbol: i for i, symbol in enumerate(symbols)}, merges)
 
-    def save_pretrained(self, directory: str | os.PathLike[str], names: str = "hub") -> None:
+    def save_pretrained(self, directory: str | os.PathLike[str], format: str = "hub") -> None:
         """Write the vocabulary; the directory is made if it is not there.
 
         Args:
-            names: ``"hub"`` for ``vocab.json`` and ``merges.txt``, or ``"openai"`` for
+            format: ``"hub"`` for ``vocab.json`` and ``merges.txt``, or ``"openai"`` for
                 ``encoder.json`` and ``vocab.bpe``, with the same content.
 
         Raises:
-            ValueError: other names. OSError: a file cannot be written.
+            ValueError: another format. OSError: a file cannot be written.
         """
-        if names not in FILES:
-            raise ValueError(f"names must be one of {', '.join(FILES)}, not {names!r}")
+        if format not in FILES:
+            raise ValueError(f"format must be one of {', '.join(FILES)}, not {format!r}")
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         lines = ["#version: 0.2", *map(" ".join, self._merges)]
         contents = json.dumps(self._vocab), "".join(line + "\n" for line in lines)
-        for name, content in zip(FILES[names], contents, strict=True):
+        for name, content in zip(FILES[format], contents, strict=True):
             with write_atomically(directory / name) as file:
                 file.write(content.encode())
 

@@ -81,7 +81,7 @@ def test_tinyshakespeare_has_its_published_number_of_tokens(official, shared):
 
 
 def test_official_files_are_written_again_to_the_byte(official, shared, tmp_path):
-    official.save_pretrained(tmp_path, names="openai")
+    official.save_pretrained(tmp_path, format="openai")
     official.save_pretrained(tmp_path)
     for ours, theirs in [
         ("encoder.json", "encoder.json"),
@@ -278,7 +278,7 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
 
 def test_both_file_pairs_are_read_and_hold_the_same(tmp_path):
     SMALL.save_pretrained(tmp_path / "hub")
-    SMALL.save_pretrained(tmp_path / "openai", names="openai")
+    SMALL.save_pretrained(tmp_path / "openai", format="openai")
     names = [sorted(path.name for path in (tmp_path / d).iterdir()) for d in ("hub", "openai")]
     assert names == [["merges.txt", "vocab.json"], ["encoder.json", "vocab.bpe"]]
     for folder, left in zip(("hub", "openai"), names, strict=True):
@@ -330,8 +330,8 @@ def test_saving_fails_without_touching_what_is_there(tmp_path, monkeypatch):
 
 
 def test_unknown_names_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="names must be one of hub, openai, not 'hf'"):
-        SMALL.save_pretrained(tmp_path / "new", names="hf")
+    with pytest.raises(ValueError, match="format must be one of hub, openai, not 'hf'"):
+        SMALL.save_pretrained(tmp_path / "new", format="hf")
     assert not (tmp_path / "new").exists()
 
 

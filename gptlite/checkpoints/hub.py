@@ -1,28 +1,21 @@
-"""A checkpoint as Hugging Face lays it out: a directory with config.json and model.safetensors.
+"""What lies beside the weights in a directory as Hugging Face lays it out.
 
-What is written here opens in transformers as a GPT2LMHeadModel. The tokenizer's files lie in the
-same directory and are the tokenizer's business.
+``config.json`` has the sizes, and options that must be GPT-2's; ``model.safetensors.index.json``
+says in which of several files each tensor lies. What is written here opens in transformers as a
+GPT2LMHeadModel.
 """
 
 import json
-import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from gptlite.checkpoints import safetensors
-from gptlite.checkpoints.names import LM_HEAD, match_names
+from gptlite.checkpoints.stored import Contents, Stored
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
-from gptlite.layers import Array
-from gptlite.model import GPT
 
 CONFIG_FILE = "config.json"
-WEIGHTS_FILE = "model.safetensors"
 
 # Options that would make another model of the same weights, and the one value that is GPT-2's (and
 # transformers' default). Not among them: reorder_and_upcast_attn, which computes the same scores in
@@ -35,58 +28,6 @@ _FIXED_OPTIONS = {
     "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
-
-
-def read_checkpoint(
-    path: str | os.PathLike[str],
-) -> tuple[GPTConfig, dict[str, Array]]:
-    """The configuration and the parameters of a model on disk.
-
-    Args:
-        path: a directory, or its file of weights (``.safetensors``) when that has another name.
-
-    Returns:
-        config, {name: float32 array}: those of ``config.parameter_shapes``, in that
-        order, each in memory of its own.
-
-    Raises:
-        CheckpointError: a file is missing, cannot be read, is damaged, or is not a GPT-2's.
-    """
-    path = Path(path)
-    directory, weights = (path, path / WEIGHTS_FILE) if os.path.isdir(path) else (path.parent, path)
-    missing = [file.name for file in (directory / CONFIG_FILE, weights) if not os.path.isfile(file)]
-    if missing:
-        raise CheckpointError(f"{directory}: missing {' and '.join(missing)}")
-    try:
-        config = parse_config((directory / CONFIG_FILE).read_bytes(), str(directory / CONFIG_FILE))
-        return config, _read_weights(weights, config)
-    except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read: {error}") from error
-
-
-def write_checkpoint(
-    directory: str | os.PathLike[str],
-    config: GPTConfig,
-    parameters: Mapping[str, Array],
-    dtype: str = "float32",
-) -> None:
-    """Write ``config.json`` and ``model.safetensors``; the directory is made if it is not there.
-
-    Args:
-        parameters: {name: float32 array}, exactly those of ``config.parameter_shapes(config)``.
-        dtype: ``"float32"``, or ``"float16"`` for half the size and 11 of the 24 bits of precision.
-
-    Raises:
-        ValueError: the parameters are not those of ``config``; another dtype; a number too large
-            for float16. No file has been touched then.
-        OSError: a file cannot be written.
-    """
-    directory = Path(directory)
-    model = GPT(config, parameters)  # checks names, shapes and dtype
-    directory.mkdir(parents=True, exist_ok=True)
-    safetensors.write_tensors(directory / WEIGHTS_FILE, model.parameters, dtype)
-    with write_atomically(directory / CONFIG_FILE) as file:
-        file.write(format_config(config, dtype))
 
 
 def parse_config(data: bytes, path: str) -> GPTConfig:
@@ -163,23 +104,39 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
     return (json.dumps(options, indent=2, sort_keys=True) + "\n").encode("ascii")
 
 
-def _read_weights(path: Path, config: GPTConfig) -> dict[str, Array]:
-    with open(path, "rb") as file:
-        entries = safetensors.read_header(file)
-        shapes = {name: entry.shape for name, entry in entries.items()}
-        names = match_names(shapes, config, str(path))
-        tensors = {}
-        # In the order of the file, so that it is read from beginning to end once.
-        for name in sorted(names, key=lambda name: entries[names[name]].begin):
-            in_file = names[name]
-            tensors[name] = safetensors.read_tensor(file, in_file, entries[in_file])
-    if LM_HEAD in names:
-        # Compared as bits: a NaN would not equal itself.
-        head, wte = tensors.pop(LM_HEAD), tensors["wte.weight"]
-        if not np.array_equal(head.view(np.uint32), wte.view(np.uint32)):
+def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[str, Stored]:
+    """The tensors of a model that is cut into several files, by their index.
+
+    Args:
+        path: ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``.
+        read_contents: what reads the table of contents of one of those files.
+
+    Raises:
+        CheckpointError: the index is not one; a file lies elsewhere than beside it or is missing;
+            a tensor is not in the file that the index names.
+    """
+    weight_map = parse_object(path.read_bytes(), str(path)).get("weight_map")
+    if not isinstance(weight_map, dict) or not all(isinstance(f, str) for f in weight_map.values()):
+        raise CheckpointError(f"{path}: weight_map: expected an object of file names")
+    files: dict[str, Mapping[str, Stored]] = {}
+    for name in sorted(set(weight_map.values())):
+        # A name, not a path: an index must not lead out of its own folder.
+        if not name or name in (".", "..") or any(c in name for c in "/\\:\0"):
+            raise CheckpointError(f"{path}: weight_map: expected a file name, found {shown(name)}")
+        if not (path.parent / name).is_file():
+            raise CheckpointError(f"{path.parent}: missing {shown(name)}")
+        files[name] = read_contents(path.parent / name)
+    for tensor, name in weight_map.items():
+        if tensor not in files[name]:
             raise CheckpointError(
-                f"{path}: tensor {shown(names[LM_HEAD])}: expected to equal wte.weight (tied), "
-                "found other numbers"
+                f"{path.parent / name}: expected tensor {shown(tensor)} ({path.name} says so), "
+                "found none"
             )
-        del names[LM_HEAD]
-    return {name: tensors[name] for name in names}
+    listed = {(tensor, name) for tensor, name in weight_map.items()}
+    for name, contents in files.items():
+        for tensor in contents:
+            if (tensor, name) not in listed:
+                raise CheckpointError(
+                    f"{path}: expected an entry that says {shown(tensor)} is in {name}, found none"
+                )
+    return {tensor: files[name][tensor] for tensor, name in weight_map.items()}

@@ -2,19 +2,25 @@
 
 A parameter's name in memory is its name in OpenAI's models on the Hugging Face hub, such as
 ``h.0.attn.c_attn.weight``; the table of them, with their shapes, is ``config.parameter_shapes``.
-Files saved by others vary: they put prefixes in front, keep the causal masks as if they were
-weights, and write the tied output embedding a second time. ``match_names`` sees through that; any
-other difference is refused.
+Files vary, and all that varies is known here:
+
+- OpenAI's own checkpoints say ``model/h0/attn/c_attn/w``, with a leading axis of 1 on matrices.
+- Wrappers put prefixes in front, keep the causal masks as if they were weights, and write the tied
+  output embedding a second time.
+- nanoGPT, minGPT and llm.c store a linear layer as ``[n_out, n_in]``, so it has to be transposed;
+  the first also trains models without biases.
+
+Any other difference is refused.
 """
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
 
+from gptlite.checkpoints.stored import Shape
 from gptlite.checkpoints.strict_json import shown
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-
-Shape = tuple[int, ...]
 
 # The output embedding. In GPT-2 it is wte.weight again ("tied"), so not a parameter of its own.
 LM_HEAD = "lm_head.weight"
@@ -22,22 +28,129 @@ LM_HEAD = "lm_head.weight"
 # What wrappers put in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
 _PREFIXES = re.compile(r"^(?:(?:transformer|model|module|_orig_mod)\.)+")
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
+_LINEAR = re.compile(r"\.c_(?:attn|fc|proj)\.weight$")
 
 
-def match_names(found: Mapping[str, Shape], config: GPTConfig, source: str) -> dict[str, str]:
-    """Which tensor of a file is which parameter.
+class Source(NamedTuple):
+    """Which tensor of a file a parameter is, and whether it lies there transposed."""
+
+    name: str
+    transposed: bool = False
+
+
+def match_names(
+    found: Mapping[str, Shape], config: GPTConfig, source: str
+) -> dict[str, Source | None]:
+    """Which tensor of a file is which parameter, by the ecosystem's names.
 
     Args:
         found: name in the file -> shape, for every tensor of the file.
         source: the file, for the message of an error.
 
     Returns:
-        Parameter name -> name in the file, in the order of ``parameter_shapes``; last comes
-        ``lm_head.weight``, if the file has it. Causal masks are left out.
+        Parameter name -> its source, in the order of ``parameter_shapes``; None for the biases of
+        a model that has none (they are 0). Last comes ``lm_head.weight``, if the file has it.
+        Causal masks are left out.
 
     Raises:
         CheckpointError: the file has another number of blocks than ``config``; a tensor is
             missing, is there twice, is not one of GPT-2's, or has another shape than it should.
+    """
+    names = parameter_names(found, source)
+    # Before parameter_shapes: a config.json with n_layer = 10**12 must not make a table that long.
+    n_layer = count_blocks(names)
+    if n_layer != config.n_layer:
+        raise CheckpointError(
+            f"{source}: expected {config.n_layer} blocks (n_layer), found tensors of {n_layer}"
+        )
+    expected = parameter_shapes(config)
+    without_biases = not any(name.endswith(".bias") for name in names)
+    missing = [
+        name
+        for name in expected
+        if name not in names and not (without_biases and name.endswith(".bias"))
+    ]
+    if missing:
+        raise CheckpointError(f"{source}: missing {_listed(missing)}")
+    if LM_HEAD in names:
+        expected[LM_HEAD] = expected["wte.weight"]
+    unexpected = [in_file for name, in_file in names.items() if name not in expected]
+    if unexpected:
+        raise CheckpointError(f"{source}: {_listed(unexpected)} not part of a GPT-2")
+    # attn.c_proj is square and does not tell, so one layer speaks for the whole file.
+    c_attn = found[names["h.0.attn.c_attn.weight"]]
+    transposed = c_attn == (3 * config.n_embd, config.n_embd)
+    sources: dict[str, Source | None] = {}
+    for name, shape in expected.items():
+        if name not in names:
+            sources[name] = None
+            continue
+        turned = transposed and _LINEAR.search(name) is not None
+        in_file = shape[::-1] if turned else shape
+        if found[names[name]] != in_file:
+            raise CheckpointError(
+                f"{source}: tensor {shown(names[name])}: expected shape {list(in_file)}, "
+                f"found {shown(list(found[names[name]]))}"
+            )
+        sources[name] = Source(names[name], turned)
+    return sources
+
+
+def match_openai_names(
+    found: Mapping[str, Shape], config: GPTConfig, source: str
+) -> dict[str, Source | None]:
+    """Which variable of a TensorFlow checkpoint is which parameter, by OpenAI's names.
+
+    Args, Returns: as for ``match_names``; variables that are no parameters are left out.
+
+    Raises:
+        CheckpointError: a variable is missing or has another shape than it should.
+    """
+    # As above: no table longer than the file's own.
+    if config.n_layer > len(found):
+        raise CheckpointError(
+            f"{source}: expected variables of {config.n_layer} blocks (n_layer), "
+            f"found {len(found)} variables in all"
+        )
+    sources: dict[str, Source | None] = {}
+    missing = []
+    for name, shape in parameter_shapes(config).items():
+        in_file = openai_name(name)
+        if in_file not in found:
+            missing.append(in_file)
+        elif found[in_file] not in (shape, (1, *shape)):
+            raise CheckpointError(
+                f"{source}: tensor {shown(in_file)}: expected shape {list(shape)} "
+                f"or {[1, *shape]}, found {shown(list(found[in_file]))}"
+            )
+        sources[name] = Source(in_file)
+    if missing:
+        raise CheckpointError(f"{source}: missing {_listed(missing)}")
+    return sources
+
+
+def openai_name(name: str) -> str:
+    """A parameter's name in OpenAI's checkpoints.
+
+    >>> openai_name("h.0.attn.c_attn.weight"), openai_name("ln_f.weight"), openai_name("wte.weight")
+    ('model/h0/attn/c_attn/w', 'model/ln_f/g', 'model/wte')
+    """
+    path = name.split(".")
+    leaf = path.pop()
+    if path[0] == "h":
+        path[:2] = [f"h{path[1]}"]
+    if path[-1] in ("wte", "wpe"):
+        return f"model/{path[0]}"
+    gain = path[-1].startswith("ln_")
+    path.append("b" if leaf == "bias" else "g" if gain else "w")
+    return "/".join(["model", *path])
+
+
+def parameter_names(found: Mapping[str, Shape], source: str) -> dict[str, str]:
+    """Parameter name -> name in the file: prefixes taken off, causal masks left out.
+
+    Raises:
+        CheckpointError: two tensors are the same parameter.
     """
     names: dict[str, str] = {}
     for in_file, shape in found.items():
@@ -49,29 +162,12 @@ def match_names(found: Mapping[str, Shape], config: GPTConfig, source: str) -> d
                 f"{source}: tensors {shown(names[name])} and {shown(in_file)} are both {name!r}"
             )
         names[name] = in_file
+    return names
 
-    # Before parameter_shapes: a config.json with n_layer = 10**12 must not make a table that long.
-    n_layer = len({match[1] for match in map(_BLOCK.match, names) if match})
-    if n_layer != config.n_layer:
-        raise CheckpointError(
-            f"{source}: expected {config.n_layer} blocks (n_layer), found tensors of {n_layer}"
-        )
-    expected = parameter_shapes(config)
-    missing = [name for name in expected if name not in names]
-    if missing:
-        raise CheckpointError(f"{source}: missing {_listed(missing)}")
-    if LM_HEAD in names:
-        expected[LM_HEAD] = expected["wte.weight"]
-    unexpected = [in_file for name, in_file in names.items() if name not in expected]
-    if unexpected:
-        raise CheckpointError(f"{source}: {_listed(unexpected)} not part of a GPT-2")
-    for name, shape in expected.items():
-        if found[names[name]] != shape:
-            raise CheckpointError(
-                f"{source}: tensor {shown(names[name])}: expected shape {list(shape)}, "
-                f"found {shown(list(found[names[name]]))}"
-            )
-    return {name: names[name] for name in expected}
+
+def count_blocks(names: Mapping[str, str]) -> int:
+    """Number of decoder blocks that the parameters' names speak of."""
+    return len({match[1] for match in map(_BLOCK.match, names) if match})
 
 
 def _is_mask(name: str, shape: Shape) -> bool:

@@ -14,15 +14,16 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from io import BufferedReader
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checkpoints.stored import Stored
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
+from gptlite.files import with_progress, write_atomically
 from gptlite.layers import Array
 
 MAX_HEADER_BYTES = 25_000_000  # as huggingface_hub; gpt2-xl's header has 70 thousand
@@ -39,66 +40,35 @@ _BITS = {
 }
 
 
-class Entry(NamedTuple):
-    """One tensor as the header describes it; ``begin`` and ``end`` count from the file's start."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    begin: int
-    end: int
-
-
-def read_header(file: BufferedReader) -> dict[str, Entry]:
-    """The tensors of an open safetensors file, by name, checked against the file's size.
+def read_contents(path: Path) -> dict[str, Stored]:
+    """The tensors of a safetensors file, by name, checked against the file's size.
 
     Raises:
         CheckpointError: anything in the file is not as the format wants it.
+        OSError: it cannot be read.
     """
-    size = os.fstat(file.fileno()).st_size
-    if size < 8:
-        raise CheckpointError(f"{file.name}: expected at least 8 bytes, found {size}")
-    length = int.from_bytes(_read(file, 8), "little")
-    if length > MAX_HEADER_BYTES:
-        raise CheckpointError(
-            f"{file.name}: header of {length} bytes, expected at most {MAX_HEADER_BYTES}"
-        )
-    if 8 + length > size:
-        raise CheckpointError(f"{file.name}: header of {length} bytes in a file of {size}")
-    text = _read(file, length).rstrip(b" ")
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size < 8:
+            raise CheckpointError(f"{path}: expected at least 8 bytes, found {size}")
+        length = int.from_bytes(file.read(8), "little")
+        if length > MAX_HEADER_BYTES:
+            raise CheckpointError(
+                f"{path}: header of {length} bytes, expected at most {MAX_HEADER_BYTES}"
+            )
+        if 8 + length > size:
+            raise CheckpointError(f"{path}: header of {length} bytes in a file of {size}")
+        text = file.read(length).rstrip(b" ")
     if not (text.startswith(b"{") and text.endswith(b"}")):
-        raise CheckpointError(f"{file.name}: header is not a JSON object")
-    header = parse_object(text, f"{file.name}: header")
-    _check_metadata(header.pop("__metadata__", {}), file.name)
-    entries = {name: _entry(name, item, 8 + length, file.name) for name, item in header.items()}
-    _check_layout(entries, 8 + length, size, file.name)
-    return entries
-
-
-def read_tensor(file: BufferedReader, name: str, entry: Entry) -> Array:
-    """One tensor as float32 in memory of its own.
-
-    The bytes are read straight into a fresh array. A view into the mapped file would save that, but
-    the official files begin their tensors at odd addresses, and NumPy copies an unaligned matrix
-    anew at every multiplication: three times as slow for one token.
-
-    Returns:
-        float32 ``entry.shape``
-
-    Raises:
-        CheckpointError: the tensor is not F32, F16 or BF16, or the file ends before it does.
-    """
-    if entry.dtype not in ("F32", "F16", "BF16"):
-        raise CheckpointError(
-            f"{file.name}: tensor {shown(name)}: expected F32, F16 or BF16, found {entry.dtype}"
-        )
-    stored = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}[entry.dtype]
-    array: NDArray[Any] = np.empty(entry.shape, dtype=stored)
-    file.seek(entry.begin)
-    if file.readinto(array.data) != array.nbytes:
-        raise CheckpointError(f"{file.name}: tensor {shown(name)}: the file ends within it")
-    if entry.dtype == "BF16":  # the upper half of a float32
-        return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32, copy=False)
+        raise CheckpointError(f"{path}: header is not a JSON object")
+    header = parse_object(text, f"{path}: header")
+    _check_metadata(header.pop("__metadata__", {}), path)
+    contents: dict[str, Stored] = {}
+    ends: dict[str, int] = {}
+    for name, item in header.items():
+        contents[name], ends[name] = _entry(name, item, 8 + length, path)
+    _check_layout(contents, ends, 8 + length, size, path)
+    return contents
 
 
 def write_tensors(
@@ -127,7 +97,7 @@ def write_tensors(
     text += b" " * (-len(text) % 8)
     with write_atomically(path) as file:
         file.write(len(text).to_bytes(8, "little") + text)
-        for name in sorted(tensors):
+        for name in with_progress(sorted(tensors), "saving", end):
             file.write(_stored_as(name, tensors[name], stored).tobytes())
 
 
@@ -140,21 +110,18 @@ def _stored_as(name: str, array: Array, stored: str) -> NDArray[np.floating[Any]
     return result
 
 
-def _read(file: BufferedReader, n: int) -> bytes:
-    data = file.read(n)
-    if len(data) != n:
-        raise CheckpointError(f"{file.name}: the file ends within its header")
-    return data
-
-
-def _check_metadata(metadata: Any, path: str) -> None:
+def _check_metadata(metadata: Any, path: Path) -> None:
     is_text = isinstance(metadata, dict) and all(isinstance(v, str) for v in metadata.values())
     if not is_text:
         raise CheckpointError(f"{path}: __metadata__: expected an object of strings")
 
 
-def _entry(name: str, item: Any, start: int, path: str) -> Entry:
-    """One item of the header, checked by itself; ``start`` is where the tensors' bytes begin."""
+def _entry(name: str, item: Any, start: int, path: Path) -> tuple[Stored, int]:
+    """One item of the header, checked by itself, and the byte at which its tensor ends.
+
+    Args:
+        start: the byte of the file at which the tensors begin.
+    """
     where = f"{path}: tensor {shown(name)}"
     if not isinstance(item, dict) or set(item) != {"dtype", "shape", "data_offsets"}:
         raise CheckpointError(
@@ -176,7 +143,7 @@ def _entry(name: str, item: Any, start: int, path: str) -> Entry:
         raise CheckpointError(
             f"{where}: {dtype} {shown(shape)} is {shown(bits)} bits, found {found}"
         )
-    return Entry(dtype, tuple(shape), start + offsets[0], start + offsets[1])
+    return Stored(path, start + offsets[0], dtype, tuple(shape)), start + offsets[1]
 
 
 def _are_sizes(value: Any) -> bool:
@@ -184,15 +151,17 @@ def _are_sizes(value: Any) -> bool:
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 
-def _check_layout(entries: Mapping[str, Entry], start: int, size: int, path: str) -> None:
+def _check_layout(
+    contents: Mapping[str, Stored], ends: Mapping[str, int], start: int, size: int, path: Path
+) -> None:
     """Each tensor begins where the one before it ends, and the last ends where the file does."""
     end = start
-    for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
-        if entry.begin != end:
+    for name in sorted(contents, key=lambda name: (contents[name].begin, ends[name])):
+        begin = contents[name].begin
+        if begin != end:
             raise CheckpointError(
-                f"{path}: tensor {shown(name)}: expected to begin at byte {end}, "
-                f"found {entry.begin}"
+                f"{path}: tensor {shown(name)}: expected to begin at byte {end}, found {begin}"
             )
-        end = entry.end
+        end = ends[name]
     if end != size:
         raise CheckpointError(f"{path}: expected {end} bytes, found {size}")

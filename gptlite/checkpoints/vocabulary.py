@@ -15,6 +15,12 @@ Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
 
 
+def has_vocabulary(path: Path) -> bool:
+    """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
+    directory = path if path.is_dir() else path.parent
+    return any((directory / name).is_file() for pair in FILES.values() for name in pair)
+
+
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
     """The vocabulary in a directory, checked: a Tokenizer made of it encodes and decodes anything.
 

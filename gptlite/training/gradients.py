@@ -95,6 +95,8 @@ def accumulate_gradients(
         raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(ids.shape)}")
     if not np.issubdtype(targets.dtype, np.integer):
         raise TypeError(f"targets must be integers, not {targets.dtype}")
+    if any(array.dtype == np.float16 for array in model.parameters.values()):
+        raise ValueError("training needs float32 weights: load the model with dtype='float32'")
     for bad in (targets.min(), targets.max()):
         if not 0 <= bad < n_vocab:
             raise ValueError(f"target {bad} is outside 0 to {n_vocab - 1}")

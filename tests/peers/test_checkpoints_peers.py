@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from gptlite.checkpoints import read_checkpoint, write_checkpoint
-from gptlite.checkpoints.safetensors import read_header, read_tensor, write_tensors
+from gptlite.checkpoints.safetensors import read_contents, write_tensors
+from gptlite.checkpoints.stored import read_into
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.model import GPT
@@ -58,6 +59,15 @@ def same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> 
     )
 
 
+def read(path: Path) -> dict[str, np.ndarray]:
+    """Every tensor of a safetensors file."""
+    found = {}
+    for name, stored in read_contents(path).items():
+        found[name] = np.empty(stored.shape, np.float32)
+        read_into(found[name], name, stored)
+    return found
+
+
 # ---- The safetensors library --------------------------------------------------------------------
 
 
@@ -78,8 +88,7 @@ def test_every_pattern_of_bits_is_read_as_the_library_reads_it(tmp_path: Path, d
         bits = np.arange(2**16, dtype=np.uint16).view(np.int16)  # all there are, NaNs among them
     tensor = torch.from_numpy(bits.copy()).view(getattr(torch, dtype))
     safetensors_torch.save_file({"x": tensor, "a": tensor[:3].clone()}, tmp_path / "x")
-    with open(tmp_path / "x", "rb") as file:
-        found = read_tensor(file, "x", read_header(file)["x"])
+    found = read(tmp_path / "x")["x"]
     expected = tensor.float().numpy()
     assert np.array_equal(found, expected, equal_nan=True)
     assert np.array_equal(np.signbit(found), np.signbit(expected))
@@ -107,9 +116,7 @@ def test_accepts_no_mutation_that_the_library_refuses(tmp_path: Path) -> None:
                     data[at:at] = rng.choice([b" ", b"9", b"null", b"-", rng.randbytes(2)])
         path.write_bytes(data)
         try:
-            with open(path, "rb") as file:
-                header = read_header(file)
-                found = {n: read_tensor(file, n, e) for n, e in header.items()}
+            found = read(path)
         except CheckpointError:
             continue
         expected = safetensors_torch.load(bytes(data))  # raises where the library refuses

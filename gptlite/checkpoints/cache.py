@@ -1,0 +1,119 @@
+"""Where official models are on this machine: gptlite's own cache, and Hugging Face's.
+
+gptlite's has a folder for each model, with the files of one source (or of both) in it. A file gets
+its name there only after it was checked whole; so a model is complete when every file of a source
+is there, and it is not read through again each time. Hugging Face's cache is only ever read.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from gptlite.checkpoints.official import SOURCES, OfficialFile, required_name
+from gptlite.tokenizer import FILES
+
+_TOKENIZER_FILES = {name for pair in FILES.values() for name in pair}
+_REVISION = re.compile(rb"[0-9a-f]{40}")
+
+
+def cache_home() -> Path:
+    """gptlite's own cache, which may not be there yet.
+
+    ``$GPTLITE_HOME``; else ``gptlite`` in ``%LOCALAPPDATA%`` on Windows, elsewhere in
+    ``$XDG_CACHE_HOME`` (ignored unless absolute, as its specification says) or in ``~/.cache``.
+    """
+    if own := os.environ.get("GPTLITE_HOME"):
+        return Path(os.path.abspath(os.path.expanduser(own)))
+    if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "gptlite"
+    return _user_cache() / "gptlite"
+
+
+def hub_home() -> Path:
+    """Hugging Face's cache: where its own library would look, by the same variables."""
+    for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+        if place := os.environ.get(variable):
+            return _expanded(place)
+    if home := os.environ.get("HF_HOME"):
+        return _expanded(home) / "hub"
+    return _user_cache() / "huggingface" / "hub"
+
+
+def _user_cache() -> Path:
+    given = os.environ.get("XDG_CACHE_HOME", "")
+    return Path(given if os.path.isabs(given) else os.path.expanduser("~/.cache"))
+
+
+def _expanded(place: str) -> Path:
+    return Path(os.path.abspath(os.path.expanduser(os.path.expandvars(place))))
+
+
+def model_folder(name: str) -> Path:
+    """The folder of a model in gptlite's own cache; ``name`` is canonical."""
+    return cache_home() / name
+
+
+def hub_repositories(name: str) -> list[Path]:
+    """Where a model may lie in Hugging Face's cache: under its name, and under its old one."""
+    return [hub_home() / f"models--openai-community--{name}", hub_home() / f"models--{name}"]
+
+
+def searched(name: str) -> list[Path]:
+    """Every place where ``find_model`` looks."""
+    return [model_folder(name), *hub_repositories(name)]
+
+
+def holds(folder: Path, files: tuple[OfficialFile, ...]) -> bool:
+    """Whether all these files lie in a folder, each of its known size."""
+    for file in files:
+        path = folder / file.name
+        # Of a broken link, or in a folder that may not be read, isfile is False.
+        if not os.path.isfile(path) or file.size not in (None, os.path.getsize(path)):
+            return False
+    return True
+
+
+def find_model(name: str) -> Path | None:
+    """The folder that holds a complete official model; None if there is none on this machine.
+
+    Args:
+        name: of an official model, or an alias.
+
+    Raises:
+        ValueError: another name.
+    """
+    name = required_name(name)
+    for folder in _folders(name):
+        if any(holds(folder, source.files) for source in SOURCES[name]):
+            return folder
+    return None
+
+
+def find_tokenizer() -> Path | None:
+    """A folder that holds GPT-2's tokenizer, which all sizes share; None if there is none."""
+    for name, sources in SOURCES.items():
+        for folder in _folders(name):
+            if any(holds(folder, tokenizer_files(source.files)) for source in sources):
+                return folder
+    return None
+
+
+def tokenizer_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
+    """Those among a source's files that are the tokenizer's two."""
+    return tuple(file for file in files if file.name in _TOKENIZER_FILES)
+
+
+def _folders(name: str) -> Iterator[Path]:
+    """The folders in which a model may lie, in the order of preference."""
+    yield model_folder(name)
+    pinned = SOURCES[name][0].folder.rpartition("/")[2]
+    for repository in hub_repositories(name):
+        try:
+            current = (repository / "refs" / "main").read_bytes().strip()
+        except OSError:
+            current = b""
+        if _REVISION.fullmatch(current):
+            yield repository / "snapshots" / current.decode()
+        yield repository / "snapshots" / pinned

@@ -1,0 +1,94 @@
+"""llm.c's format: 256 numbers that say what follows, then all parameters, kind by kind.
+
+    int32[256]   magic, version (3: float32, 5: bfloat16), n_ctx, n_vocab, n_layer, n_head, n_embd,
+                 rows of wte (n_vocab rounded up); the rest is 0
+    wte wpe      then for all blocks together ln_1, c_attn and so on, then ln_f
+
+Linear layers lie transposed, ``[n_out, n_in]``.
+"""
+
+import math
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gptlite.checkpoints.stored import Shape, Stored
+from gptlite.config import GPTConfig
+from gptlite.errors import CheckpointError
+
+MAGIC = 20240326
+HEADER_BYTES = 1024
+KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, its bytes
+
+
+def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
+    """The tensors of a model file of llm.c, under the ecosystem's names, and the sizes.
+
+    The rows that pad wte, which stand for no token, are left out.
+
+    Raises:
+        CheckpointError: the header is not llm.c's, or the file is not as long as it says.
+        OSError: the file cannot be read.
+    """
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = file.read(HEADER_BYTES)
+    if len(data) < HEADER_BYTES:
+        raise CheckpointError(f"{path}: expected a header of {HEADER_BYTES} bytes, found {size}")
+    magic, version, n_ctx, n_vocab, n_layer, n_head, n_embd, rows = map(
+        int, np.frombuffer(data, "<i4", 8)
+    )
+    if magic != MAGIC:
+        raise CheckpointError(f"{path}: expected llm.c's {MAGIC} to begin with, found {magic}")
+    if version not in KINDS:
+        raise CheckpointError(
+            f"{path}: expected version 3 (float32) or 5 (bfloat16), found {version}"
+        )
+    # Before anything is made for them: each block takes up room in the file, as does each position.
+    if not (0 < n_layer <= size and 0 < n_vocab <= rows):
+        raise CheckpointError(
+            f"{path}: expected sizes above 0, found n_layer {n_layer}, n_vocab {n_vocab} "
+            f"of {rows} rows"
+        )
+    try:
+        config = GPTConfig(n_vocab, n_ctx, n_embd, n_head, n_layer)
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
+
+    d, kind = n_embd, KINDS[version]
+    in_all_blocks: dict[str, Shape] = {
+        "ln_1.weight": (d,),
+        "ln_1.bias": (d,),
+        "attn.c_attn.weight": (3 * d, d),
+        "attn.c_attn.bias": (3 * d,),
+        "attn.c_proj.weight": (d, d),
+        "attn.c_proj.bias": (d,),
+        "ln_2.weight": (d,),
+        "ln_2.bias": (d,),
+        "mlp.c_fc.weight": (4 * d, d),
+        "mlp.c_fc.bias": (4 * d,),
+        "mlp.c_proj.weight": (d, 4 * d),
+        "mlp.c_proj.bias": (d,),
+    }
+    per_block = sum(math.prod(shape) for shape in in_all_blocks.values())
+    expected = HEADER_BYTES + kind[1] * ((rows + n_ctx + 2) * d + n_layer * per_block)
+    if expected != size:
+        raise CheckpointError(f"{path}: expected {expected} bytes, found {size}")
+
+    contents: dict[str, Stored] = {}
+    end = HEADER_BYTES
+
+    def add(name: str, shape: Shape, rows: int | None = None) -> None:
+        nonlocal end
+        contents[name] = Stored(path, end, kind[0], shape)
+        end += kind[1] * math.prod((rows or shape[0], *shape[1:]))
+
+    add("wte.weight", (n_vocab, d), rows)
+    add("wpe.weight", (n_ctx, d))
+    for leaf, shape in in_all_blocks.items():
+        for i in range(n_layer):
+            add(f"h.{i}.{leaf}", shape)
+    add("ln_f.weight", (d,))
+    add("ln_f.bias", (d,))
+    return contents, config

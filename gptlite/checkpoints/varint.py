@@ -1,0 +1,34 @@
+"""Integers of as many bytes as they need, 7 bits in each, the lowest first.
+
+LevelDB, snappy and protocol buffers have them.
+"""
+
+
+def decode_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The unsigned integer at a place, and the place after it.
+
+    Raises:
+        ValueError: it runs past the end, or is larger than 64 bits.
+    """
+    value = 0
+    for n, byte in enumerate(data[at : at + 10]):
+        value |= (byte & 0x7F) << (7 * n)
+        if byte < 0x80:
+            if value >> 64:
+                break
+            return value, at + n + 1
+    raise ValueError(f"expected an integer of at most 64 bits at byte {at}")
+
+
+def encode_varint(value: int) -> bytes:
+    """The bytes of an unsigned integer.
+
+    >>> encode_varint(300).hex(), decode_varint(bytes.fromhex("ac02"), 0)
+    ('ac02', (300, 2))
+    """
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

@@ -1,0 +1,50 @@
+"""From a model to files: as Hugging Face lays them out, or as OpenAI published its own."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.openai import write_openai
+from gptlite.checkpoints.safetensors import write_tensors
+from gptlite.config import GPTConfig
+from gptlite.files import write_atomically
+from gptlite.layers import Array
+from gptlite.model import GPT
+
+FORMATS = ("hub", "openai")
+
+
+def write_checkpoint(
+    directory: str | os.PathLike[str],
+    config: GPTConfig,
+    parameters: Mapping[str, Array],
+    dtype: str = "float32",
+    format: str = "hub",
+) -> None:
+    """Write a model's weights and sizes; the directory is made if it is not there.
+
+    Args:
+        parameters: {name: array}, exactly those of ``config.parameter_shapes(config)``.
+        dtype: ``"float32"``, or ``"float16"`` for half the size and 11 of the 24 bits of precision.
+        format: ``"hub"`` for ``config.json`` and ``model.safetensors``; ``"openai"`` for
+            ``hparams.json`` and a TensorFlow checkpoint, always float32.
+
+    Raises:
+        ValueError: the parameters are not those of ``config``; another dtype or format; a number
+            too large for float16. No file has been touched then.
+        OSError: a file cannot be written.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    if format == "openai" and dtype != "float32":
+        raise ValueError(f"OpenAI's format holds float32 only, not {dtype!r}")
+    directory = Path(directory)
+    model = GPT(config, parameters)  # checks names, shapes and dtype
+    directory.mkdir(parents=True, exist_ok=True)
+    if format == "openai":
+        write_openai(directory, config, model.parameters)
+        return
+    write_tensors(directory / "model.safetensors", model.parameters, dtype)
+    with write_atomically(directory / CONFIG_FILE) as file:
+        file.write(format_config(config, dtype))

@@ -1,0 +1,52 @@
+"""A model from one format to another: ``python -m gptlite.convert MODEL DIR --format openai``."""
+
+import sys
+from collections.abc import Sequence
+
+from gptlite.command import FAILURES, Parser, complain
+
+PROGRAM = "gptlite.convert"
+
+
+def parser() -> Parser:
+    """The command's options."""
+    parser = Parser(PROGRAM, description="Write a model and its tokenizer in another format.")
+    add = parser.add_argument
+    add("model", metavar="MODEL", help="a name, a directory, or a file of weights of any format")
+    add("directory", metavar="DIR", help="where to write; made if it is not there")
+    add(
+        "--format",
+        choices=["hub", "openai"],
+        default="hub",
+        help="hub: config.json and model.safetensors, for Hugging Face transformers (the default); "
+        "openai: hparams.json and a TensorFlow checkpoint",
+    )
+    add(
+        "--dtype",
+        choices=["float32", "float16"],
+        default="float32",
+        help="float16 for files of half the size, in the format hub",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
+    options = parser().parse_args(argv)
+    try:
+        import gptlite
+
+        model, tokenizer = gptlite.load(options.model)
+        model.save_pretrained(options.directory, options.dtype, options.format)
+        tokenizer.save_pretrained(options.directory, options.format)
+    except FAILURES as error:
+        complain(PROGRAM, error)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    print(options.directory)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""OpenAI's models on this machine: ``python -m gptlite.download NAME | --verify NAME | --where``.
+
+``gptlite.load("gpt2")`` fetches by itself what it needs; here it is done beforehand, looked at, or
+checked. The work is in ``gptlite.checkpoints.download``.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from gptlite.command import FAILURES, Parser, complain
+
+PROGRAM = "gptlite.download"
+
+
+def parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        PROGRAM,
+        description="Fetch one of OpenAI's models, once, and print the directory it is in. "
+        "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl.",
+    )
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")
+    what.add_argument("--verify", metavar="NAME", help="read a model that is here, and check it")
+    what.add_argument("--where", action="store_true", help="print the cache, and what is in it")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    options = parser().parse_args(argv)
+    try:
+        from gptlite.checkpoints.download import fetch_model, verify_model
+
+        if options.where:
+            for line in inventory():
+                print(line)
+        elif options.verify is not None:
+            print(verify_model(options.verify))
+        else:
+            print(fetch_model(options.name))
+    except KeyboardInterrupt:
+        complain(PROGRAM, "interrupted: the same command goes on where this one stopped")
+        return 130
+    except FAILURES as failure:
+        complain(PROGRAM, failure)
+        return 2
+    return 0
+
+
+def inventory() -> Iterator[str]:
+    """The cache's folder; then, for each official model, a line on what is there of it."""
+    from gptlite.checkpoints.cache import cache_home, find_model, model_folder
+    from gptlite.checkpoints.official import SOURCES
+
+    yield str(cache_home())
+    for name in SOURCES:
+        found, folder = find_model(name), model_folder(name)
+        here = list(folder.iterdir()) if folder.is_dir() else []
+        size = sum(file.stat().st_size for file in here if file.is_file())
+        if found is not None and found != folder:
+            yield f"{name:12} in Hugging Face's cache: {found}"
+        elif found is not None:
+            yield f"{name:12} {_in_units(size)}: {found}"
+        elif size:
+            yield f"{name:12} {_in_units(size)}, incomplete: {folder}"
+        else:
+            yield f"{name:12} not here"
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
