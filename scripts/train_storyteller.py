@@ -38,7 +38,7 @@ RECIPE: dict[str, int | float] = {
     "n_embd": 256,
     "n_head": 4,
     "n_layer": 6,
-    "tokens": 40e6,
+    "tokens": 31e6,
     "batch": 16,
     "learning_rate": 1.2e-3,
     "weight_decay": 0.1,

@@ -306,7 +306,13 @@ def test_a_complete_part_whose_length_was_not_told(server: Server, path: Path) -
 
 
 @pytest.mark.parametrize(
-    "about", ["", "{", "[]", "null", '{"url": 3}', '{"url": "%s/y", "etag": "\\"one\\""}']
+    "about",
+    [
+        *("", "{", "[]", "null", '{"url": 3}', '{"url": "%s/x", "more": 1}'),
+        '{"url": "%s/y", "etag": "\\"one\\"", "total": 4000, "md5": null}',
+        '{"url": "%s/x", "etag": "\\"o\\nne\\"", "total": 4000, "md5": null}',
+        '{"url": "%s/x", "etag": "\\"one\\"", "total": 4e3, "md5": null}',
+    ],
 )
 def test_a_note_that_is_damaged_or_of_another_address(
     server: Server, path: Path, about: str

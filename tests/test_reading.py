@@ -351,6 +351,11 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes) ->
     assert str(tmp_path) in refusal(tmp_path / name)
 
 
+def test_tensorflow_s_first_version_is_called_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "model.ckpt").write_bytes(b"\0" * 100)
+    assert "V1 checkpoint" in refusal(tmp_path / "model.ckpt")
+
+
 def test_a_table_of_names_is_no_longer_than_the_file_s() -> None:
     absurd = GPTConfig(n_vocab=10**18, n_ctx=10**18, n_embd=10**18, n_head=1, n_layer=10**18)
     shapes = {name: array.shape for name, array in tiny().items()}

@@ -134,7 +134,7 @@ def table_of(*contents: bytes, compression: int = 0, index: list[int] | None = N
     places = [add(content, compression) for content in contents]
     named = range(len(places)) if index is None else index
     footer = add(encode_block([])[0])
-    footer += add(encode_block([(b"%09d" % n, places[i]) for n, i in enumerate(named)])[0])
+    footer += add(encode_block([(b"\xff%08d" % n, places[i]) for n, i in enumerate(named)])[0])
     return bytes(out) + footer.ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
 
 

@@ -78,7 +78,11 @@ def test_plain_data_is_what_python_makes_of_it() -> None:
 
 
 PLAIN = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False)
+    | st.text(),
     lambda inner: (
         st.lists(inner)
         | st.lists(inner).map(tuple)
@@ -87,7 +91,7 @@ PLAIN = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(PLAIN)
 def test_any_plain_data(value: Any) -> None:
     data = pickle.dumps(value, 2)
@@ -240,7 +244,10 @@ REFUSED = {
     "another's storage": (storage(kind="os.FloatStorage"), "expected a storage with its kind"),
     "a storage of -1": (storage(numel=-1), "expected a storage with its kind"),
     "a storage of 2**63": (storage(numel=2**63), "expected a storage with its kind"),
-    "a part of a storage": (storage()[:-2] + tuple_of(text("1"), b"K\0", b"K\1") + b"tQ", "storage"),
+    "a part of a storage": (
+        storage()[:-2] + tuple_of(text("1"), b"K\0", b"K\1") + b"tQ",
+        "storage",
+    ),
     "a storage of two kinds": (
         storage() + storage(kind="torch.HalfStorage"),
         "storage '0': expected 6 F32 as before, found 6 F16",
@@ -283,12 +290,12 @@ def test_an_exploit_as_python_writes_it(protocol: int, tmp_path: Path) -> None:
 
     class Exploit:
         def __reduce__(self) -> tuple[Any, ...]:
-            return eval, (f"open({str(marker)!r}, 'w')",)
+            return eval, (f"__import__('os').mkdir({str(marker)!r})",)
 
     data = pickle.dumps({"a": Exploit()}, protocol)
     refusal(data)
     assert not marker.exists()
-    pickle.loads(data).clear()  # it would have worked
+    pickle.loads(data)  # it would have worked
     assert marker.exists()
 
 
@@ -328,7 +335,12 @@ GREEDY = {
     "doubled lists": b"]" + b"q\0](h\0h\0e" * 40_000 + b"a",
     # One long list, looked at again and again.
     "a list of pairs": LIST + (named("collections.OrderedDict") + b"q\1" + b"h\1h\0\x85R" * 40_000),
-    "sizes": b"(" + b"K\1" * 50_000 + b"tq\0" + named("torch.Size") + b"q\1" + b"h\1h\0\x85R" * 40_000,
+    "sizes": b"("
+    + b"K\1" * 50_000
+    + b"tq\0"
+    + named("torch.Size")
+    + b"q\1"
+    + b"h\1h\0\x85R" * 40_000,
     # Ints with equal hashes, were they longer; these share only their last bits.
     "keys": b"}("
     + b"".join(b"\x8a\x08" + struct.pack("<q", i << 44) + b"N" for i in range(120_000))
@@ -340,21 +352,16 @@ GREEDY = {
 def test_time_and_memory_are_bounded(case: str) -> None:
     data = b"\x80\x02" + GREEDY[case] + b"."
     start = time.process_time()
+    tracemalloc.start()
     try:
         unpickle(data, "x.pt")
     except CheckpointError as error:
         assert len(str(error)) < 400
-    # Seconds are for a slow machine; what is quadratic here would take hours.
-    assert time.process_time() - start < 10
-    tracemalloc.start()
-    try:
-        value = unpickle(data, "x.pt").value
-        assert len(repr(type(value))) < 100
-    except CheckpointError:
-        pass
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 * len(data) + (64 << 20)
+    # Seconds for a slow machine that counts every byte; what is quadratic would take many minutes.
+    assert time.process_time() - start < 20
 
 
 def test_more_steps_than_any_checkpoint_takes() -> None:
@@ -443,7 +450,7 @@ PARTS += [named("argparse.Namespace"), named("os.system"), named("collections.Or
 PARTS += [b"h\0", b"(", b")", b"}", b"]", b"R", b"b", b"u", b"e", b"s", b"a", b"\x81", b"N", b"t"]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(PARTS) | st.sampled_from(OPCODES) | st.binary(max_size=3)))
 def test_any_opcodes(parts: list[bytes]) -> None:
     outcome(b"\x80\x02" + b"".join(parts) + b".")

@@ -11,8 +11,8 @@
 One file per format, each of which makes a table of contents of a file:
 
     safetensors.py   Hugging Face's; hub.py has the config.json beside it
-    tensorbundle.py  TensorFlow's, with sstable.py, snappy.py and crc32c.py; openai.py has the
-                     hparams.json beside it
+    tensorbundle.py  TensorFlow's, with sstable.py, varint.py, snappy.py and crc32c.py; openai.py
+                     has the hparams.json beside it
     pytorch.py       PyTorch's, with unpickler.py
     llmc.py          llm.c's
     vocabulary.py    the tokenizer's two files

@@ -134,9 +134,6 @@ def _read_zip(file: BinaryIO, size: int, path: Path) -> tuple[Unpickled, dict[st
             f"{path}: expected one data.pkl in one folder, found {shown(pickles)}"
         )
     folder = pickles[0].removesuffix("data.pkl")
-    for name in records:
-        if name == f"{folder}constants.pkl" or name.startswith(f"{folder}code/"):
-            raise CheckpointError(f"{path}: expected a state dict, found a TorchScript program")
     if f"{folder}byteorder" in records:
         order = _record(file, records[f"{folder}byteorder"], path)
         if order != b"little":
@@ -187,6 +184,8 @@ def _zip_records(file: BinaryIO, size: int, path: Path) -> dict[str, _Span]:
             name = raw.decode("utf-8")
         except UnicodeDecodeError:
             raise CheckpointError(f"{path}: zip: expected names in UTF-8, found others") from None
+        if name.partition("/")[2].startswith(("code/", "constants.pkl")):
+            raise CheckpointError(f"{path}: expected a state dict, found a TorchScript program")
         where = f"{path}: zip: record {shown(name)}"
         # 0xffffffff stands for a number that needs 64 bits; those follow, in this order.
         wide = _wide_numbers(extra)

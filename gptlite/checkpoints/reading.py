@@ -40,7 +40,7 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-TORCH_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt")
+TORCH_SUFFIXES = (".bin", ".pt", ".pth")
 _TENSORFLOW = re.compile(r"\.(?:index|meta|data-[0-9]{5}-of-[0-9]{5})$")
 _LLMC_MAGIC = llmc.MAGIC.to_bytes(4, "little")
 
@@ -134,8 +134,10 @@ def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:
         return llmc.read_contents(path)
     # A safetensors file begins with a length, which may look like anything, and then with a brace.
     # What is neither is taken for what its name says, so that the complaint is about that.
-    looks_like_torch = head.startswith((b"PK\3\4", b"\x80\2")) or path.suffix in TORCH_SUFFIXES
-    if looks_like_torch and head[8:9] != b"{":
+    is_torch = head.startswith((b"PK\3\4", b"\x80\2"))
+    if path.suffix == ".ckpt" and not is_torch:  # TensorFlow's first version, which is refused
+        return tensorbundle.read_contents(path), None
+    if (is_torch or path.suffix in TORCH_SUFFIXES) and head[8:9] != b"{":
         contents, extra = pytorch.read_contents(path)
         model_args = extra.get("model_args")
         return (

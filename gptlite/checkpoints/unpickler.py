@@ -83,7 +83,8 @@ STORAGES = {
 
 # May be named and called; what comes of it is a Blank. (In protocol 2, builtins is __builtin__.)
 IGNORED = {
-    *(f"__builtin__.{name}" for name in ("bool", "dict", "float", "int", "list", "set", "str")),
+    *(f"__builtin__.{name}" for name in ("bool", "dict", "float", "int", "list", "long", "set")),
+    *("__builtin__.str", "__builtin__.unicode"),
     *("argparse.Namespace", "collections.Counter", "collections.defaultdict", "typing.Any"),
     *("pathlib.PosixPath", "pathlib.WindowsPath", "pathlib._local.PosixPath", "_codecs.encode"),
     *("numpy.ndarray", "numpy.dtype"),
