@@ -6,10 +6,10 @@ fetched here (``python -m gptlite.download gpt2`` does). Sources stand with each
 
 import numpy as np
 import pytest
-from gptlite.checkpoints.cache import find_model
 
 import gptlite
 from gptlite import GPT, Tokenizer
+from gptlite.checkpoints.cache import find_model
 from gptlite.config import PRESETS
 from gptlite.generate import generate
 from gptlite.training.backward import cross_entropy

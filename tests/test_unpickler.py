@@ -315,7 +315,7 @@ def test_the_tables_are_never_changed() -> None:
 # ---- What it costs ------------------------------------------------------------------------------
 
 BIG = (1 << 20) // 4
-LIST = b"](" + b"N" * 50_000 + b"eq\0"
+LIST = b"](NNeq\2](" + b"h\2" * 50_000 + b"eq\0"
 GREEDY = {
     "dicts": b"}" * BIG,
     "lists": b"]" * BIG,
