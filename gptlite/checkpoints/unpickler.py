@@ -18,9 +18,9 @@ from typing import NamedTuple, TypeGuard
 from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
 
-MAX_BYTES = 1 << 24  # of a pickle; gpt2-xl's has 170 thousand
+MAX_BYTES = 1 << 24  # of a pickle; the checkpoint below has 260 thousand
 # A byte of pickle can make 70 of data, so it is the steps that bound memory and time. A training
-# checkpoint of gpt2-xl, with two moments of each parameter, takes about 80 thousand.
+# checkpoint of gpt2-xl, with two moments of each parameter, takes about 60 thousand.
 MAX_STEPS = 300_000
 _MAX_NAME = 256  # bytes of a module's or a class's name
 _MAX_DIMENSIONS = 8  # of a tensor; GPT-2's masks have 4
