@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pickles import integer, named, storage, text, tuple_of
 
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.pytorch import _BYTES, LEGACY_MAGIC, read_contents
@@ -29,27 +30,6 @@ CONFIG = GPTConfig(n_vocab=300, n_ctx=16, n_embd=8, n_head=2, n_layer=2)
 
 
 # ---- Files by hand ------------------------------------------------------------------------------
-
-
-def text(string: str) -> bytes:
-    return b"X" + struct.pack("<I", len(string)) + string.encode()
-
-
-def integer(n: int) -> bytes:
-    return b"\x8a\x09" + n.to_bytes(9, "little", signed=True)
-
-
-def tuple_of(*items: bytes) -> bytes:
-    return b"(" + b"".join(items) + b"t"
-
-
-def named(name: str) -> bytes:
-    module, _, leaf = name.rpartition(".")
-    return f"c{module}\n{leaf}\n".encode()
-
-
-def storage(key: str = "0", numel: int = 6, kind: str = "torch.FloatStorage") -> bytes:
-    return tuple_of(text("storage"), named(kind), text(key), text("cpu"), integer(numel)) + b"Q"
 
 
 def tensor(

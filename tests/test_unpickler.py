@@ -15,30 +15,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pickles import named, storage, text, tuple_of
 
 from gptlite.checkpoints import unpickler
 from gptlite.checkpoints.unpickler import Blank, Storage, Tensor, unpickle
 from gptlite.errors import CheckpointError
 
 OPCODES = sorted(unpickler._OPCODES)
-
-
-def text(string: str) -> bytes:
-    return b"X" + struct.pack("<I", len(string)) + string.encode()
-
-
-def tuple_of(*items: bytes) -> bytes:
-    return b"(" + b"".join(items) + b"t"
-
-
-def named(name: str) -> bytes:
-    module, _, leaf = name.rpartition(".")
-    return f"c{module}\n{leaf}\n".encode()
-
-
-def storage(key: str = "0", numel: int = 6, kind: str = "torch.FloatStorage") -> bytes:
-    size = b"\x8a\x09" + numel.to_bytes(9, "little", signed=True)
-    return tuple_of(text("storage"), named(kind), text(key), text("cpu"), size) + b"Q"
 
 
 ORDERED = named("collections.OrderedDict") + b")R"

@@ -16,6 +16,7 @@ One file per format, each of which makes a table of contents of a file:
     pytorch.py       PyTorch's, with unpickler.py
     llmc.py          llm.c's
     vocabulary.py    the tokenizer's two files
+    sizes.py         the five sizes, under whatever names a file has for them
     strict_json.py   JSON that says one thing only
 
 What is read is only ever data: nothing in a checkpoint is executed.

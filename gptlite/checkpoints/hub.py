@@ -7,9 +7,11 @@ GPT2LMHeadModel.
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gptlite.checkpoints.sizes import read_sizes
 from gptlite.checkpoints.stored import Contents, Stored
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.config import GPTConfig
@@ -52,16 +54,8 @@ def parse_config(data: bytes, path: str) -> GPTConfig:
         "n_head": "n_head",
         "n_layer": "n_layer",
     }
-    missing = [key for key in keys.values() if key not in options]
-    if missing:
-        raise CheckpointError(f"{path}: missing {' and '.join(missing)}")
-    for key in keys.values():
-        if type(options[key]) is not int or options[key] < 1:
-            raise CheckpointError(
-                f"{path}: {key}: expected a positive integer, found {shown(options[key])}"
-            )
-    sizes = {field: options[key] for field, key in keys.items()}
-    if options.get("n_inner") not in (None, 4 * sizes["n_embd"]):
+    config = read_sizes(options, keys, path)
+    if options.get("n_inner") not in (None, 4 * config.n_embd):
         raise CheckpointError(
             f"{path}: n_inner is {shown(options['n_inner'])}; gptlite has GPT-2's 4 * n_embd only"
         )
@@ -71,7 +65,7 @@ def parse_config(data: bytes, path: str) -> GPTConfig:
             f"{path}: layer_norm_epsilon: expected a number, found {shown(epsilon)}"
         )
     try:
-        return GPTConfig(**sizes, layer_norm_epsilon=epsilon)
+        return replace(config, layer_norm_epsilon=epsilon)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -132,10 +126,9 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
                 f"{path.parent / name}: expected tensor {shown(tensor)} ({path.name} says so), "
                 "found none"
             )
-    listed = {(tensor, name) for tensor, name in weight_map.items()}
     for name, contents in files.items():
         for tensor in contents:
-            if (tensor, name) not in listed:
+            if weight_map.get(tensor) != name:
                 raise CheckpointError(
                     f"{path}: expected an entry that says {shown(tensor)} is in {name}, found none"
                 )

@@ -9,12 +9,13 @@ Linear layers lie transposed, ``[n_out, n_in]``.
 
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from gptlite.checkpoints.stored import Shape, Stored
-from gptlite.config import GPTConfig
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 
 MAGIC = 20240326
@@ -57,19 +58,11 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
         raise CheckpointError(f"{path}: {error}") from None
 
     d, kind = n_embd, KINDS[version]
-    in_all_blocks: dict[str, Shape] = {
-        "ln_1.weight": (d,),
-        "ln_1.bias": (d,),
-        "attn.c_attn.weight": (3 * d, d),
-        "attn.c_attn.bias": (3 * d,),
-        "attn.c_proj.weight": (d, d),
-        "attn.c_proj.bias": (d,),
-        "ln_2.weight": (d,),
-        "ln_2.bias": (d,),
-        "mlp.c_fc.weight": (4 * d, d),
-        "mlp.c_fc.bias": (4 * d,),
-        "mlp.c_proj.weight": (d, 4 * d),
-        "mlp.c_proj.bias": (d,),
+    one_block = parameter_shapes(replace(config, n_layer=1))
+    in_all_blocks: dict[str, Shape] = {  # matrices the other way round
+        name.removeprefix("h.0."): shape[::-1]
+        for name, shape in one_block.items()
+        if name.startswith("h.0.")
     }
     per_block = sum(math.prod(shape) for shape in in_all_blocks.values())
     expected = HEADER_BYTES + kind[1] * ((rows + n_ctx + 2) * d + n_layer * per_block)

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gptlite.checkpoints.names import openai_name
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.sizes import read_sizes
+from gptlite.checkpoints.strict_json import parse_object
 from gptlite.checkpoints.tensorbundle import write_bundle
 from gptlite.config import GPTConfig
-from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.layers import Array
 
@@ -23,19 +23,7 @@ def parse_hparams(data: bytes, source: str) -> GPTConfig:
     Raises:
         CheckpointError: not JSON; a size is missing or wrong.
     """
-    options = parse_object(data, source)
-    missing = [name for name in SIZES if name not in options]
-    if missing:
-        raise CheckpointError(f"{source}: missing {' and '.join(missing)}")
-    for name in SIZES:
-        if type(options[name]) is not int or options[name] < 1:
-            raise CheckpointError(
-                f"{source}: {name}: expected a positive integer, found {shown(options[name])}"
-            )
-    try:
-        return GPTConfig(**{name: options[name] for name in SIZES})
-    except ValueError as error:
-        raise CheckpointError(f"{source}: {error}") from None
+    return read_sizes(parse_object(data, source), {name: name for name in SIZES}, source)
 
 
 def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Array]) -> None:

@@ -8,6 +8,7 @@ import logging
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ from gptlite.checkpoints.names import (
     parameter_names,
 )
 from gptlite.checkpoints.openai import parse_hparams
-from gptlite.checkpoints.stored import READ_AS, Contents, Stored, read_into
+from gptlite.checkpoints.sizes import read_sizes
+from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Stored, read_into
 from gptlite.checkpoints.strict_json import shown
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
@@ -163,24 +165,14 @@ def _nanogpt(
         "n_head": "n_head",
         "n_layer": "n_layer",
     }
-    sizes: dict[str, int] = {}
-    for field, key in keys.items():
-        size = model_args.get(key)
-        if not isinstance(size, int) or isinstance(size, bool):
-            raise CheckpointError(
-                f"{path}: model_args: {key}: expected an integer, found {shown(size)}"
-            )
-        sizes[field] = size
+    config = read_sizes(model_args, keys, f"{path}: model_args")
     padded, true = 50304, PRESETS["gpt2"].n_vocab  # the next multiple of 64
-    if sizes["n_vocab"] == padded:
-        sizes["n_vocab"] = true
+    if config.n_vocab == padded:
+        config = replace(config, n_vocab=true)
         for name, stored in contents.items():
             if len(stored.shape) == 2 and stored.shape[0] == padded:
                 contents[name] = stored._replace(shape=(true, *stored.shape[1:]))
-    try:
-        return contents, GPTConfig(**sizes)
-    except ValueError as error:
-        raise CheckpointError(f"{path}: model_args: {error}") from None
+    return contents, config
 
 
 def _config_beside(directory: Path, names: list[str]) -> GPTConfig | None:
@@ -248,7 +240,7 @@ def _fill(
 def _check_tied(name: str, stored: Stored, wte: NDArray[np.floating[Any]]) -> None:
     """Refuse an output embedding that is not the input embedding; read by and by."""
     n_vocab, n_embd = wte.shape
-    step = n_vocab if stored.strides else max(1, (1 << 20) // n_embd)  # rows at a time
+    step = n_vocab if stored.strides else max(1, BLOCK // n_embd)  # rows at a time
     size = np.dtype(READ_AS.get(stored.dtype, "<f4")).itemsize
     for start in range(0, n_vocab, step):
         tied = wte[start : start + step]  # [rows, n_embd]
