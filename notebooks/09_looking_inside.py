@@ -349,7 +349,7 @@ def induction_scores(weights: np.ndarray) -> np.ndarray:
 
 N = 25
 rng = np.random.default_rng(0)
-text = repeated(rng, 4095, N, batch=16)
+text = repeated(rng, 4095, N, batch=32)
 random_trace = Trace()
 model(text, trace=random_trace)
 scores = induction_scores(weights_of(random_trace))
@@ -371,7 +371,7 @@ print(f"first time {first:.1f}, second time {second:.1f} nats a token")
 
 # %%
 shuffled = np.hstack([text[:, :N], rng.permuted(text[:, :N], axis=1)])
-fresh = np.hstack([text[:, :N], repeated(rng, 4095, N, batch=16)[:, :N]])
+fresh = np.hstack([text[:, :N], repeated(rng, 4095, N, batch=32)[:, :N]])
 halves = {"the same": text, "the same, shuffled": shuffled, "other tokens": fresh}
 second_half = {name: float(losses_of(model, ids)[N:].mean()) for name, ids in halves.items()}
 for name, loss in second_half.items():

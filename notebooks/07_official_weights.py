@@ -1,0 +1,425 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 7. The official weights
+#
+# In 2019 OpenAI published GPT-2 in four sizes: the trained numbers, in files that anyone may
+# download. You will see
+#
+# - the four sizes, and where their parameters are;
+# - what the numbers are called in the files, and what shapes they have;
+# - how much memory they take, in single and in half precision;
+# - where they come from, and how a file is checked before it is believed;
+# - what the smallest model says, and why it says nothing as long as its numbers are random.
+#
+# It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/). In a checkout: `pip install -e
+# '.[notebooks]'`.
+
+# %%
+# In a checkout of gptlite: pip install -e '.[notebooks]'
+import hashlib
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import gptlite
+from gptlite import GPT, CheckpointError, GPTConfig, views
+from gptlite.checkpoints.cache import find_model
+from gptlite.checkpoints.names import openai_name
+from gptlite.checkpoints.official import SOURCES
+from gptlite.config import PRESETS, parameter_shapes
+from gptlite.layers import softmax
+from gptlite.views.table import Table
+
+# %% [markdown]
+# This notebook downloads nothing. If OpenAI's smallest model is on this machine already it is
+# used; if not, a model of the same shape with random numbers takes its place, which is enough for
+# everything but the text. To have the real one, run once, in a shell, `python -m gptlite.download
+# gpt2` (548 MB), and then this notebook again.
+
+# %%
+is_real = find_model("gpt2") is not None
+if is_real:
+    model, tokenizer = gptlite.load("gpt2")
+    print("OpenAI's gpt2 is on this machine: the weights are real.")
+else:
+    model = GPT.init(GPTConfig.preset("gpt2"), seed=0)
+    print("gpt2 is not on this machine: RANDOM weights of its shape are used instead.")
+
+# %% [markdown]
+# ## Four sizes
+#
+# Article: "Transformers for Language Modeling"
+#
+# The sizes differ in two numbers only, the blocks in the stack and the width of the stream.
+#
+# **Guess first:** from the smallest to the largest, four times as many blocks and about twice the
+# width. How many times as many parameters?
+
+# %%
+views.four_sizes()
+
+# %% [markdown]
+# Twelve and a half times. A block has four matrices whose sizes all go with the square of the
+# width, 12 times the square in all; so the blocks grow by 4 × 2² or so, while the embeddings only
+# double. In the smallest model the embeddings are almost a third, in the largest a twentieth:
+
+# %%
+rows = []
+for name, config in PRESETS.items():
+    counts = {n: math.prod(shape) for n, shape in parameter_shapes(config).items()}
+    embeddings = counts["wte.weight"] + counts["wpe.weight"]
+    rows.append([name, config.n_params, embeddings / config.n_params])
+Table("The embeddings' share", ["model", "parameters", "share"], rows, bar="share", digits=2)
+
+# %% [markdown]
+# **Two corrections.** The models were first called 117M, 345M, 762M and 1542M, in the paper's
+# table too; OpenAI's own repository says today that the first counts were wrong, and calls them
+# 124M, 355M, 774M and 1558M. And the article's table of parameters adds up to 124,410,624 for the
+# smallest: it takes the bias of the MLP's first layer for 768 numbers instead of 3,072 and leaves
+# out `ln_f`. Notebook 5 counts them one by one.
+
+# %%
+n_params = sum(array.size for array in model.parameters.values())
+forgotten = 12 * (3072 - 768) + 2 * 768
+print(f"{n_params:,} numbers in memory; less the {forgotten:,} forgotten: {n_params - forgotten:,}")
+
+# %% [markdown]
+# ## Names and shapes
+#
+# Article: "You've Made It!"
+#
+# A file of weights is a list of named arrays, and nothing else: no program, no drawing of the
+# network. Two families of names are around. OpenAI's TensorFlow checkpoints say
+# `model/h0/attn/c_attn/w`; the files on Hugging Face's hub say `h.0.attn.c_attn.weight`, and so
+# does gptlite. Here is one block, and what stands outside of the blocks.
+
+# %%
+shapes = parameter_shapes(PRESETS["gpt2"])
+once = [name for name in shapes if name.startswith("h.0.") or not name.startswith("h.")]
+Table(
+    "gpt2: block 0, and what is there once",
+    ["on the hub, and in gptlite", "in OpenAI's files", "shape"],
+    [[name, openai_name(name), views.sizes.shown(shapes[name])] for name in once],
+    f"{len(shapes)} arrays in all: 12 for each of 12 blocks, and 4.",
+)
+
+# %% [markdown]
+# Three things that surprise people who open such a file:
+#
+# - There is no output matrix. The scores are products with `wte`, the input embedding (tied
+#   weights).
+# - `c_attn` makes query, key and value in one multiplication: its 2,304 columns are 3 × 768.
+# - A layer is stored as `[n_in, n_out]`, so that `x @ weight` is all there is to it. PyTorch's
+#   own linear layers have it the other way round, and files from nanoGPT or llm.c are therefore
+#   transposed as they are read.
+#
+# The order of magnitude of the numbers tells real weights from random ones; so we look at shapes
+# only, which are the same for both.
+
+# %%
+expected = {name: list(shape) for name, shape in shapes.items()}
+found = {name: list(array.shape) for name, array in model.parameters.items()}
+print("every array has the shape its name promises:", found == expected)
+print("all are float32:", {str(array.dtype) for array in model.parameters.values()} == {"float32"})
+
+# %% [markdown]
+# ## How large are the files?
+#
+# **Guess first:** OpenAI's file `model.ckpt.data-00000-of-00001` for the smallest model holds the
+# numbers one after the other, in float32, without a gap. How many bytes is it long?
+
+# %%
+hub, openai = SOURCES["gpt2"]
+on_openai, on_hub = openai.files[-1], hub.files[-1]
+print(f"{on_openai.name}: {on_openai.size:,} bytes; 4 × {n_params:,} = {4 * n_params:,}")
+print(f"{on_hub.name}: {on_hub.size:,} bytes")
+
+# %% [markdown]
+# The hub's file of the very same weights is 50 MB longer. What else is in it? For each of 12
+# blocks somebody saved the causal mask as well, the triangle of 1,024 × 1,024 zeros and ones, as
+# float32. It is no weight, nothing was learned there, and gptlite skips it. The little that is
+# left is the table of contents.
+
+# %%
+masks = 12 * 1024 * 1024 * 4
+rest = on_hub.size - 4 * n_params - masks
+Table(
+    on_hub.name,
+    ["part", "bytes"],
+    [["weights", 4 * n_params], ["12 masks", masks], ["table of contents", rest]],
+    bar="bytes",
+)
+
+# %% [markdown]
+# ## Memory
+#
+# Article: "What is a Language Model"
+#
+# Four bytes a number in float32, two in float16. (The article's "500 MB" for the smallest and
+# "over 6.5 GB" for the largest are files with their masks; the numbers alone are 0.50 and 6.23
+# GB.)
+
+# %%
+rows = [
+    [name, 4 * config.n_params / 1e9, 2 * config.n_params / 1e9] for name, config in PRESETS.items()
+]
+Table(
+    "Weights in memory", ["model", "float32, GB", "float16, GB"], rows, bar="float32, GB", digits=2
+)
+
+# %% [markdown]
+# `gptlite.load("gpt2-xl", dtype="float16")` keeps the matrices in half precision and computes in
+# float32 all the same: each matrix is widened, piece by piece, as it is used. That saves memory
+# and costs time. What does it do to the answer? A float16 has 11 binary digits, so each weight is
+# off by up to one part in two thousand. The storyteller's file is in float16 anyway, so we round
+# the model at hand.
+
+
+# %%
+def in_half(model: GPT) -> GPT:
+    """The same model with its matrices in float16."""
+    halved = {
+        name: array.astype(np.float16) if array.ndim == 2 else array
+        for name, array in model.parameters.items()
+    }
+    return GPT(model.config, halved)
+
+
+# "Alan Turing theorized that computers would one day become", in GPT-2's tokens.
+PROMPT = [36235, 39141, 18765, 1143, 326, 9061, 561, 530, 1110, 1716]
+half = in_half(model)
+held = [sum(a.nbytes for a in m.parameters.values()) / 1e9 for m in (model, half)]
+print(f"{held[0]:.2f} GB and {held[1]:.2f} GB")
+logits = model(PROMPT)[0]  # [seq, n_vocab]
+difference = np.abs(half(PROMPT)[0] - logits).max() / np.ptp(logits)
+print(f"the scores differ by less than a hundredth of their range: {difference < 0.01}")
+
+# %% [markdown]
+# ## Where weights come from, and why to check them
+#
+# Half a gigabyte comes over a network from somebody else's machine. It may be cut short, damaged,
+# exchanged, or made to do harm. gptlite knows two places, and what the files there have to be:
+
+# %%
+rows = [
+    [source.owner, file.name, f"{file.size:,}" if file.size else "", (file.sha256 or "")[:12]]
+    for source in SOURCES["gpt2"]
+    for file in source.files
+]
+Table(
+    "gpt2, from either of two sources",
+    ["owner", "file", "bytes", "sha256 begins"],
+    rows,
+    "The vocabulary is the same file under two names. Where no checksum is published, what is "
+    "in the file is checked.",
+)
+
+# %% [markdown]
+# A sha256 is 64 hexadecimal digits that stand for a whole file. Nobody knows how to make another
+# file with the same digits, and the smallest change gives others altogether:
+
+# %%
+for text in (b"Once upon a time", b"Once upon a time."):
+    print(hashlib.sha256(text).hexdigest()[:32], "...", text.decode())
+
+# %% [markdown]
+# A download is written under another name, checked whole, and only then gets its own. So a file
+# that is there is complete. OpenAI's checkpoints bring a second net along: a checksum (CRC-32C)
+# of every tensor. To see it at work we write a small model in OpenAI's form, and change one bit
+# of 28 thousand bytes.
+
+# %%
+tiny = GPT.init(GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=2, n_layer=2))
+with tempfile.TemporaryDirectory() as folder:
+    tiny.save_pretrained(folder, format="openai")
+    for path in sorted(Path(folder).iterdir()):
+        print(f"{path.name:31} {path.stat().st_size:>6,} bytes")
+    again = GPT.from_pretrained(folder)
+    same = all((again.parameters[n] == tiny.parameters[n]).all() for n in tiny.parameters)
+    print("read back, every number the same:", same)
+
+    data = Path(folder) / "model.ckpt.data-00000-of-00001"
+    damaged = bytearray(data.read_bytes())
+    damaged[1000] ^= 1
+    data.write_bytes(damaged)
+    try:
+        GPT.from_pretrained(folder)
+    except CheckpointError as error:
+        print("CheckpointError:", str(error).replace(folder, "").lstrip("/"))
+
+# %% [markdown]
+# The third danger is a file that *does* something. PyTorch's older files are Python pickles,
+# which are programs: to load one is to run it. gptlite reads them as data, understands the few
+# instructions that describe an array, and refuses all others.
+#
+# ## What it says
+#
+# Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
+#
+# With random weights every token is about as likely as any other, and the loss is the logarithm
+# of the vocabulary: the start of every training (notebook 8). The two lines below are for the
+# random model; with the real one the loss is far lower.
+
+# %%
+probabilities = softmax(logits)  # [seq, n_vocab]
+targets = PROMPT[1:]
+loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
+if is_real:
+    print(f"loss {loss:.2f} nats a token")
+else:
+    print(f"loss {loss:.0f} nats a token; ln(50,257) = {math.log(50257):.0f}")
+    print(f"the likeliest next token has a probability below 1 %: {probabilities[-1].max() < 0.01}")
+
+# %% [markdown]
+# And what does the real one say? These continuations were published by other projects that run
+# the same weights with the likeliest token each time (greedy). Any program that computes GPT-2
+# must give them to the letter; `pytest -m weights` holds gptlite to these and more.
+
+# %%
+PUBLISHED = {
+    "Alan Turing theorized that computers would one day become": (
+        "picoGPT",
+        " the most powerful machines on the planet.\n\nThe computer is a machine that can perform "
+        "complex calculations, and it can perform these calculations in a way that is very "
+        "similar to the human brain.\n",
+    ),
+    "I enjoy walking with my cute dog": (
+        "Hugging Face's blog",
+        ", but I'm not sure if I'll ever be able to walk with my dog. I'm not sure if I'll ever "
+        "be able to walk with my dog.\n\nI'm not sure if I'll",
+    ),
+    "The dog": (
+        "transformers' tests",
+        " was found in a field near the intersection of West and West Streets.\n\nThe dog",
+    ),
+}
+for prompt, (source, continuation) in PUBLISHED.items():
+    print(f"[{source}] {prompt} ->{continuation.rstrip()}\n")
+
+# %% [markdown]
+# The next cell makes them anew where the real weights are, and is silent where they are not.
+
+# %%
+if is_real:
+    from gptlite.generate import generate
+
+    for prompt, (_, continuation) in PUBLISHED.items():
+        n_new = len(tokenizer.encode(continuation))
+        told = generate(model, tokenizer, prompt, n_new, temperature=0)
+        print("as published:", told == continuation, "|", prompt)
+
+# %% [markdown]
+# All three are good English, and two go in circles or nearly: that is what always taking the
+# likeliest token leads to, in a model of any size (notebook 6). None of it is knowledge you may
+# rely on.
+#
+# One forward pass gives a choice after *every* position, which is published as well, for the
+# prompt about Turing and one token more. Greedy, the model would have gone on quite differently
+# after most of the prefixes:
+
+# %%
+CHOICES = [11, 11, 1143, 326, 262, 714, 307, 1110, 307, 262, 749]
+WORDS = ["Alan", " Turing", " theor", "ized", " that", " computers", " would", " one", " day"]
+WORDS += [" become", " the"]
+GIST = [",", ",", "ized", " that", " the", " could", " be", " day", " be", " the", " most"]
+labels = [views.token_label(word.encode()) for word in WORDS]
+choices = [views.token_label(word.encode()) for word in GIST]
+rows = [list(row) for row in zip(labels, choices, map(str, CHOICES), strict=True)]
+view = Table("The likeliest next token", ["after", "is", "id"], rows)
+if is_real:
+    assert model([*PROMPT, 262])[0].argmax(axis=-1).tolist() == CHOICES
+view
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** Derive the number of parameters of GPT-2 xl by hand from its four sizes: 48 blocks, 1,600
+# wide, 50,257 tokens, 1,024 positions.
+#
+# <details><summary>Answer</summary>
+#
+# A block: `12 d²` in four matrices, `13 d` in their biases (`3d + d + 4d + d`) and in two layer
+# norms (`4d`). Then the embeddings and the last layer norm.
+#
+# ```python
+# d = 1600
+# by_hand = 48 * (12 * d * d + 13 * d) + 50257 * d + 1024 * d + 2 * d
+# assert by_hand == PRESETS["gpt2-xl"].n_params == 1_557_611_200
+# ```
+#
+# </details>
+#
+# **2.** Which of the four sizes can a machine with 4 GB of free memory load in float32, which in
+# float16?
+#
+# <details><summary>Answer</summary>
+#
+# In float32 up to gpt2-large, with 3.1 GB, if little else is needed; in float16 gpt2-xl too.
+#
+# ```python
+# for bytes_a_number in (4, 2):
+#     print([name for name, c in PRESETS.items() if bytes_a_number * c.n_params < 4e9])
+# ```
+#
+# </details>
+#
+# **3.** The file on the hub for gpt2-medium has 1,519,984,962 bytes. How long is its table of
+# contents?
+#
+# <details><summary>Answer</summary>
+#
+# What is left when weights and 24 masks are taken away: about twice what the smallest model's is,
+# for twice as many arrays.
+#
+# ```python
+# medium = SOURCES["gpt2-medium"][0].files[-1]
+# left = medium.size - 4 * PRESETS["gpt2-medium"].n_params - 24 * 1024 * 1024 * 4
+# print(f"{left:,} bytes against {rest:,}")
+# ```
+#
+# </details>
+#
+# **4.** All four models have heads of the same width. Which, and how does one see it in the table
+# of sizes? Is it in any array's shape?
+#
+# <details><summary>Answer</summary>
+#
+# 64 numbers, the width divided by the heads. No array shows it: `c_attn` has `3 d` columns
+# however they are shared out. So the number of heads has to stand in `config.json` or
+# `hparams.json`; with another one the file would load, and the model talk nonsense.
+#
+# ```python
+# assert {config.head_dim for config in PRESETS.values()} == {64}
+# other = GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=4, n_layer=2)
+# assert parameter_shapes(other) == parameter_shapes(tiny.config)
+# ```
+#
+# </details>
+#
+# **5.** Why is it not enough that the file has the right length?
+#
+# <details><summary>Answer</summary>
+#
+# One wrong bit in half a gigabyte leaves the length as it is. In the sign of one weight it would
+# hardly be noticed, in its exponent it may turn 0.1 into 10³⁷, and every answer into nonsense.
+#
+# ```python
+# bits = np.array([0.1], np.float32).view(np.uint32)
+# print(f"{(bits ^ np.uint32(1 << 30)).view(np.float32)[0]:.1e}")
+# ```
+#
+# </details>

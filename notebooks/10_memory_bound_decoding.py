@@ -1,0 +1,446 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 10. Why decoding is bound by memory
+#
+# A model writes one token at a time, and for each it has to read all of its weights. You will see
+#
+# - how many bytes and how many multiplications one token costs, and which of the two takes the
+#   time;
+# - why a prompt is read so much faster, token for token, than an answer is written;
+# - why several texts at once are nearly as quick as one, and what the cache of keys and values
+#   costs;
+# - speculation: guessing several tokens and checking them in one pass, with the same text as
+#   before.
+#
+# It goes with "Evaluation Time: Processing One Token at a Time" in [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache. In a checkout:
+# `pip install -e '.[notebooks]'`.
+
+# %%
+# In a checkout of gptlite: pip install -e '.[notebooks]'
+import time
+from collections import Counter
+from collections.abc import Callable
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import gptlite
+from gptlite import GPT, GPTConfig, KVCache, views
+from gptlite.config import PRESETS
+from gptlite.training.threads import blas_threads
+from gptlite.views.table import Table
+from gptlite.views.token_row import TokenRow
+
+# %% [markdown]
+# Times differ from machine to machine and from run to run, so in this notebook they stand in
+# figures only. Yours will have other numbers and, if nothing else keeps the machine busy, the
+# same shape.
+#
+# ## The bill for one token
+#
+# Article: "Evaluation Time: Processing One Token at a Time"
+#
+# With the cache, writing a token means sending one vector up the stack. It meets every matrix
+# once: each number of a matrix is read from memory, multiplied once, and not needed again until
+# the next token.
+#
+# **Guess first:** how many multiplications does a token of GPT-2 small take, with its 124 million
+# parameters?
+
+
+# %%
+def bill(config: GPTConfig, total: int) -> dict[str, int]:
+    """What one new token costs when it looks back on `total` positions, itself included."""
+    d, n_layer = config.n_embd, config.n_layer
+    matrices = n_layer * 12 * d * d + config.n_vocab * d  # c_attn, c_proj, the MLP; wte
+    return {
+        "weights read": config.n_params - (config.n_ctx - 1) * d,  # of wpe one row
+        "keys and values read": n_layer * 2 * total * d,
+        "multiplications": matrices + n_layer * 2 * total * d,  # query x key, weight x value
+    }
+
+
+rows = []
+for name, config in PRESETS.items():
+    cost = bill(config, total=512)
+    read = 4 * (cost["weights read"] + cost["keys and values read"])
+    rows.append([name, read // 10**6, cost["multiplications"] // 10**6])
+Table(
+    "One token, half the context behind it, in float32",
+    ["model", "megabytes read", "million multiplications"],
+    rows,
+)
+
+# %% [markdown]
+# About one multiplication for every four bytes, for every size. That ratio is called the
+# arithmetic intensity, and it is what decides. A core of today multiplies some tens of thousand
+# million pairs a second, but its memory brings only some ten to twenty thousand million bytes,
+# that is a few thousand million numbers. So the arithmetic waits, nine tenths of the time, for
+# the memory.
+#
+# ## Measured: a vector times a matrix is as fast as reading it
+#
+# A bare product of one vector and a matrix, against the plainest thing one can do with a matrix,
+# which is to copy it or to add it up. The matrix has 151 MB, more than fits in any cache, and as
+# much as five blocks of GPT-2 small. All on one core, so that other programs disturb little.
+
+
+# %%
+def seconds(work: Callable[[], object], trials: int = 5) -> float:
+    """The shortest of a few trials: what the machine can do when nothing else disturbs it."""
+    times = []
+    with blas_threads(1):
+        for _ in range(trials):
+            began = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - began)
+    return min(times)
+
+
+rng = np.random.default_rng(0)
+matrix = rng.standard_normal((3072, 12288), np.float32)  # [n_in, n_out]
+copied = np.zeros_like(matrix)
+vector = rng.standard_normal((1, 3072), np.float32)  # [1, n_in]
+times = {
+    "copy the matrix": seconds(lambda: np.copyto(copied, matrix)),
+    "add it up": seconds(lambda: matrix.sum()),
+    "vector × matrix": seconds(lambda: vector @ matrix),
+}
+
+ax = plt.subplots(figsize=(7, 1.9), layout="constrained")[1]
+bars = ax.barh(list(times), [1e3 * t for t in times.values()], color="#084594")
+ax.bar_label(bars, [f"{1e3 * t:.1f} ms" for t in times.values()], padding=3)
+ax.invert_yaxis()
+ax.set_xlabel("milliseconds")
+ax.set_title(f"A matrix of {matrix.nbytes / 1e6:.0f} MB", loc="left", fontsize=10)
+ax.spines[["top", "right"]].set_visible(False)
+
+# %% [markdown]
+# The product takes about as long as adding the matrix up. It does 38 million multiplications on
+# top of the reading, and they come for free. (A copy has to write as well, so it moves at least
+# twice the bytes.) No trick in the arithmetic could make this product faster. Only fewer bytes
+# could.
+#
+# ## More vectors, the same matrix
+#
+# If the time goes into reading the matrix, then a second vector that meets it on the same
+# occasion should cost next to nothing.
+#
+# **Guess first:** one vector takes one unit of time. How many units do 16 take?
+
+# %%
+COUNTS = [1, 2, 4, 8, 16, 32, 64, 128]
+together = []
+for count in COUNTS:
+    vectors = rng.standard_normal((count, 3072), np.float32)  # [count, n_in]
+    together.append(seconds(lambda vectors=vectors: vectors @ matrix, trials=4))
+
+ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")[1]
+ax.plot(COUNTS, np.array(together) / together[0], "o-", color="#084594", label="measured")
+ax.plot(COUNTS, COUNTS, ":", color="#084594", label="one by one")
+ax.set(xscale="log", yscale="log", xlabel="vectors at once", ylabel="time, of one vector")
+ax.set_xticks(COUNTS, [str(count) for count in COUNTS])
+ax.set_yticks([1, 10, 100], ["1", "10", "100"])
+ax.spines[["top", "right"]].set_visible(False)
+_ = ax.legend(frameon=False)
+
+# %% [markdown]
+# Here theory and NumPy part company for a moment, and it is worth being honest about. For two
+# vectors the library switches from a matrix-*vector* to a matrix-*matrix* routine, which first
+# rearranges the matrix into blocks that suit the processor: it is read, written and read again.
+# That step up is a fixed price. *After* it the curve is nearly flat: sixteen vectors take hardly
+# longer than two. Only then does arithmetic take over, and the line slowly turns to follow the
+# dotted one. Libraries written for this one purpose avoid the step, and there eight cost hardly
+# more than one.
+#
+# ## Prompts and answers
+#
+# That is why reading a prompt (prefill) and writing an answer (decode) are different kinds of
+# work, though both are the same function. A prompt of 500 tokens goes through each matrix as 500
+# vectors at once. The number of multiplications for each byte read says which kind it is.
+
+# %%
+small = PRESETS["gpt2"]
+rows = []
+for name, n_tokens, batch in [
+    ("writing, one text", 1, 1),
+    ("writing, eight texts", 1, 8),
+    ("checking five guesses", 5, 1),
+    ("reading a prompt of 500", 500, 1),
+]:
+    cost = bill(small, total=500)
+    multiplications = n_tokens * batch * cost["multiplications"]
+    read = 4 * (cost["weights read"] + batch * cost["keys and values read"])
+    rows.append([name, n_tokens * batch, multiplications / read])
+Table(
+    "GPT-2 small: multiplications for each byte read",
+    ["work", "tokens in one pass", "per byte"],
+    rows,
+    "With a few per byte the memory is the limit, with a hundred the arithmetic.",
+    bar="per byte",
+    digits=1,
+)
+
+# %% [markdown]
+# The whole model, with random weights of GPT-2 small's shape (the time does not depend on what
+# the numbers are): how long one pass takes for so many tokens, and what that makes for each.
+
+# %%
+model = GPT.init(small)
+PASSES = [1, 2, 4, 8, 16, 32, 64]
+took = []
+for n_tokens in PASSES:
+    ids = np.zeros(n_tokens, np.int64)
+    took.append(seconds(lambda ids=ids: model(ids)))
+
+figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained")
+left.plot(PASSES, 1e3 * np.array(took), "o-", color="#084594")
+left.set_title("one pass", fontsize=10)
+right.plot(PASSES, 1e3 * np.array(took) / PASSES, "o-", color="#084594")
+right.set_title("for each token", fontsize=10)
+for ax in (left, right):
+    ax.set(xscale="log", xlabel="tokens in the pass", ylabel="milliseconds", ylim=(0, None))
+    ax.set_xticks(PASSES, [str(n) for n in PASSES])
+    ax.spines[["top", "right"]].set_visible(False)
+
+# %% [markdown]
+# Two ways to use this. One is to write several texts side by side (`--num-samples 8`, or a server
+# with many users). Each still waits as long for its next token, but more get theirs. The other
+# makes *one* text faster, and comes below. A third is to have fewer bytes: float16 halves them,
+# and libraries with products of 8 or 4 bits halve them again. (In NumPy float16 weights have to
+# be widened first, so gptlite's float16 saves memory and no time.)
+#
+# ## The cache has its price too
+#
+# Keys and values are read again for every token, and unlike weights they cannot be shared between
+# texts: each text has its own.
+
+# %%
+rows = []
+for name, config in PRESETS.items():
+    per_token = 4 * 2 * config.n_layer * config.n_embd
+    full = per_token * config.n_ctx
+    rows.append([name, per_token // 1000, full // 10**6, 4 * config.n_params / full])
+Table(
+    "Keys and values in float32",
+    [
+        "model",
+        "kilobytes a token",
+        "megabytes, context full",
+        "texts that weigh as much as the model",
+    ],
+    rows,
+    digits=0,
+)
+
+# %% [markdown]
+# With seven to ten full contexts the caches are as large as the weights, and with more of them
+# they are the main thing that memory is read for. That is why later models share keys and values
+# between heads. Here it is in a small model, before and after one step:
+
+# %%
+storyteller, tokenizer = gptlite.load()
+cache = KVCache(storyteller.config)
+prompt = tokenizer.encode("The fox said to the")
+storyteller(prompt, cache=cache)
+before = cache.length
+storyteller(tokenizer.encode(" crow"), cache=cache)
+labels = views.token_labels(tokenizer, tokenizer.encode("The fox said to the crow"))
+view = views.cache_step(cache, labels, before)
+print(view.note)
+_ = view.plot()
+
+# %% [markdown]
+# ## Speculation
+#
+# Writing is slow because a token must be known before the next can be computed. But *checking* is
+# reading: if somebody guesses the next four tokens, one pass over all of them says what the model
+# would have chosen after each. As long as the guess was right, several tokens come out of one
+# pass. Where it first goes wrong, the model's own choice is there already, and the rest is thrown
+# away. **The text is exactly the one that would have been written anyway**; only a bad guess
+# costs a little.
+#
+# Who guesses? A smaller model (Leviathan et al. 2023; Chen et al. 2023), or, with no model at
+# all, the text itself: what came next the last time the last few words occurred?
+
+
+# %%
+def look_up(ids: list[int], most: int, longest: int = 3) -> list[int]:
+    """A guess: up to `most` tokens that followed the last occurrence of the last few tokens."""
+    for length in range(longest, 0, -1):
+        tail = ids[-length:]
+        for start in range(len(ids) - length - 1, -1, -1):
+            if ids[start : start + length] == tail:
+                return ids[start + length : start + length + most]
+    return []
+
+
+ids = tokenizer.encode("The fox said to the crow. The fox")
+guess = look_up(ids, most=4)
+print("after 'The fox' the guess is:", views.token_labels(tokenizer, guess))
+
+# %% [markdown]
+# Checking needs one thing of the cache: it must be able to forget. The keys and values of wrong
+# guesses are left behind by setting its length back; the next pass writes over them.
+
+
+# %%
+def speculate(prompt: list[int], n_new: int, most: int) -> tuple[list[int], list[tuple[int, int]]]:
+    """Greedy decoding with guesses: the new tokens, and for each pass (guessed, gained)."""
+    ids = list(prompt)
+    cache = KVCache(storyteller.config)
+    storyteller(ids[:-1], cache=cache, logits_to_keep=1)  # the prompt, all but its last token
+    passes = []
+    while len(ids) < len(prompt) + n_new:
+        guess = look_up(ids, most)
+        logits = storyteller([ids[-1], *guess], cache=cache)[0]  # [1 + guess, n_vocab]
+        chosen = logits.argmax(axis=-1).tolist()  # what greedy decoding takes after each
+        right = 0
+        while right < len(guess) and guess[right] == chosen[right]:
+            right += 1
+        ids += chosen[: right + 1]  # the right guesses, and one token more
+        cache.length = len(ids) - 1  # the last has not been read yet
+        passes.append((len(guess), right + 1))
+    return ids[len(prompt) : len(prompt) + n_new], passes
+
+
+def greedy(prompt: list[int], n_new: int) -> list[int]:
+    """Greedy decoding, one token a pass."""
+    ids, unread = list(prompt), prompt
+    cache = KVCache(storyteller.config)
+    for _ in range(n_new):
+        logits = storyteller(unread, cache=cache, logits_to_keep=1)[0, -1]  # [n_vocab]
+        unread = [int(logits.argmax())]
+        ids += unread
+    return ids[len(prompt) :]
+
+
+PORRIDGE = (
+    "Who has eaten my porridge? said the big bear. "
+    "Who has eaten my porridge? said the middle bear. Who"
+)
+prompt = tokenizer.encode(PORRIDGE)
+slow = greedy(prompt, 80)
+quick, passes = speculate(prompt, 80, most=4)
+print("token for token the same:", quick == slow)
+print(f"{len(slow)} tokens in {len(passes)} passes instead of {len(slow)}")
+
+# %% [markdown]
+# Which tokens came together: each shade is one pass.
+
+# %%
+shades, remarks = [], []
+for number, (guessed, gained) in enumerate(passes):
+    for _ in range(gained):
+        shades.append(0.12 if number % 2 else 0.35)
+        remarks.append(f"pass {number + 1}: {guessed} guessed, {gained} gained")
+n = len(quick)
+told = TokenRow(
+    "What each pass brought", views.token_labels(tokenizer, quick), shades[:n], remarks[:n]
+)
+_ = told.plot()
+
+# %% [markdown]
+# The small model soon goes round in circles, and circles are easy to guess: this is speculation
+# at its best. On text that never repeats, nearly every guess is wrong. Code, translations,
+# summaries and answers that quote their prompt are in between, which is where it is used.
+#
+# How much time does it save? As many passes as it saves, as long as checking five tokens costs
+# little more than writing one. On hardware where that holds, two or three times. In NumPy there
+# is the step between one vector and two, which eats up much of it: whether it pays here depends
+# on the machine.
+
+# %%
+gained = Counter(gain for _, gain in passes)
+ax = plt.subplots(figsize=(5, 2.2), layout="constrained")[1]
+bars = ax.bar([str(k) for k in range(1, 6)], [gained[k] for k in range(1, 6)], color="#084594")
+ax.bar_label(bars)
+ax.set(xlabel="tokens gained in one pass", ylabel="passes")
+ax.spines[["top", "right"]].set_visible(False)
+print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** A laptop reads 50 GB a second from memory. How many tokens a second can GPT-2 xl write on
+# it at best, in float32? With 4 bits a weight?
+#
+# <details><summary>Answer</summary>
+#
+# The bandwidth divided by the bytes read for each token: about 8, and about 64. Nothing but
+# bandwidth was needed to know.
+#
+# ```python
+# weights = bill(PRESETS["gpt2-xl"], total=1)["weights read"]
+# print(f"{50e9 / (4 * weights):.0f} and {50e9 / (weights / 2):.0f} tokens a second")
+# ```
+#
+# </details>
+#
+# **2.** Is training bound by memory, too?
+#
+# <details><summary>Answer</summary>
+#
+# No. Training reads like a prompt: thousands of tokens go through each matrix in one pass,
+# hundreds of multiplications for each byte. It is bound by arithmetic. That is also why it
+# profits from processors with more of it, and decoding hardly does.
+#
+# ```python
+# tokens_in_a_batch = 16 * 256  # the storyteller's
+# assert tokens_in_a_batch * 0.25 > 1000  # multiplications for each byte of weights
+# ```
+#
+# </details>
+#
+# **3.** If each guessed token is right with probability `p`, independently, and 4 are guessed,
+# how many tokens does a pass bring on average?
+#
+# <details><summary>Answer</summary>
+#
+# One for sure, and one more for each prefix of the guess that is right: `1 + p + p² + p³ + p⁴`.
+#
+# ```python
+# for p in (0.0, 0.5, 0.8, 1.0):
+#     print(p, round(sum(p**k for k in range(5)), 2))
+# ```
+#
+# </details>
+#
+# **4.** Ask for speculation on a text with nothing to look up. How many passes does it take, and
+# is the text still the same?
+#
+# <details><summary>Answer</summary>
+#
+# With no guess every pass brings one token, as many passes as tokens: no worse than without.
+# (Here the guesses are switched off by allowing none.)
+#
+# ```python
+# same, passes_without = speculate(prompt, 20, most=0)
+# assert same == slow[:20] and len(passes_without) == 20
+# ```
+#
+# </details>
+#
+# **5.** Can speculation also be exact when tokens are *drawn*, not taken greedily?
+#
+# <details><summary>Answer</summary>
+#
+# Yes, in two ways. With a fixed seed one can draw what the model would have drawn after each
+# guessed token, with the same random number for each place, and keep the guesses as long as they
+# agree: the same text again. Or accept a guess with the right probability and draw from what is
+# left over otherwise, which gives not the same text, but the same distribution (Leviathan et al.
+# 2023).
+#
+# </details>
