@@ -33,6 +33,7 @@ import math
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import gptlite
@@ -125,16 +126,38 @@ Table(
 # - `c_attn` makes query, key and value in one multiplication: its 2,304 columns are 3 × 768.
 # - A layer is stored as `[n_in, n_out]`, so that `x @ weight` is all there is to it. PyTorch's
 #   own linear layers have it the other way round, and files from nanoGPT or llm.c are therefore
-#   transposed as they are read.
-#
-# The order of magnitude of the numbers tells real weights from random ones; so we look at shapes
-# only, which are the same for both.
+#   transposed as they are read. All of that can be seen in the shapes, which are the same for
+#   real weights and random ones.
 
 # %%
 expected = {name: list(shape) for name, shape in shapes.items()}
 found = {name: list(array.shape) for name, array in model.parameters.items()}
 print("every array has the shape its name promises:", found == expected)
 print("all are float32:", {str(array.dtype) for array in model.parameters.values()} == {"float32"})
+
+# %% [markdown]
+# Real or random can be told from the numbers. Random ones are a bell, as wide as they were drawn,
+# 0.02. Training widens it and gives it long tails: a few weights that matter much, which the
+# storyteller's show.
+
+# %%
+storyteller = gptlite.load()[0]
+name = "h.0.attn.c_attn.weight"
+both = {"storyteller, trained": storyteller, f"gpt2, {'real' if is_real else 'random'}": model}
+ax = plt.subplots(figsize=(7, 2.8), layout="constrained")[1]
+for (label, which), style in zip(both.items(), ("-", ":"), strict=True):
+    ax.hist(
+        which.parameters[name].ravel(),
+        bins=np.linspace(-0.5, 0.5, 201),
+        density=True,
+        histtype="step",
+        linestyle=style,
+        color="#084594",
+        label=label,
+    )
+ax.set(yscale="log", xlabel=name, ylabel="density")
+ax.spines[["top", "right"]].set_visible(False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## How large are the files?
@@ -169,9 +192,8 @@ Table(
 #
 # Article: "What is a Language Model"
 #
-# Four bytes a number in float32, two in float16. (The article's "500 MB" for the smallest and
-# "over 6.5 GB" for the largest are files with their masks; the numbers alone are 0.50 and 6.23
-# GB.)
+# Four bytes a number in float32, two in float16. (The article says 500 MB for the smallest, and
+# more than 6.5 GB for the largest: by its numbers alone that has 6.23.)
 
 # %%
 rows = [
@@ -240,7 +262,7 @@ for text in (b"Once upon a time", b"Once upon a time."):
 # A download is written under another name, checked whole, and only then gets its own. So a file
 # that is there is complete. OpenAI's checkpoints bring a second net along: a checksum (CRC-32C)
 # of every tensor. To see it at work we write a small model in OpenAI's form, and change one bit
-# of 28 thousand bytes.
+# of its 32,512 bytes.
 
 # %%
 tiny = GPT.init(GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=2, n_layer=2))
