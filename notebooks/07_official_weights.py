@@ -23,8 +23,9 @@
 # - what the smallest model says, and why it says nothing as long as its numbers are random.
 #
 # It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
-# GPT-2](https://jalammar.github.io/illustrated-gpt2/). In a checkout: `pip install -e
-# '.[notebooks]'`.
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'

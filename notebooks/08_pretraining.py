@@ -24,8 +24,9 @@
 # - what overfitting is, what bits per byte are, and how the storyteller was trained.
 #
 # It goes with "The Illustrated Masked Self-Attention" and "What is a Language Model" in [The
-# Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/). In a checkout: `pip install -e
-# '.[notebooks]'`.
+# Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
@@ -319,9 +320,9 @@ _ = ax.set_ylim(0)
 # One curve hides several. Here are three places of the sentence by themselves. The comma depends
 # on little and is learned at once. The animal is a free choice, so its loss comes down to ln 8
 # and stays. The pronoun has to fit a person six tokens back: for a while the model only knows
-# that it is one of two, at ln 2, and then, quite suddenly, attention finds the person. Such a
-# step in a part of the loss is how abilities appear in large models as well, smoothed over
-# because there are thousands of them.
+# that it is one of two, at ln 2, and then, quite suddenly, attention finds the person. Many
+# abilities of large models are thought to come in such steps, which the loss as a whole smooths
+# over because there are so many of them.
 
 # %%
 import matplotlib.pyplot as plt
@@ -448,8 +449,8 @@ _ = ax.set_title("Twelve sentences by heart", loc="left", fontsize=10)
 # ## Bits per byte
 #
 # Nats per token cannot be compared between vocabularies: a larger vocabulary has longer tokens,
-# each harder to guess. Bits per byte can, and they are what a compressor would need. $\text{bits
-# per byte} = \frac{\text{nats of the whole text}}{\ln 2 \times \text{bytes}}$.
+# each harder to guess. Bits per byte can, and they are what a compressor would need: the nats of
+# the whole text, divided by ln 2 and by its length in bytes.
 
 # %%
 import lzma

@@ -24,8 +24,9 @@
 #   hand that has.
 #
 # It goes with "A journey up the Stack" and "Self-Attention Recap" in [The Illustrated
-# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them. In a checkout: `pip
-# install -e '.[notebooks]'`.
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them.
+#
+# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
@@ -168,7 +169,8 @@ _ = ablation.plot()
 
 # %% [markdown]
 # Most heads can be spared: the others make up for them, and the loss rises by a few hundredths of
-# a nat. One cannot, head 2 of block 1. What is it doing? Where does its weight go?
+# a nat, at most by a tenth or so. One cannot, head 2 of block 1. What is it doing? Where does its
+# weight go?
 
 # %%
 middle = weights[1, 2, 100, :101]  # the weights of position 100, [101]
@@ -178,8 +180,9 @@ entropy = -(middle * np.log(middle)).sum()
 print(f"it spreads as widely as {np.exp(entropy):.0f} equal weights would, of 101")
 
 # %% [markdown]
-# It looks at nothing in particular: it takes something like the average of all words so far,
-# which is what the text is about. A picture would have made us pass it by.
+# It looks at nothing in particular: it takes something like the average of all words so far, from
+# which the blocks above can tell what kind of text this is. A picture would have made us pass it
+# by.
 #
 # Two cautions. Zero is an odd thing to replace a head's answer with: a model that never saw zero
 # there may stumble over the surprise rather than the loss. And one text is one text. A finding

@@ -24,8 +24,9 @@
 #   before.
 #
 # It goes with "Evaluation Time: Processing One Token at a Time" in [The Illustrated
-# GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache. In a checkout:
-# `pip install -e '.[notebooks]'`.
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache.
+#
+# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
@@ -269,8 +270,10 @@ _ = view.plot()
 # reading: if somebody guesses the next four tokens, one pass over all of them says what the model
 # would have chosen after each. As long as the guess was right, several tokens come out of one
 # pass. Where it first goes wrong, the model's own choice is there already, and the rest is thrown
-# away. **The text is exactly the one that would have been written anyway**; only a bad guess
-# costs a little.
+# away. **The text is the one that would have been written anyway**; only a bad guess costs a
+# little. (Several tokens in one pass are added up in another order than one by one, so scores may
+# differ in their last digit. Only where two tokens are as good as equal could that change a
+# choice.)
 #
 # Who guesses? A smaller model (Leviathan et al. 2023; Chen et al. 2023), or, with no model at
 # all, the text itself: what came next the last time the last few words occurred?
