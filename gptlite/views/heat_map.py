@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array
-from gptlite.views.view import View, escape, grid_text, new_axes, number, plain, ramp, shade
+from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, ramp, shade
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
@@ -109,16 +109,16 @@ class HeatMap(View):
         shades = self.shades()  # [rows, columns]
         ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
         ax.set_title(plain(self.title), loc="left", fontsize=10)
-        ax.set_yticks(range(n_rows), [plain(label) for label in self.rows])
+        ax.set_yticks(range(n_rows), [plain(label, LABEL) for label in self.rows])
         if self.small:
             ax.set_xticks([])
             return ax
         turned = max(map(len, self.columns), default=0) > 4
-        labels = [plain(label) for label in self.columns]
+        labels = [plain(label, LABEL) for label in self.columns]
         ax.set_xticks(range(n_columns), labels, rotation=45 if turned else 0)
         for i in range(n_rows):
             for j in range(n_columns):
                 colour = "white" if shades[i, j] > 0.55 else "#1a1a1a"
-                text = plain(self.cell(i, j))
+                text = plain(self.cell(i, j), LABEL)
                 ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
         return ax

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import View, escape, grid_text, new_axes, number, plain, shade
+from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, shade
 
 Cell = str | int | float | None
 
@@ -115,7 +115,7 @@ class Table(View):
             lengths = [float(cell or 0) for cell in self.column(self.bar)]
             bars = ax.barh(places, lengths, color="#084594")
             ax.bar_label(bars, [number(length, self.digits) for length in lengths], padding=3)
-            ax.set_yticks(places, [plain(self._shown(row[0])) for row in self.rows])
+            ax.set_yticks(places, [plain(self._shown(row[0]), LABEL) for row in self.rows])
             ax.invert_yaxis()
             ax.set_xlabel(self.bar)
             ax.spines[["top", "right"]].set_visible(False)
