@@ -160,6 +160,9 @@ def environment() -> Iterator[None]:
             "MATPLOTLIBRC": folder,
             "MPLBACKEND": "module://matplotlib_inline.backend_inline",
             "HF_HUB_OFFLINE": "1",
+            # Without OpenAI's weights, which only some machines have.
+            "GPTLITE_HOME": folder,
+            "HF_HUB_CACHE": folder,
             "TQDM_DISABLE": "1",
             "NO_COLOR": "1",
             "COLUMNS": "80",
