@@ -13,8 +13,9 @@ import os
 
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
-from gptlite.model import GPT, KVCache, Trace
+from gptlite.model import GPT, KVCache
 from gptlite.tokenizer import Tokenizer
+from gptlite.trace import Trace
 
 __version__ = "0.1.0"
 

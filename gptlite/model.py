@@ -30,48 +30,14 @@ from numpy.typing import ArrayLike, NDArray
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array, gelu, layer_norm, linear, matmul, softmax
+from gptlite.trace import Record, Trace, unrecorded
 
 Weights = Mapping[str, Array]
-Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
 Append = Callable[[Array, Array], tuple[Array, Array]]  # new k, v -> k, v of all positions
 
 # GPT-2's own "minus infinity" for scores that must not count. Being finite, it gives no NaN in rows
 # of padding, which may look at nothing.
 MASKED = -1e10
-
-
-class Trace(dict[str, Array]):
-    """Every named intermediate array of one call, in the order they were made.
-
-    ==================================  =====================================================
-    ``embed``                           ``[batch, seq, n_embd]``, token plus position
-    for each block i:
-    ``h.i.ln_1``                        ``[batch, seq, n_embd]``
-    ``h.i.attn.q``                      ``[batch, head, seq, head_dim]``
-    ``h.i.attn.k``, ``h.i.attn.v``      ``[batch, head, total, head_dim]``
-    ``h.i.attn.scores``                 ``[batch, head, seq, total]``, scaled and masked
-    ``h.i.attn.weights``                ``[batch, head, seq, total]``, after softmax
-    ``h.i.attn.z``                      ``[batch, seq, n_embd]``, the heads merged
-    ``h.i.attn.out``                    ``[batch, seq, n_embd]``
-    ``h.i.mid``                         ``[batch, seq, n_embd]``, the stream after attention
-    ``h.i.ln_2``                        ``[batch, seq, n_embd]``
-    ``h.i.mlp.fc``, ``h.i.mlp.gelu``    ``[batch, seq, 4 * n_embd]``
-    ``h.i.mlp.out``                     ``[batch, seq, n_embd]``
-    ``h.i.out``                         ``[batch, seq, n_embd]``, the stream after the block
-    ``ln_f``                            ``[batch, seq, n_embd]``
-    ``logits``                          ``[batch, seq, n_vocab]``
-    ==================================  =====================================================
-    """
-
-    def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Keep an array under ``prefix + name`` and hand it on to the computation."""
-        self[prefix + name] = array
-        return array
-
-
-def unrecorded(name: str, array: Array) -> Array:
-    """What stands in for ``Trace.record`` when nothing is to be kept."""
-    return array
 
 
 class KVCache:
@@ -353,7 +319,8 @@ class GPT:
 
         Raises:
             TypeError: ids are not integers.
-            ValueError: no ids, an id out of range, or a shape that does not fit the cache or mask.
+            ValueError: no ids, an id out of range, a shape that does not fit the cache or mask, or
+                an edit that names no array or gives another shape.
             ContextOverflowError: more positions than ``n_ctx``.
         """
         ids = self._checked(ids, cache)  # [batch, seq]
@@ -370,6 +337,8 @@ class GPT:
             positions = np.maximum(padding.cumsum(axis=1) - 1, 0)  # [batch, total]
         mask = additive_mask(seq, total, padding)  # [seq, total] or [batch, 1, seq, total]
 
+        if trace is not None:
+            trace.check(self.config.n_layer)
         top = unrecorded if trace is None else partial(trace.record, "")
         x = top("embed", self.embed(ids, positions[..., -seq:]))  # [batch, seq, n_embd]
         for i, block in enumerate(self.blocks):

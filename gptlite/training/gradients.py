@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gptlite.layers import Array
-from gptlite.model import GPT, Trace
+from gptlite.model import GPT
+from gptlite.trace import Trace
 from gptlite.training.backward import (
     attention_backward,
     cross_entropy,

@@ -1,0 +1,108 @@
+"""What a call of the model leaves behind: every named intermediate array, to look at or to change.
+
+``model(ids, trace=Trace())`` keeps them all. The same arrays are what the views draw and what the
+gradients are computed from (``training/gradients.py``). A trace with edits changes the computation
+on its way: cut out a head, or put in what another text had at this place, and see what follows.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptlite.layers import Array
+
+Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
+
+# What a decoder block makes, in order; in a trace each is named "h.i." and this.
+BLOCK_STEPS = (
+    *("ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.z", "attn.out"),
+    *("mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out"),
+)
+
+
+class Trace(dict[str, Array]):
+    """Every named intermediate array of one call, in the order they were made.
+
+    ==================================  =====================================================
+    ``embed``                           ``[batch, seq, n_embd]``, token plus position
+    for each block i:
+    ``h.i.ln_1``                        ``[batch, seq, n_embd]``
+    ``h.i.attn.q``                      ``[batch, head, seq, head_dim]``
+    ``h.i.attn.k``, ``h.i.attn.v``      ``[batch, head, total, head_dim]``
+    ``h.i.attn.scores``                 ``[batch, head, seq, total]``, scaled and masked
+    ``h.i.attn.weights``                ``[batch, head, seq, total]``, after softmax
+    ``h.i.attn.z``                      ``[batch, seq, n_embd]``, the heads merged
+    ``h.i.attn.out``                    ``[batch, seq, n_embd]``
+    ``h.i.mid``                         ``[batch, seq, n_embd]``, the stream after attention
+    ``h.i.ln_2``                        ``[batch, seq, n_embd]``
+    ``h.i.mlp.fc``, ``h.i.mlp.gelu``    ``[batch, seq, 4 * n_embd]``
+    ``h.i.mlp.out``                     ``[batch, seq, n_embd]``
+    ``h.i.out``                         ``[batch, seq, n_embd]``, the stream after the block
+    ``ln_f``                            ``[batch, seq, n_embd]``
+    ``logits``                          ``[batch, seq, n_vocab]``
+    ==================================  =====================================================
+
+    Args:
+        edits: what to change on the way, ``{name: edit}``: a number multiplies the array, an array
+            takes its place, a function is given the array and the trace so far and returns the
+            array to go on with. The trace holds what came of it. Keys and values in a cache stay as
+            they were computed. ``gptlite.views.edits`` has those that are wanted most.
+
+    >>> from gptlite import GPT, GPTConfig
+    >>> model = GPT.init(GPTConfig(n_vocab=11, n_ctx=8, n_embd=4, n_head=2, n_layer=2))
+    >>> silent = Trace(edits={"h.1.attn.out": 0, "h.1.mlp.out": 0})  # skip the last block
+    >>> _ = model([3, 1, 4], trace=silent)
+    >>> bool((silent["h.1.out"] == silent["h.0.out"]).all())
+    True
+    """
+
+    def __init__(self, edits: "Mapping[str, Edit] | None" = None) -> None:
+        super().__init__()
+        self.edits = dict(edits or {})
+
+    def check(self, n_layer: int) -> None:
+        """Raise ValueError if an edit names no array of a model of so many blocks."""
+        for name in self.edits.keys() - set(trace_names(n_layer)) if self.edits else ():
+            raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
+
+    def record(self, prefix: str, name: str, array: Array) -> Array:
+        """Keep an array under ``prefix + name`` and hand it on to the computation."""
+        name = prefix + name
+        if name in self.edits:
+            array = edited(name, array, self.edits[name], self)
+        self[name] = array
+        return array
+
+
+# A factor, the new array, or a function of the array and the trace so far.
+Edit = float | NDArray[Any] | Callable[[Array, Trace], NDArray[Any]]
+
+
+def trace_names(n_layer: int) -> list[str]:
+    """The names of a trace's arrays, in the order they are made."""
+    blocks = [f"h.{i}.{step}" for i in range(n_layer) for step in BLOCK_STEPS]
+    return ["embed", *blocks, "ln_f", "logits"]
+
+
+def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
+    """What an edit makes of an array.
+
+    Raises:
+        ValueError: the result has another shape, or is not made of real numbers.
+    """
+    if callable(edit):
+        result = np.asarray(edit(array.copy(), trace))
+    else:
+        given = np.asarray(edit)
+        result = given if given.ndim else array * np.float32(given)
+    if result.shape != array.shape or result.dtype.kind not in "fiub":
+        found = f"{result.dtype} {list(result.shape)}"
+        raise ValueError(f"edit of {name}: expected float32 {list(array.shape)}, found {found}")
+    return result.astype(np.float32)
+
+
+def unrecorded(name: str, array: Array) -> Array:
+    """What stands in for ``Trace.record`` when nothing is to be kept."""
+    return array

@@ -1,0 +1,99 @@
+"""Numbers along a line: a sparkline, an SVG, a plot."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gptlite.views.view import View, escape, new_axes, number, plain
+
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_COLUMNS = 60
+WIDE, HIGH = 480, 160  # of the SVG
+DASHES = ("", "6 3", "2 3", "8 3 2 3")  # one line is told from another without colour
+
+
+class Curve(View):
+    """One line or several over the same axis.
+
+    Attributes:
+        lines: ``{name: (x, y)}``, each a row of numbers; at most four.
+        x_label, y_label: what the axes are, with their units.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        lines: dict[str, tuple[Sequence[float], Sequence[float]]],
+        x_label: str,
+        y_label: str,
+        note: str = "",
+    ) -> None:
+        super().__init__(title, note)
+        if not lines or len(lines) > len(DASHES):
+            raise ValueError(f"expected 1 to {len(DASHES)} lines, found {len(lines)}")
+        for name, (x, y) in lines.items():
+            if len(x) != len(y) or not len(x):
+                raise ValueError(f"{name}: expected as many x as y, found {len(x)} and {len(y)}")
+        self.lines = {name: (list(x), list(y)) for name, (x, y) in lines.items()}
+        self.x_label, self.y_label = x_label, y_label
+
+    def body_text(self) -> str:
+        names = max(map(len, self.lines))
+        rows = []
+        for name, (x, y) in self.lines.items():
+            ends = f"{number(y[0], 3)} at {x[0]:g} to {number(y[-1], 3)} at {x[-1]:g}"
+            rows.append(f"{name:{names}}  {sparkline(y)}  {ends}")
+        return "\n".join([*rows, f"{self.y_label} over {self.x_label}"])
+
+    def body_html(self) -> str:
+        (left, right), (bottom, top) = self._range(0), self._range(1)
+        drawn, key = "", ""
+        for (name, (x, y)), dash in zip(self.lines.items(), DASHES, strict=False):
+            across = (np.array(x) - left) / ((right - left) or 1) * WIDE
+            down = HIGH - (np.array(y) - bottom) / ((top - bottom) or 1) * HIGH
+            points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True))
+            stroke = f'fill="none" stroke="#084594" stroke-width="2" stroke-dasharray="{dash}"'
+            drawn += f'<polyline points="{points}" {stroke}/>'
+            sample = f'<line x1="0" y1="5" x2="30" y2="5" {stroke}/>'
+            key += f'<div><svg width="30" height="10">{sample}</svg> {escape(name)}</div>'
+        name = escape(f"{self.title}: {self.y_label} over {self.x_label}")
+        svg = (
+            f'<svg role="img" aria-label="{name}" width="{WIDE}" height="{HIGH}" '
+            f'style="border-left:1px solid #888;border-bottom:1px solid #888">{drawn}</svg>'
+        )
+        axes = (
+            f"<div>{escape(self.y_label)}: {number(bottom, 3)} (bottom) to {number(top, 3)} (top); "
+            f"{escape(self.x_label)}: {left:g} to {right:g}</div>"
+        )
+        return svg + axes + key
+
+    def _range(self, axis: int) -> tuple[float, float]:
+        """The least and the greatest number of all lines along x (0) or y (1)."""
+        numbers = [value for line in self.lines.values() for value in line[axis]]
+        return min(numbers), max(numbers)
+
+    def plot(self, ax: Any = None) -> Any:
+        """The lines; see ``View.plot``."""
+        ax = new_axes(ax, 6.5, 3.2)
+        for (name, (x, y)), style in zip(self.lines.items(), ("-", "--", ":", "-."), strict=False):
+            ax.plot(x, y, style, color="#084594", label=plain(name))
+        ax.set_title(plain(self.title), loc="left", fontsize=10)
+        ax.set_xlabel(self.x_label)
+        ax.set_ylabel(self.y_label)
+        ax.spines[["top", "right"]].set_visible(False)
+        if len(self.lines) > 1:
+            ax.legend(frameon=False)
+        return ax
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """A row of block characters, the lowest for the least number.
+
+    >>> sparkline([3, 2, 1])
+    '█▅▁'
+    """
+    if len(values) > SPARK_COLUMNS:
+        values = [float(np.mean(part)) for part in np.array_split(values, SPARK_COLUMNS)]
+    low, span = min(values), (max(values) - min(values)) or 1.0
+    return "".join(SPARKS[round((v - low) / span * (len(SPARKS) - 1))] for v in values)

@@ -1,0 +1,124 @@
+"""A matrix whose cells are shaded by their numbers."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptlite.layers import Array
+from gptlite.views.view import View, escape, grid_text, new_axes, number, plain, ramp, shade
+
+CELL = "padding:2px 5px;text-align:center;white-space:pre"
+SMALL = "width:9px;height:11px;padding:0"
+MANY = 16  # columns beyond which the cells are small, and say their number on hovering
+BLOCKS = " ░▒▓█"  # a small cell in plain text
+
+
+class HeatMap(View):
+    """A matrix, shaded from its least number (pale) to its greatest (deep).
+
+    Attributes:
+        values: ``[rows, columns]``; what the mask has hidden (-1e10) stays pale and reads -∞.
+        rows, columns: the labels.
+        texts: what the cells say in place of their numbers; None for the numbers.
+        low, high: the numbers at the two ends of the ramp.
+        small: no more than the shade fits into a cell.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        values: Array,
+        rows: Sequence[str],
+        columns: Sequence[str],
+        note: str = "",
+        texts: Sequence[Sequence[str]] | None = None,
+        low: float | None = None,
+        high: float | None = None,
+        digits: int = 2,
+        small: bool = False,
+    ) -> None:
+        super().__init__(title, note)
+        self.values = np.asarray(values)  # [rows, columns]
+        if self.values.shape != (len(rows), len(columns)):
+            expected = [len(rows), len(columns)]
+            raise ValueError(f"expected values {expected}, found {list(self.values.shape)}")
+        self.rows, self.columns = list(rows), list(columns)
+        self.texts = texts
+        seen = self.values[self.values > -1e9]  # [not masked]
+        self.low = float(seen.min(initial=np.inf if seen.size else 0)) if low is None else low
+        self.high = float(seen.max(initial=-np.inf if seen.size else 0)) if high is None else high
+        self.digits = digits
+        self.small = small or (len(columns) > MANY and texts is None)
+
+    def shades(self) -> NDArray[np.floating[Any]]:
+        """Where each number lies on the ramp, ``[rows, columns]``, from 0 to 1."""
+        span = (self.high - self.low) or 1.0
+        shades: NDArray[np.floating[Any]] = np.clip((self.values - self.low) / span, 0, 1)
+        return shades  # [rows, columns]
+
+    def cell(self, row: int, column: int) -> str:
+        """What a cell says."""
+        if self.texts is not None:
+            return self.texts[row][column]
+        return number(float(self.values[row, column]), self.digits)
+
+    def body_text(self) -> str:
+        if self.small:
+            blocks = np.array(list(BLOCKS))[np.rint(self.shades() * 4).astype(int)]
+            lines = [[label, "".join(row)] for label, row in zip(self.rows, blocks, strict=True)]
+            return grid_text(lines, [False, False])
+        cells = [
+            [label, *(self.cell(i, j) for j in range(len(self.columns)))]
+            for i, label in enumerate(self.rows)
+        ]
+        numeric = [False, *(self.texts is None for _ in self.columns)]
+        return grid_text([["", *self.columns], *cells], numeric)
+
+    def body_html(self) -> str:
+        shades = self.shades().tolist()
+        head = ""
+        if not self.small:
+            head = "".join(f'<th scope="col" style="{CELL}">{escape(c)}</th>' for c in self.columns)
+            head = f'<thead><tr><th scope="col"></th>{head}</tr></thead>'
+        lines = []
+        for i, label in enumerate(self.rows):
+            cells = ""
+            for j, column in enumerate(self.columns):
+                value = number(float(self.values[i, j]), max(self.digits, 3))
+                hover = escape(f"{label} → {column}: {value}")
+                style = f"{SMALL if self.small else CELL};{shade(shades[i][j])}"
+                shown = "" if self.small else escape(self.cell(i, j))
+                cells += f'<td style="{style}" title="{hover}">{shown}</td>'
+            left = f'<th scope="row" style="{CELL};text-align:right">{escape(label)}</th>'
+            lines.append(f"<tr>{left}{cells}</tr>")
+        table = f"{head}<tbody>{''.join(lines)}</tbody>"
+        return f'<table style="border-collapse:collapse;color:inherit">{table}</table>'
+
+    def plot(self, ax: Any = None) -> Any:
+        """The matrix as an image, the numbers in its cells where they fit; see ``View.plot``."""
+        n_rows, n_columns = self.values.shape
+        wide = 0.62 if self.texts is None else 0.9
+        size = (
+            (9.0, 1.0 + 0.28 * n_rows)
+            if self.small
+            else (1.6 + wide * n_columns, 1.2 + 0.4 * n_rows)
+        )
+        ax = new_axes(ax, *size)
+        shades = self.shades()  # [rows, columns]
+        ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
+        ax.set_title(plain(self.title), loc="left", fontsize=10)
+        ax.set_yticks(range(n_rows), [plain(label) for label in self.rows])
+        if self.small:
+            ax.set_xticks([])
+            return ax
+        turned = max(map(len, self.columns), default=0) > 4
+        labels = [plain(label) for label in self.columns]
+        ax.set_xticks(range(n_columns), labels, rotation=45 if turned else 0)
+        for i in range(n_rows):
+            for j in range(n_columns):
+                colour = "white" if shades[i, j] > 0.55 else "#1a1a1a"
+                text = plain(self.cell(i, j))
+                ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
+        return ax

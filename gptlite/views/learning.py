@@ -1,0 +1,44 @@
+"""A view of a training run."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gptlite.errors import CheckpointError
+from gptlite.views.curve import Curve
+
+Log = Sequence[Mapping[str, Any]]
+
+
+def loss_curve(log: Log | str | os.PathLike[str]) -> Curve:
+    """The loss of a run of ``python -m gptlite.pretrain`` as it went.
+
+    Args:
+        log: the lines of its ``log.jsonl``; or that file, or the folder it lies in.
+
+    Raises:
+        CheckpointError: the file is not there, or not such a log. ValueError: the log is empty.
+    """
+    lines = read_log(Path(log)) if isinstance(log, (str, os.PathLike)) else log
+    if not lines:
+        raise ValueError("the log is empty: there is no curve to draw")
+    curves: dict[str, tuple[Sequence[float], Sequence[float]]] = {}
+    for name, key in {"training": "loss", "validation": "validation_loss"}.items():
+        points = [(float(line["tokens"]), float(line[key])) for line in lines if key in line]
+        if points:
+            curves[name] = [x for x, _ in points], [y for _, y in points]
+    return Curve("Learning", curves, "tokens read", "loss, nats a token")
+
+
+def read_log(path: Path) -> Log:
+    """The lines of a log, each with its ``tokens`` and its ``loss``."""
+    path = path / "log.jsonl" if path.is_dir() else path
+    try:
+        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for line in lines:
+            float(line["tokens"]), float(line["loss"])
+    except (OSError, ValueError, TypeError, LookupError) as error:
+        raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error
+    return lines

@@ -1,0 +1,58 @@
+"""Several views beside one another."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gptlite.views.view import HEADING, View, escape, plain, pyplot
+
+
+class Panels(View):
+    """Views that belong together, in rows.
+
+    Attributes:
+        views: row by row.
+    """
+
+    def __init__(self, title: str, views: Sequence[Sequence[View]], note: str = "") -> None:
+        super().__init__(title, note)
+        self.views = [list(row) for row in views]
+
+    def body_text(self) -> str:
+        return "\n\n".join(repr(view) for row in self.views for view in row)
+
+    def body_html(self) -> str:
+        rows = ""
+        for row in self.views:
+            cells = "".join(
+                f'<div style="margin:0 18px 12px 0"><div style="{HEADING}">{escape(view.title)}'
+                f"</div>{view.body_html()}</div>"
+                for view in row
+            )
+            rows += f'<div style="display:flex;flex-wrap:wrap">{cells}</div>'
+        return rows
+
+    def plot(self, ax: Any = None) -> Any:
+        """Each view on Axes of its own; see ``View.plot``.
+
+        Args:
+            ax: an array of Axes in as many rows and columns as there are views; None for new ones.
+
+        Returns:
+            The array of Axes.
+        """
+        wide = max(map(len, self.views))
+        if ax is None:
+            size = (
+                (4.2 * wide, 3.4 * len(self.views)) if wide < 4 else (11.0, 1.9 * len(self.views))
+            )
+            figure, ax = pyplot().subplots(
+                len(self.views), wide, figsize=size, squeeze=False, layout="constrained"
+            )
+            figure.suptitle(plain(self.title), fontsize=11)
+        for row, line in zip(self.views, ax, strict=True):
+            for at, place in enumerate(line):
+                if at < len(row):
+                    row[at].plot(place)
+                else:
+                    place.axis("off")
+        return ax

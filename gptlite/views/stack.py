@@ -1,0 +1,90 @@
+"""Views of the residual stream: how it begins, what it would say on its way up, what is near it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gptlite.layers import Array, layer_norm, softmax
+from gptlite.model import GPT
+from gptlite.tokenizer import Tokenizer
+from gptlite.trace import Trace
+from gptlite.views.heat_map import HeatMap
+from gptlite.views.panels import Panels
+from gptlite.views.table import Table
+from gptlite.views.text import token_labels
+
+
+def input_encoding(model: GPT, tokenizer: Tokenizer, ids: Sequence[int], width: int = 8) -> Panels:
+    """Token embedding, plus position embedding: the vectors that start up the stack.
+
+    Article: "Input Encoding".
+
+    Args:
+        width: how many numbers of the vectors to show.
+    """
+    names = token_labels(tokenizer, ids)
+    tokens = model.parameters["wte.weight"][list(ids), :width]  # [seq, width]
+    positions = model.parameters["wpe.weight"][: len(ids), :width]  # [seq, width]
+    numbers = [str(i) for i in range(tokens.shape[1])]
+    views = [
+        HeatMap("which token: wte[id]", tokens, names, numbers),
+        HeatMap("which position: wpe[0, 1, ...]", positions, names, numbers),
+        HeatMap("their sum", tokens + positions, names, numbers),
+    ]
+    note = f"The first {tokens.shape[1]} of {model.config.n_embd} numbers."
+    return Panels("Input encoding", [views], note)
+
+
+def lens_logits(model: GPT, x: Array) -> Array:
+    """What the model would say if the stack ended here: ``[..., n_embd] -> [..., n_vocab]``."""
+    gain, shift = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]
+    return model.unembed(layer_norm(x, gain, shift, model.config.layer_norm_epsilon))
+
+
+def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[str]) -> HeatMap:
+    """The likeliest next token after each block, and its probability (nostalgebraist 2020).
+
+    Article: "A journey up the Stack". The last row is the model's own output.
+    """
+    stops = {"embed": "embed"}
+    stops |= {f"block {i}": f"h.{i}.out" for i in range(model.config.n_layer)}
+    values, texts = [], []
+    for name in stops.values():
+        probabilities = softmax(lens_logits(model, trace[name][0]))  # [seq, n_vocab]
+        values.append(probabilities.max(axis=-1))  # [seq]
+        texts.append(token_labels(tokenizer, probabilities.argmax(axis=-1).tolist()))
+    shown = list(tokens[-len(texts[0]) :])
+    note = (
+        "Read upwards in the model, downwards here; deep where that token has a probability of 1."
+    )
+    stacked = np.stack(values)  # [1 + n_layer, seq]
+    title = "The logit lens: the next token, if the stack ended there"
+    return HeatMap(title, stacked, list(stops), shown, note, texts, low=0.0, high=1.0)
+
+
+def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10) -> Table:
+    """The tokens whose embeddings point most nearly the same way (cosine).
+
+    Article: "Input Encoding".
+
+    Args:
+        token: an id, or a text that is one token (mind the space before a word).
+
+    Raises:
+        ValueError: a text of several tokens or none, or no such id.
+    """
+    ids = [token] if isinstance(token, int) else tokenizer.encode(token)
+    name = token_labels(tokenizer, ids)
+    if len(ids) != 1:
+        raise ValueError(f"expected one token, found {len(ids)}: {' '.join(name)}")
+    wte = np.asarray(model.parameters["wte.weight"], np.float32)  # [n_vocab, n_embd]
+    lengths = np.linalg.norm(wte, axis=1)  # [n_vocab]
+    cosines = wte @ wte[ids[0]] / (lengths * lengths[ids[0]])  # [n_vocab]
+    near = np.argsort(-cosines, kind="stable")
+    near = near[near != ids[0]][:top]  # [top]
+    rows = [
+        [label, str(i), float(cosines[i])]
+        for label, i in zip(token_labels(tokenizer, near.tolist()), near.tolist(), strict=True)
+    ]
+    title = f"Nearest to {name[0]} (id {ids[0]}) among the token embeddings"
+    return Table(title, ["token", "id", "cosine"], rows, bar="cosine")

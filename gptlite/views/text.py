@@ -1,0 +1,72 @@
+"""Views of a text: its tokens, how they came about, and what each prefix is asked to predict."""
+
+from collections.abc import Iterable
+
+from gptlite.tokenizer import Tokenizer
+from gptlite.views.table import Cell, Table
+from gptlite.views.token_row import TokenRow
+
+VISIBLE = str.maketrans({" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"})
+
+
+def token_label(token: bytes) -> str:
+    r"""The bytes of a token as one can read them: white space visible, half characters as bytes.
+
+    >>> token_label(b" the"), token_label(b"\n"), token_label("€".encode()[:2])
+    ('·the', '↵', '\\xe2\\x82')
+    """
+    text = token.decode(errors="backslashreplace").translate(VISIBLE)
+    # What a terminal or a browser would act on instead of showing (controls, marks of direction).
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
+    """A label for each token id: the names that the other views put on their rows and columns."""
+    return [token_label(tokenizer.decode_bytes([i])) for i in ids]
+
+
+def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
+    """A text cut into its tokens, each with its id and its bytes.
+
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", whose author owns up to calling
+    tokens words.
+
+    >>> tokens(Tokenizer.from_pretrained(), "a fox!")
+    3 tokens
+    a|·fox|!
+      a  id 64, bytes 61
+      ·fox  id 2133, bytes 20 66 6f 78
+      !  id 0, bytes 21
+    """
+    ids = tokenizer.encode(text)
+    remarks = [f"id {i}, bytes {tokenizer.decode_bytes([i]).hex(' ')}" for i in ids]
+    # Two tints in turn, so that one sees where a token ends.
+    shades = [0.12 if n % 2 else 0.3 for n in range(len(ids))]
+    return TokenRow(f"{len(ids)} tokens", token_labels(tokenizer, ids), shades, remarks)
+
+
+def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:
+    """How an encoding comes about: bytes, then merge after merge, in the order of learning.
+
+    GPT-2 paper, section 2.2.
+    """
+    rows: list[list[Cell]] = []
+    for piece in tokenizer.steps(text):
+        name = token_label(piece.piece.encode())
+        for merges, row in enumerate(piece.rows):
+            ids = " ".join(map(str, piece.ids)) if row is piece.rows[-1] else ""
+            rows.append([name, merges, " ".join(map(token_label, row)), ids])
+            name = ""
+    note = "Every piece starts as its bytes; each line below has one merge more."
+    return Table("Byte-pair encoding", ["piece", "merges", "tokens", "ids"], rows, note)
+
+
+def prefixes(tokenizer: Tokenizer, text: str) -> Table:
+    """What a language model is trained on: each prefix, and the token that comes after it.
+
+    Article: "The Illustrated Masked Self-Attention". One text of n tokens is n - 1 examples, and
+    the mask lets a single pass learn from all of them.
+    """
+    labels = token_labels(tokenizer, tokenizer.encode(text))
+    rows: list[list[Cell]] = [[n, " ".join(labels[:n]), labels[n]] for n in range(1, len(labels))]
+    return Table("Examples in one text", ["example", "the model sees", "and should say"], rows)
