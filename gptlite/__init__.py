@@ -1,10 +1,10 @@
 """gptlite: GPT-2 in pure NumPy, to read and to run.
 
-    import gptlite
-    from gptlite.generate import generate
-
-    model, tokenizer = gptlite.load()
-    print(generate(model, tokenizer, "Once upon a time", seed=0))
+>>> import gptlite
+>>> from gptlite.generate import generate
+>>> model, tokenizer = gptlite.load()
+>>> generate(model, tokenizer, "Once upon a time", max_new_tokens=3, temperature=0)
+' there was a'
 
 The reading path, in order: config, tokenizer, layers, model, sampling, generate.
 """

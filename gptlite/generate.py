@@ -1,7 +1,6 @@
 """Auto-regression: each token chosen is added to the text, and the text read again for the next.
 
-Article: "One Difference From BERT" and "Crash Course in Brain Surgery: Looking Inside GPT-2". First
-comes the loop, in tokens; then the same in text, which can be printed as it is made; last the
+First comes the loop, in tokens; then the same in text, which can be printed as it is made; last the
 command, ``python -m gptlite.generate "Once upon a time"``.
 """
 
@@ -58,8 +57,9 @@ def auto_regress(
 ) -> Iterator[Step]:
     """Read, choose, append, and again. ``windows``: for each row, the tokens the model looks at.
 
-    With a cache every token is read once (article: "Evaluation Time: Processing One Token at a
-    Time"); without, all of them are read again at every step, and the result is the same.
+    Article: "One Difference From BERT" and "Evaluation Time: Processing One Token at a Time". With
+    a cache every token is read once; without, all of them are read again at every step, and the
+    result is the same.
 
     When a row outgrows the context, its older half is forgotten (by the repetition penalty too) and
     the newer half read again: keys and values were computed for the old positions.
@@ -224,6 +224,10 @@ def generate(
     overflow: Overflow = "error",
 ) -> str:
     """Continue a text.
+
+    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2". A model that was trained on rows
+    of source, delimiter and result answers in the same way, by continuing a source and a delimiter.
+    Article: "Machine Translation" and "Summarization".
 
     Args:
         prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.
