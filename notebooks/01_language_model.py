@@ -390,8 +390,8 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 #
 # <details><summary>Answer</summary>
 #
-# Fixed phrases do it. After the sentence we graded above, `·time` reached 0.93; `·of` after
-# "at the edge" is another.
+# Fixed phrases do it. In the sentence that we graded above, `·time` reached 0.93; `·of` after "at
+# the edge" is another.
 #
 # ```python
 # sure = softmax(model([tokenizer.eot, *tokenizer.encode("Once upon a")])[0, -1])

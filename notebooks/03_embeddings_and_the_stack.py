@@ -164,8 +164,8 @@ ids = tokenizer.encode("the dog saw the cat")
 views.input_encoding(model, tokenizer, ids)
 
 # %% [markdown]
-# `·the` occurs twice, the first time without a space: another token. But look at the rows of
-# `wpe`, which do not ask what the token is. The sum is all that the stack gets to see:
+# Each word has its own row of `wte` (`the` and `·the` are two tokens). The rows of `wpe` do not ask
+# what the token is, only where it stands. The sum is all that the stack gets to see:
 
 # %%
 x = wte[ids] + wpe[: len(ids)]  # [seq, n_embd]
