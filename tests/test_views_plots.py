@@ -56,6 +56,8 @@ def test_bars_are_as_long_as_their_numbers(plt):
     ax = table.plot()
     assert [bar.get_width() for bar in ax.patches] == table.column("parameters")
     assert [label.get_text() for label in ax.get_yticklabels()] == table.column("name")
+    written = ["124,439,808", "354,823,168", "774,030,080", "1,557,611,200"]
+    assert [text.get_text() for text in ax.texts] == written
 
 
 def test_the_curve_goes_through_its_points(plt):
