@@ -70,9 +70,8 @@ print(x.shape, "->", qkv.shape)
 
 # %% [markdown]
 # Three times as wide, for it is three answers side by side: 256 numbers of queries, then 256 of
-# keys, then 256 of values. Three separate matrices would give the same numbers. One large
-# multiplication is merely faster than three smaller ones, so OpenAI stored one matrix, and the name
-# of that matrix is on every GPT-2 file since.
+# keys, then 256 of values. Three separate matrices would give the same numbers, only slower.
+# OpenAI's code has one matrix, and its name is in every GPT-2 file since.
 
 # %%
 W, b = p["attn.c_attn.weight"], p["attn.c_attn.bias"]
