@@ -24,6 +24,12 @@ class HeatMap(View):
         texts: what the cells say in place of their numbers; None for the numbers.
         low, high: the numbers at the two ends of the ramp.
         small: no more than the shade fits into a cell.
+
+    >>> HeatMap("Who may look", np.tri(2, dtype=int), ["a", "fox"], ["a", "fox"], digits=0)
+    Who may look
+         a  fox
+    a    1    0
+    fox  1    1
     """
 
     def __init__(
@@ -47,8 +53,8 @@ class HeatMap(View):
         self.rows, self.columns = list(rows), list(columns)
         self.texts = texts
         seen = self.values[self.values > -1e9]  # [not masked]
-        self.low = float(seen.min(initial=np.inf if seen.size else 0)) if low is None else low
-        self.high = float(seen.max(initial=-np.inf if seen.size else 0)) if high is None else high
+        self.low = (float(seen.min()) if seen.size else 0.0) if low is None else low
+        self.high = (float(seen.max()) if seen.size else 0.0) if high is None else high
         self.digits = digits
         self.small = small or (len(columns) > MANY and texts is None)
 
