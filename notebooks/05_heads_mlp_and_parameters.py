@@ -58,7 +58,7 @@ for name, array in p.items():
 #
 # ## One matrix for queries, keys and values
 #
-# Article: "GPT-2 Masked Self-Attention" and "1- Creating queries, keys, and values"
+# Article: "GPT-2 Masked Self-Attention" and "GPT-2 Self-attention: 1- Creating queries, keys, and values"
 #
 # Our sentence has ten tokens, each a vector of 256. **Guess the shape** of what comes out when they
 # are multiplied by `attn.c_attn.weight`.
@@ -101,7 +101,7 @@ _ = ax.set_title(f"c_attn of block {layer}: {W.shape[0]} × {W.shape[1]}", loc="
 #
 # ## Splitting into heads
 #
-# Article: "1.5- Splitting into attention heads"
+# Article: "GPT-2 Self-attention: 1.5- Splitting into attention heads"
 #
 # A head is a slice: head 0 has the first 64 of the 256 numbers, head 1 the next 64, and so on. So
 # "splitting" moves no number and computes nothing; the vector is only read as a little table with a
@@ -142,7 +142,7 @@ _ = views.qkv_split(trace, tokens, layer).plot()
 #
 # ## Scoring, summing, merging
 #
-# Article: "2- Scoring" and "3- Sum"
+# Article: "GPT-2 Self-attention: 2- Scoring" and "GPT-2 Self-attention: 3- Sum"
 #
 # Now each head does what notebook 4 did. NumPy's `@` multiplies the last two axes and repeats that
 # over the axes before, so the same line serves one head or all. **Guess the shape** of `scores`.
@@ -155,7 +155,7 @@ z = weights @ v  # [head, seq, head_dim]
 print("scores:", scores.shape, " z:", z.shape)
 
 # %% [markdown]
-# Article: "3.5- Merge attention heads"
+# Article: "GPT-2 Self-attention: 3.5- Merge attention heads"
 #
 # What the four heads found is laid side by side again: splitting, backwards.
 
@@ -167,7 +167,7 @@ print("is the model's own:", np.allclose(merged, trace[f"h.{layer}.attn.z"][0], 
 # %% [markdown]
 # ## Projecting
 #
-# Article: "4- Projecting"
+# Article: "GPT-2 Self-attention: 4- Projecting"
 #
 # The merged vector has 256 numbers, as the residual stream has, but they are in the heads' own
 # order: 64 from each, in whatever code that head uses. `c_proj` translates them into the stream's
