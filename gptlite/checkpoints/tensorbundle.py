@@ -23,7 +23,7 @@ import numpy as np
 
 from gptlite.checkpoints.crc32c import crc32c, masked, unmasked
 from gptlite.checkpoints.sstable import MOST_BYTES, read_table, write_table
-from gptlite.checkpoints.stored import Shape, Stored
+from gptlite.checkpoints.stored import Checksum, Shape, Stored
 from gptlite.checkpoints.strict_json import shown
 from gptlite.checkpoints.varint import decode_varint, encode_varint
 from gptlite.errors import CheckpointError
@@ -113,7 +113,8 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
                 f"or later, found {offset}"
             )
         files[shard] = (path, offset + size)
-        contents[name] = Stored(path, offset, _kind(dtype), shape, crc32c=crc)
+        checksum = Checksum("crc32c", crc, size)
+        contents[name] = Stored(path, offset, _kind(dtype), shape, checksum=checksum)
     for path, end in files.values():
         if (found := os.path.getsize(path)) < end:
             raise CheckpointError(
