@@ -218,6 +218,11 @@ def test_a_model_in_several_files(sharded: Path) -> None:
     assert same(read_checkpoint(sharded / "model.safetensors.index.json")[1], tiny())
 
 
+def test_an_index_does_not_lead_in_a_circle(sharded: Path) -> None:
+    write_index(sharded, {"wte.weight": "model.safetensors.index.json"})
+    assert "expected a file name, found 'model.safetensors.index.json'" in refusal(sharded)
+
+
 @pytest.mark.parametrize("name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a"])
 def test_an_index_does_not_lead_out_of_its_folder(sharded: Path, name: str) -> None:
     write_index(sharded, {"wte.weight": name})
@@ -349,6 +354,11 @@ def test_a_place_where_nothing_is(tmp_path: Path) -> None:
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     assert str(tmp_path) in refusal(tmp_path / name)
+
+
+def test_a_file_of_something_else_is_called_that(hub: Path) -> None:
+    message = "config.json: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c)"
+    assert message in refusal(hub / "config.json")
 
 
 def test_tensorflow_s_first_version_is_called_by_its_name(tmp_path: Path) -> None:

@@ -154,6 +154,11 @@ def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:
             if isinstance(model_args, dict)
             else (contents, None)
         )
+    if path.suffix != ".safetensors" and len(head) > 8 and head[8:9] != b"{":
+        raise CheckpointError(
+            f"{path}: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c), "
+            f"found one that begins with {head[:8]!r}"
+        )
     return safetensors.read_contents(path), None
 
 

@@ -7,7 +7,7 @@ they hold the same. The first is a JSON object {symbols: id}, the second has one
 from itertools import islice
 from pathlib import Path
 
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
 from gptlite.errors import CheckpointError
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT, FILES
 
@@ -79,10 +79,18 @@ def parse_merges(data: bytes, source: str) -> Merges:
     Raises:
         CheckpointError: not UTF-8; a line that is not two symbols with a space between.
     """
+    n_lines = data.count(b"\n")
+    if len(data) > MAX_BYTES or n_lines > MAX_VALUES:
+        raise CheckpointError(
+            f"{source}: expected at most {MAX_BYTES} bytes and {MAX_VALUES} lines, found "
+            f"{len(data)} bytes and {n_lines} lines"
+        )
     try:
-        lines = data.decode("utf-8").splitlines()
+        lines = [line.removesuffix("\r") for line in data.decode("utf-8").split("\n")]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{source}: expected UTF-8, found {error}") from None
+    if not lines[-1]:
+        lines.pop()
     merges: Merges = []
     skipped = 1 if lines and lines[0].startswith("#version") else 0
     for number, line in enumerate(islice(lines, skipped, None), skipped + 1):
