@@ -275,6 +275,21 @@ def test_one_storage_cannot_stand_for_a_whole_model(form: Any, tmp_path: Path) -
     assert "bytes of tensors in a file of" in refusal(tmp_path / "x.pt", data)
 
 
+@FORMS
+def test_a_half_takes_no_more_than_it_may_when_it_is_read(form: Any, tmp_path: Path) -> None:
+    """Of bfloat16, and the other way round: in place of one number two, and the storage."""
+    halves = np.zeros(8_000_000, np.uint16)
+    held = storage("0", halves.size, "torch.BFloat16Storage")
+    for shape, strides in ([2000, 4000], [1, 2000]), ([1, 8_000_000], [8_000_000, 1]):
+        path = tmp_path / "x.pt"
+        path.write_bytes(form(state(a=tensor(shape, strides, held=held)), {"0": halves}))
+        tracemalloc.start()
+        read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * path.stat().st_size
+
+
 # ---- Pickles that would do something ------------------------------------------------------------
 
 HOSTILE = {

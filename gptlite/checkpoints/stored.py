@@ -89,7 +89,9 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
         raise CheckpointError(f"{where}: expected F32, F16 or BF16, found {stored.dtype}")
     if out.size == 0:
         return
-    rows = out.reshape(1) if out.ndim == 0 else out  # [rows, ...]
+    # In C order there is no need of axes, of which the first may be all too short.
+    flat = out.flags.c_contiguous and stored.strides is None
+    rows = out.reshape(-1) if flat else out  # [rows, ...]
     # Numbers that do not lie in C order are few files' way, and are read in one piece.
     step = len(rows) if stored.strides else max(1, BLOCK // rows[0].size)  # rows in a block
     add = CHECKSUMS[stored.checksum.kind] if stored.checksum else None
@@ -136,14 +138,17 @@ def _convert(found: NDArray[Any], stored: Stored, part: NDArray[Any], where: str
     if stored.strides is not None:
         steps = [stride * found.itemsize for stride in stored.strides]
         found = np.lib.stride_tricks.as_strided(found, part.shape, steps)  # [block, ...], a view
-    if stored.dtype == "BF16":
-        found = (found.astype(np.uint32) << 16).view(np.float32)  # [block, ...]
-    try:
-        with np.errstate(over="raise"):
-            part[...] = found
-    except FloatingPointError:
-        largest = np.abs(found[np.isfinite(found)]).max()
-        raise CheckpointError(f"{where}: {largest} is too large for {part.dtype}") from None
+    step = max(1, BLOCK // part[0].size)  # rows at a time, where the block is all there is
+    for start in range(0, len(part), step):
+        piece = found[start : start + step]  # [rows, ...]
+        if stored.dtype == "BF16":
+            piece = (piece.astype(np.uint32) << 16).view(np.float32)  # [rows, ...]
+        try:
+            with np.errstate(over="raise"):
+                part[start : start + step] = piece
+        except FloatingPointError:
+            largest = np.abs(piece[np.isfinite(piece)]).max()
+            raise CheckpointError(f"{where}: {largest} is too large for {part.dtype}") from None
 
 
 def _fill(file: FileIO, array: NDArray[Any]) -> int:
