@@ -818,9 +818,10 @@ def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
         bad = bytearray(good)
         bad[len(bad) // 2] ^= 1
         (folder / file.name).write_bytes(bad)
-        with pytest.raises(CheckpointError, match=r"gpt2.[a-z.]*"):
+        with pytest.raises(CheckpointError, match=r"gpt2.[a-z.]*.*delete that file, and it is fet"):
             verify_model("gpt2")
-        (folder / file.name).write_bytes(good)
+        (folder / file.name).unlink()
+        assert fetch_model("gpt2") == folder and (folder / file.name).read_bytes() == good
     assert verify_model("124M") == folder
 
 

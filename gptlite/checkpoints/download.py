@@ -84,6 +84,10 @@ def verify_model(name: str) -> Path:
             if holds(folder, source.files):
                 for file in source.files:
                     check_file(name, file, folder / file.name, folder)
+    except CheckpointError as error:
+        if folder != model_folder(name):
+            raise
+        raise CheckpointError(f"{error} (delete that file, and it is fetched again)") from error
     except OSError as error:
         raise CheckpointError(f"{folder}: cannot be read: {error}") from error
     return folder
