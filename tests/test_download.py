@@ -942,6 +942,21 @@ def test_a_branch_that_moves_on_meanwhile(branch: Server, tmp_path: Path) -> Non
         assert file.read_bytes() == (tmp_path / "newer" / name).read_bytes()
 
 
+def test_files_of_an_older_commit_do_not_stay_among_newer_ones(
+    branch: Server, tmp_path: Path
+) -> None:
+    """Should the note be lost: the weights are of the same size."""
+    folder = fetch_model("gpt2@main")
+    put_commit(branch, COMMIT[::-1], 6, tmp_path / "newest")
+    (folder / "revision.json").unlink()
+    before = len(branch.paths)
+    fetch_model("gpt2@main")
+    weights = (tmp_path / "newest" / "model.safetensors").read_bytes()
+    assert (folder / "model.safetensors").read_bytes() == weights
+    fetched = [at for at in branch.paths[before:] if not at.startswith("HEAD")]
+    assert [at.rpartition("/")[2] for at in fetched] == ["model.safetensors"]  # the rest is right
+
+
 def test_a_tokenizer_of_a_revision(branch: Server) -> None:
     fetch_model("gpt2")
     folder = fetch_tokenizer("gpt2@main")

@@ -18,6 +18,7 @@ from gptlite.checkpoints.cache import (
     searched,
     tokenizer_files,
 )
+from gptlite.checkpoints.digests import wrong_checksum
 from gptlite.checkpoints.fetching import StorageError, fetch_file
 from gptlite.checkpoints.lock import locked
 from gptlite.checkpoints.official import OfficialFile, Source, check_file, required_name
@@ -66,7 +67,7 @@ def fetch_tokenizer(name: str = "gpt2") -> Path:
 def verify_model(name: str) -> Path:
     """Read a model that is on this machine through, and compare each file with what is known of it.
 
-    By size and sha256; OpenAI's weights without a sha256 by the checksum of every tensor.
+    By size and checksum; OpenAI's weights without a checksum by that of every tensor.
 
     Returns:
         The folder it lies in.
@@ -124,6 +125,10 @@ def _ask(name: str, folder: Path) -> tuple[Source]:
             source = noted_revision(folder, name)
             if source is None:
                 source = ask_for_revision(name)
+                for file in source.files:  # should the note be lost, and the branch move on
+                    path = folder / file.name
+                    if path.is_file() and wrong_checksum(path, file.checksum or ""):
+                        path.unlink()
                 note_revision(folder, source)
     except OSError as error:
         raise StorageError(f"{name}: cannot be written to {folder}: {error}") from error
