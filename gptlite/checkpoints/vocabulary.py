@@ -5,6 +5,7 @@ they hold the same. The first is a JSON object {symbols: id}, the second has one
 """
 
 from itertools import islice
+from os.path import isfile  # unlike pathlib's, False where one may not look
 from pathlib import Path
 
 from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
@@ -18,7 +19,7 @@ Merges = list[tuple[str, str]]
 def has_vocabulary(path: Path) -> bool:
     """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
     directory = path if path.is_dir() else path.parent
-    return any((directory / name).is_file() for pair in FILES.values() for name in pair)
+    return any(isfile(directory / name) for pair in FILES.values() for name in pair)
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
@@ -32,10 +33,10 @@ def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
     """
     directory = path if path.is_dir() else path.parent
     pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
-    whole = [pair for pair in pairs if all(file.is_file() for file in pair)]
+    whole = [pair for pair in pairs if all(map(isfile, pair))]
     if not whole:
         expected = " or ".join(" and ".join(pair) for pair in FILES.values())
-        found = [file.name for pair in pairs for file in pair if file.is_file()]
+        found = [file.name for pair in pairs for file in pair if isfile(file)]
         raise CheckpointError(
             f"{directory}: expected {expected}, found {' and '.join(found) or 'neither'}"
         )
