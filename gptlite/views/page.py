@@ -7,7 +7,7 @@ numbers, as a JSON block:
 * Arrays of the trace go by the trace's names, extra ones by names beside them. Their float32 are
   written as base64, so they are the trace's bit for bit; rounding is left to what is displayed.
 * Vectors are cut to their first ``DIMS`` numbers, and of a large model whole blocks and heads are
-  left out (``kept_blocks_and_heads``). ``left_out`` says what, and the page prints it.
+  left out (``kept_blocks_and_heads``). The page says what.
 
 Text cannot become code. In the HTML and in the JSON every ``<`` of it is written otherwise; the
 script writes text only as text; and a Content-Security-Policy names the one style and the one
@@ -123,7 +123,8 @@ def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
         "bars": bars.tolist(),
         "blocks": blocks,
         "heads": heads,
-        "left_out": left_out(config, len(ids), blocks, heads),
+        "thinned": thinned(config, blocks, heads),
+        "left_out": left_out(config),
         "arrays": {name: encoded(array) for name, array in arrays.items()},
     }
 
@@ -231,8 +232,8 @@ def spread(n: int, keep: int) -> list[int]:
     return kept
 
 
-def left_out(config: GPTConfig, seq: int, blocks: list[int], heads: list[int]) -> list[str]:
-    """What of the trace is not on the page, a sentence each."""
+def left_out(config: GPTConfig) -> list[str]:
+    """What of the trace is not on any page, a sentence each."""
     said = []
     if config.head_dim > DIMS:
         n_embd, head_dim = config.n_embd, config.head_dim
@@ -247,7 +248,7 @@ def left_out(config: GPTConfig, seq: int, blocks: list[int], heads: list[int]) -
         )
     if 4 * config.n_embd > UNITS:
         said.append(
-            f"Of the MLP's {4 * config.n_embd:,} hidden units the {UNITS} largest at each "
+            f"Of the MLP’s {4 * config.n_embd:,} hidden units the {UNITS} largest at each "
             "position are shown."
         )
     if config.n_vocab > BEST:
@@ -256,12 +257,22 @@ def left_out(config: GPTConfig, seq: int, blocks: list[int], heads: list[int]) -
             "highest are shown. All logits of the last position are here, and the sliders use them "
             f"all; the {min(BARS, config.n_vocab)} highest have a bar."
         )
-    for kept, n, what in ((blocks, config.n_layer, "blocks"), (heads, config.n_head, "heads")):
-        if len(kept) < n:
-            said.append(
-                f"This model is large: of its {n} {what} only {listed(kept)} are here "
-                f"({n - len(kept)} left out; the logit lens has every block)."
-            )
+    return said
+
+
+def thinned(config: GPTConfig, blocks: list[int], heads: list[int]) -> list[str]:
+    """Which blocks and heads of a large model are on the page, a sentence each; none of a small."""
+    said = []
+    if len(blocks) < config.n_layer:
+        said.append(
+            f"Of this model’s {config.n_layer} blocks the page has room for {len(blocks)}: "
+            f"{listed(blocks)}. The logit lens has them all."
+        )
+    if len(heads) < config.n_head:
+        said.append(
+            f"Of the {config.n_head} heads in each block it has room for {len(heads)}: "
+            f"{listed(heads)}. What attention adds to the stream is the work of all."
+        )
     return said
 
 

@@ -462,7 +462,10 @@ function drawFacts() {
     `vocabulary of ${count(config.n_vocab)}`,
     `${count(config.n_params)} parameters`,
   ].join(" · ");
-  byId("left-out").append(...data.left_out.map((sentence) => element("li", {}, sentence)));
+  byId("thinned").textContent = data.thinned.join(" ");
+  byId("thinned").hidden = data.thinned.length === 0;
+  const sentences = [...data.thinned, ...data.left_out];
+  byId("left-out").append(...sentences.map((sentence) => element("li", {}, sentence)));
 }
 
 /** What depends on the chosen token. */
