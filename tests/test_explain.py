@@ -225,14 +225,20 @@ def test_every_link_within_it_has_its_target(parsed):
 # ---- Text stays text ----------------------------------------------------------------------------
 
 
-def test_hostile_text_stays_text(tiny, parsed):
-    hostile = Parsed(page(tiny, BYTES, HOSTILE, name=HOSTILE))
+@pytest.mark.parametrize("n_vocab", [257, 260])
+def test_hostile_text_stays_text(parsed, n_vocab):
+    tokenizer = Tokenizer.train(["<!-- " * 3], n_vocab)
+    model = GPT.init(GPTConfig(n_vocab=tokenizer.n_vocab, n_ctx=64, n_embd=4, n_head=1, n_layer=1))
+    hostile = Parsed(page(model, tokenizer, HOSTILE, name=HOSTILE))
     assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in parsed.tags]
     assert hostile.comments == [] and hostile.open == []
     seen = HOSTILE.translate({ord(c): f"<U+{ord(c):04X}>" for c in "\r\u2028\u202e\x07"})
     assert hostile.text_of("q") == seen
     assert hostile.text_of("title") == f"Inside a GPT-2: {seen}"
     assert bytes.fromhex("".join(hostile.data["bytes"])) == HOSTILE.encode()
+    assert ("<!--" in hostile.data["labels"].values()) == (n_vocab > 257)
+    json, _ = [text for element, text in hostile.texts if element == "script"]
+    assert "<" not in json and json.isascii()
 
 
 @given(st.text(min_size=1, max_size=12))

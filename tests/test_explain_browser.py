@@ -370,11 +370,16 @@ def test_the_bars_are_what_the_sampler_draws_from(opened, trace, temperature, to
 def test_the_filters_on_logits_with_ties(opened):
     script = "return Array.from(filterLogits(Float32Array.from(arguments[0]), ...arguments[1]))"
     rng = np.random.default_rng(0)
+    cases = []
     for _ in range(150):
         logits = (rng.integers(-8, 8, rng.integers(1, 40)) / 4).astype(np.float32)
         settings = float(rng.choice([0, 0.5, 1, 1.3])), int(rng.integers(0, 12))
-        # Off the values that a running sum of few equal probabilities could fall on exactly.
-        settings = *settings, float(rng.choice([1, 0.031, 0.313, 0.627, 0.919]))
+        # Off the values that a running sum of few equal probabilities could fall on, but for
+        # rounding.
+        cases.append((logits, (*settings, float(rng.choice([1, 0.031, 0.313, 0.627, 0.919])))))
+    # On them, where nothing is rounded.
+    cases += [(np.ones(8, np.float32), (1.0, 0, eighths / 8)) for eighths in range(1, 9)]
+    for logits, settings in cases:
         (expected,) = Sampler(*settings).filter(logits[None], [[]])
         found = opened.execute_script(script, logits.tolist(), settings)
         found = [-np.inf if x is None else x for x in found]  # JSON has no infinity
