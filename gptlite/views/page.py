@@ -41,7 +41,7 @@ UNITS = 8  # hidden units of the MLP shown at each position
 BEST = 5  # tokens the logit lens shows at each place
 BARS = 20  # tokens with a bar under the sliders
 ROOM = 2_400_000  # bytes of the page for what grows with blocks times heads
-SCRIPTS = ("sampling.js", "elements.js", "page.js")  # in template/, one after the other
+SCRIPTS = ("sampling.js", "elements.js", "block.js", "answer.js", "page.js")  # in template/
 
 
 def page(model: GPT, tokenizer: Tokenizer, text: str, name: str = "the storyteller") -> bytes:
