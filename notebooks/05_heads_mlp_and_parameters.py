@@ -58,7 +58,8 @@ for name, array in p.items():
 #
 # ## One matrix for queries, keys and values
 #
-# Article: "GPT-2 Masked Self-Attention" and "GPT-2 Self-attention: 1- Creating queries, keys, and values"
+# Article: "GPT-2 Masked Self-Attention"
+# Article: "GPT-2 Self-attention: 1- Creating queries, keys, and values"
 #
 # Our sentence has ten tokens, each a vector of 256. **Guess the shape** of what comes out when they
 # are multiplied by `attn.c_attn.weight`.

@@ -138,6 +138,11 @@ def test_token_labels_are_printable_and_lose_nothing(text):
         assert "".join(labels).replace("·", " ") == text
 
 
+def test_what_cannot_be_seen_has_its_number():
+    assert views.token_label("🙂".encode()[:2]) == r"\xf0\x9f"
+    assert views.token_label("\u2028\u202e\x00".encode()) == r"\u2028\u202e\x00"
+
+
 # ---- Each against its arrays --------------------------------------------------------------------
 
 
