@@ -6,7 +6,7 @@
 >>> generate(model, tokenizer, "Once upon a time", max_new_tokens=3, temperature=0)
 ' there was a'
 
-The reading path, in order: config, tokenizer, layers, model, sampling, generate.
+The reading path, in order: config, tokenizer, layers, trace, model, sampling, generate.
 """
 
 import os
