@@ -1,12 +1,12 @@
 """gptlite: GPT-2 in pure NumPy, to read and to run.
 
-    import gptlite
-    from gptlite.generate import generate
+>>> import gptlite
+>>> from gptlite.generate import generate
+>>> model, tokenizer = gptlite.load()
+>>> generate(model, tokenizer, "Once upon a time", max_new_tokens=3, temperature=0)
+' there was a'
 
-    model, tokenizer = gptlite.load()
-    print(generate(model, tokenizer, "Once upon a time", seed=0))
-
-The reading path, in order: config, tokenizer, layers, model, sampling, generate.
+The reading path, in order: config, tokenizer, layers, trace, model, sampling, generate.
 """
 
 import os
@@ -39,9 +39,10 @@ def load(
 
     Args:
         name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
-            ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once; a directory; or a
-            file of weights: safetensors, PyTorch, TensorFlow or llm.c. Where a model of GPT-2's
-            vocabulary has no tokenizer beside it, GPT-2's is taken.
+            ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (``"gpt2@main"``:
+            at that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
+            TensorFlow or llm.c. Where a model of GPT-2's vocabulary has no tokenizer beside it,
+            GPT-2's is taken.
         dtype: "float32", or "float16" for half the memory: see ``GPT.from_pretrained``.
 
     Raises:

@@ -4,6 +4,7 @@ import sys
 
 COMMANDS = {
     "generate": "continue a text, or begin one",
+    "explain": "draw how a text is read, as a page for a browser",
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
     "convert": "write a model in another format",

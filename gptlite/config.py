@@ -1,7 +1,7 @@
 """The sizes of a GPT-2: five numbers that fix the shape of every array.
 
-Article: "Transformers for Language Modeling". GPT-2 comes in four sizes, which differ in the number
-of decoder blocks (``n_layer``) and in the width of the residual stream (``n_embd``).
+GPT-2 comes in four sizes, which differ in the number of decoder blocks (``n_layer``) and in the
+width of the residual stream (``n_embd``).
 """
 
 import math
@@ -63,6 +63,8 @@ class GPTConfig:
     @classmethod
     def preset(cls, name: str) -> "GPTConfig":
         """One of OpenAI's four sizes, by its name on the hub.
+
+        Article: "Transformers for Language Modeling".
 
         >>> GPTConfig.preset("gpt2-xl").n_layer
         48

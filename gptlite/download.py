@@ -17,7 +17,8 @@ def parser() -> Parser:
     parser = Parser(
         PROGRAM,
         description="Fetch one of OpenAI's models, once, and print the directory it is in. "
-        "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl.",
+        "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl; gpt2@main and the like for Hugging "
+        "Face's newest files in place of the known ones.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")
@@ -50,11 +51,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def inventory() -> Iterator[str]:
     """The cache's folder; then, for each official model, a line on what is there of it."""
-    from gptlite.checkpoints.cache import cache_home, find_model, model_folder
+    from gptlite.checkpoints.cache import cache_home, find_model, kept_revisions, model_folder
     from gptlite.checkpoints.official import SOURCES
 
     yield str(cache_home())
-    for name in SOURCES:
+    for name in [*SOURCES, *kept_revisions()]:
         found, folder = find_model(name), model_folder(name)
         here = list(folder.iterdir()) if folder.is_dir() else []
         size = sum(file.stat().st_size for file in here if file.is_file())

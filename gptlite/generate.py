@@ -1,7 +1,6 @@
 """Auto-regression: each token chosen is added to the text, and the text read again for the next.
 
-Article: "One Difference From BERT" and "Crash Course in Brain Surgery: Looking Inside GPT-2". First
-comes the loop, in tokens; then the same in text, which can be printed as it is made; last the
+First comes the loop, in tokens; then the same in text, which can be printed as it is made; last the
 command, ``python -m gptlite.generate "Once upon a time"``.
 """
 
@@ -58,8 +57,9 @@ def auto_regress(
 ) -> Iterator[Step]:
     """Read, choose, append, and again. ``windows``: for each row, the tokens the model looks at.
 
-    With a cache every token is read once (article: "Evaluation Time: Processing One Token at a
-    Time"); without, all of them are read again at every step, and the result is the same.
+    Article: "One Difference From BERT" and "Evaluation Time: Processing One Token at a Time". With
+    a cache every token is read once; without, all of them are read again at every step, and the
+    result is the same.
 
     When a row outgrows the context, its older half is forgotten (by the repetition penalty too) and
     the newer half read again: keys and values were computed for the old positions.
@@ -225,6 +225,10 @@ def generate(
 ) -> str:
     """Continue a text.
 
+    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2". A model that was trained on rows
+    of source, delimiter and result answers in the same way, by continuing a source and a delimiter.
+    Article: "Machine Translation" and "Summarization".
+
     Args:
         prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.
         max_new_tokens: the most tokens to add; None for 200, or as many as fit if those are fewer.
@@ -284,13 +288,24 @@ def stream_samples(
     tokenizer: Tokenizer,
     prompt: str | None = None,
     num_samples: int = 1,
+    **options: Any,
+) -> Iterator[list[str]]:
+    """The next piece of every sample, side by side, until all have ended; a piece may be ""."""
+    return text_pieces(*begin(model, tokenizer, prompt, num_samples, **options))
+
+
+def begin(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str | None = None,
+    num_samples: int = 1,
     max_new_tokens: int | None = None,
     seed: int | None = None,
     stop: str | Collection[str] = (),
     overflow: Overflow = "error",
     **sampling: Any,
-) -> Iterator[list[str]]:
-    """The next piece of every sample, side by side, until all have ended; a piece may be ""."""
+) -> tuple[Iterator[Step], list[Text]]:
+    """The steps of a generation to come, and for each sample the text they will make."""
     check_int("num_samples", num_samples, least=1)
     stop = [stop] if isinstance(stop, str) else stop
     if not isinstance(stop, Collection) or not all(isinstance(s, str) for s in stop):
@@ -300,7 +315,7 @@ def stream_samples(
     ids = tokenizer.encode("" if prompt is None else prompt) or [tokenizer.eot]
     prompts, sampler = [ids] * num_samples, Sampler(**sampling)
     steps = generate_tokens(model, prompts, sampler, max_new_tokens, seed, overflow)
-    return text_pieces(steps, [Text(tokenizer, stop) for _ in prompts])
+    return steps, [Text(tokenizer, stop) for _ in prompts]
 
 
 def text_pieces(steps: Iterator[Step], texts: list[Text]) -> Iterator[list[str]]:
@@ -342,6 +357,7 @@ def command_line() -> Parser:
         help=f"when the context is full: refuse, or forget its older half {or_else}",
     )
     add("--no-stream", action="store_true", help="print the text when it is complete")
+    add("--show", action="store_true", help="each token's probability and its runners-up")
     add("--interactive", action="store_true", help="continue each line of standard input")
     return parser
 
@@ -377,6 +393,8 @@ def run(args: argparse.Namespace) -> None:
     """Load the model and answer the one prompt, or each line of standard input."""
     # The settings are checked before a model is loaded, which may take long.
     Sampler(args.temperature, args.top_k, args.top_p, args.repetition_penalty)
+    if args.show and args.num_samples != 1:
+        raise ValueError("--show follows one sample: leave --num-samples out")
     prompt = args.prompt or ""
     if args.interactive and prompt:
         raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
@@ -409,8 +427,15 @@ def standard_input(whole: bool) -> str:
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
     """Print the prompt and its continuation; where several are asked for, each under a heading."""
-    others = ("prompt", "model", "num_samples", "no_stream", "interactive")
+    others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
     options = {name: value for name, value in vars(args).items() if name not in others}
+    if args.show:
+        from gptlite.views.terminal import has_colour, lines_of_steps
+
+        steps, [growing] = begin(model, tokenizer, prompt, **options)
+        for line in lines_of_steps(tokenizer, prompt, steps, growing, has_colour(sys.stdout)):
+            print(line, flush=True)
+        return
     if args.num_samples != 1:
         texts = generate_samples(model, tokenizer, prompt, args.num_samples, **options)
         for number, text in enumerate(texts, 1):

@@ -67,6 +67,7 @@ def softmax(x: Array, out: Array | None = None) -> Array:
 def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:
     """Each vector shifted to mean 0 and scaled to variance 1, then a learned gain and shift.
 
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", which names it and draws it nowhere.
     Ba, Kiros and Hinton 2016, equation 4. GPT-2 norms the input of each sub-layer (pre-layer-norm)
     and, once more, the top of the stack.
 

@@ -89,7 +89,7 @@ def reserved(shape: tuple[int, ...]) -> Array:
 def split_heads(x: Array, n_head: int) -> Array:
     """``[batch, seq, n_embd] -> [batch, head, seq, head_dim]``, a view.
 
-    Article: "1.5- Splitting into attention heads".
+    Article: "GPT-2 Self-attention: 1.5- Splitting into attention heads".
     """
     batch, seq, n_embd = x.shape
     return x.reshape(batch, seq, n_head, n_embd // n_head).swapaxes(1, 2)
@@ -98,7 +98,8 @@ def split_heads(x: Array, n_head: int) -> Array:
 def queries_keys_values(x: Array, p: Weights, n_head: int) -> tuple[Array, Array, Array]:
     """One multiplication by ``c_attn`` makes query, key and value of every head of every position.
 
-    Article: "1- Creating queries, keys, and values".
+    Article: "1- Create Query, Key, and Value Vectors" and "GPT-2 Self-attention: 1- Creating
+    queries, keys, and values".
 
     Returns:
         Three views ``[batch, head, seq, head_dim]``.
@@ -112,8 +113,8 @@ def queries_keys_values(x: Array, p: Weights, n_head: int) -> tuple[Array, Array
 def causal_mask(seq: int, total: int) -> NDArray[np.bool_]:
     """Which positions each new one may look at: itself and those before it.
 
-    Article: "The Illustrated Masked Self-Attention". Counted from the lower right corner: the last
-    new position is the last of all, whatever came before from a cache.
+    Article: "The Decoder Block" and "The Illustrated Masked Self-Attention". Counted from the lower
+    right corner: the last new position is the last of all, whatever came before from a cache.
 
     Returns:
         ``[seq, total]``, True where looking is allowed.
@@ -126,6 +127,8 @@ def causal_mask(seq: int, total: int) -> NDArray[np.bool_]:
 
 def additive_mask(seq: int, total: int, attention_mask: NDArray[np.bool_] | None) -> Array | None:
     """What to add to the scores: 0 where looking is allowed, ``MASKED`` elsewhere.
+
+    Article: "The Illustrated Masked Self-Attention".
 
     Args:
         attention_mask: ``[batch, total]``, False at padding.
@@ -145,13 +148,14 @@ def additive_mask(seq: int, total: int, attention_mask: NDArray[np.bool_] | None
 def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
     """How much each new position wants of each position: query times key, scaled, masked.
 
-    Article: "2- Scoring". Without ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), which
-    the article leaves out, the softmax of long vectors' products would all but pick one position.
+    Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring". Without ``1/sqrt(head_dim)``
+    (Vaswani et al. 2017, section 3.2.1), which the article leaves out, the softmax of long vectors'
+    products would all but pick one position.
 
     Args:
         q: ``[batch, head, seq, head_dim]``.
         k: ``[batch, head, total, head_dim]``.
-        mask: what ``additive_mask`` gave.
+        mask: what ``additive_mask`` gave; None lets every position look at all.
 
     Returns:
         ``[batch, head, seq, total]``.
@@ -166,7 +170,8 @@ def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
 def weighted_values(weights: Array, v: Array) -> Array:
     """Each position's mixture of values, the heads side by side again.
 
-    Article: "3- Sum" and "3.5- Merge attention heads".
+    Article: "3- Sum", "GPT-2 Self-attention: 3- Sum" and "GPT-2 Self-attention: 3.5- Merge
+    attention heads".
 
     Args:
         weights: ``[batch, head, seq, total]``.
@@ -192,7 +197,10 @@ def attention(
 ) -> Array:
     """Masked self-attention: each position gathers what it needs from those before it.
 
-    Article: "GPT-2 Masked Self-Attention". ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
+    Article: "Self-Attention Recap", "Self-Attention Process", "GPT-2 Masked Self-Attention" and
+    "GPT-2 Self-attention: 4- Projecting"; with ``mask`` None every position looks at all.
+    Article: "The Encoder Block" and "Self-Attention (without masking)".
+    ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
     """
     q, k, v = queries_keys_values(x, p, config.n_head)  # [batch, head, seq, head_dim]
     if append is not None:
@@ -202,7 +210,7 @@ def attention(
     in_place = scores if record is unrecorded else None  # overwritten where nobody keeps them
     weights = record("attn.weights", softmax(scores, out=in_place))  # [batch, head, seq, total]
     z = record("attn.z", weighted_values(weights, v))  # [batch, seq, n_embd]
-    # Article: "4- Projecting": the heads' findings, mixed.
+    # Projecting: the heads' findings, mixed.
     out = linear(z, p["attn.c_proj.weight"], p["attn.c_proj.bias"])  # [batch, seq, n_embd]
     return record("attn.out", out)
 
@@ -213,7 +221,8 @@ def attention(
 def mlp(x: Array, p: Weights, record: Record) -> Array:
     """Each position by itself: out to four times the width, a bend, and back.
 
-    Article: "GPT-2 Fully-Connected Neural Network", layers #1 and #2.
+    Article: "GPT-2 Fully-Connected Neural Network: Layer #1" and "GPT-2 Fully-Connected Neural
+    Network: Layer #2 - Projecting to model dimension".
     ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
     """
     fc = linear(x, p["mlp.c_fc.weight"], p["mlp.c_fc.bias"])  # [batch, seq, 4 * n_embd]
@@ -234,7 +243,8 @@ def decoder_block(
 ) -> Array:
     """One decoder block: the stream, plus attention's answer, plus the MLP's answer.
 
-    Article: "The Decoder-Only Block" and "A journey up the Stack".
+    Article: "The Evolution of the Transformer Block", "The Decoder-Only Block" and "A journey up
+    the Stack".
     ``[batch, seq, n_embd] -> [batch, seq, n_embd]``.
     """
     # Every array: [batch, seq, n_embd].
@@ -293,7 +303,8 @@ class GPT:
     ) -> Array:
         """Scores for the token after each position.
 
-        Article: "A Deeper Look Inside", from "Input Encoding" to "Model Output".
+        Article: "What is a Language Model" and "A Deeper Look Inside". Ids may stand for anything
+        of which there is a finite number. Article: "Music Generation".
 
         Args:
             ids: token ids, int ``[seq]`` or ``[batch, seq]``.

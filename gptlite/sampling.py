@@ -1,9 +1,9 @@
 """From scores to the next token: filters as plain functions, and a ``Sampler`` that applies them.
 
-Article: "Model Output". Always taking the highest score (greedy) tends to run in circles; drawing
-from all tokens by their probability sooner or later picks a foolish one from the long tail. Filters
-cut the tail off: a dropped token's logit becomes minus infinity, its probability 0. They belong to
-the sampler: top_k is no property of the model, though the article reads as if it were one.
+Always taking the highest score (greedy) tends to run in circles; drawing from all tokens by their
+probability sooner or later picks a foolish one from the long tail. Filters cut the tail off: a
+dropped token's logit becomes minus infinity, its probability 0. They belong to the sampler: top_k
+is no property of the model, though the article reads as if it were one.
 
 Each filter equals the logits processor of the same name in Hugging Face transformers, and they are
 applied in the same order: repetition penalty, temperature, top-k, top-p. Shapes are in model.py's
@@ -51,6 +51,8 @@ def apply_temperature(logits: Array, temperature: float) -> Array:
 
 def apply_top_k(logits: Array, k: int) -> Array:
     """Keep the k highest logits of each row, and any equal to the k-th (Fan et al. 2018).
+
+    Article: "Model Output".
 
     >>> apply_top_k(np.array([[1.0, 3.0, 2.0, 0.0]], np.float32), 2).tolist()
     [[-inf, 3.0, 2.0, -inf]]
@@ -122,6 +124,8 @@ def log_softmax(logits: Array) -> Array:
 @dataclass(frozen=True)
 class Sampler:
     """How the next token is chosen from the logits.
+
+    Article: "Model Output".
 
     Attributes:
         temperature: divides the logits; 0 always takes the highest (greedy).

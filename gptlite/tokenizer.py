@@ -1,8 +1,7 @@
 """Text to token ids and back: the byte-level byte-pair encoding (BPE) of GPT-2.
 
 A model computes with numbers, so text has to become a list of ids out of a fixed vocabulary. Three
-ideas make GPT-2's (section 2.2 of "Language Models are Unsupervised Multitask Learners"; section
-"A Deeper Look Inside: Input Encoding" of "The Illustrated GPT-2"):
+ideas make GPT-2's (section 2.2 of "Language Models are Unsupervised Multitask Learners"):
 
 1. **Bytes.** The smallest tokens are the 256 values of a byte of UTF-8. Every text in every script
    is a row of bytes, so nothing is ever "unknown", and the base vocabulary is 256, not 150,000.
@@ -61,6 +60,9 @@ class PieceSteps(NamedTuple):
 
 class Tokenizer:
     """A vocabulary and the ways through it: ``encode`` and ``decode``.
+
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", by which the words in its figures
+    are tokens, often parts of words.
 
     Args:
         vocab: {token in ``BYTE_SYMBOLS``: id}, with ids 0 to n - 1; ``<|endoftext|>`` is one.

@@ -524,3 +524,14 @@ def test_importing_checkpoints_imports_no_downloader() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "[]\n"
+
+
+def test_loading_the_storyteller_imports_the_readers_it_needs() -> None:
+    code = (
+        "import sys, gptlite; gptlite.load(); name = 'gptlite.checkpoints.'; "
+        "print(*[m for m in ('safetensors', 'pytorch', 'tensorbundle') if name + m in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "safetensors\n"

@@ -28,15 +28,10 @@ import pytest
 
 import gptlite
 from gptlite import download as door
-from gptlite.checkpoints import download
+from gptlite.checkpoints import fetching, web
 from gptlite.checkpoints.cache import hub_home, model_folder
-from gptlite.checkpoints.download import (
-    StorageError,
-    fetch_file,
-    fetch_model,
-    fetch_tokenizer,
-    verify_model,
-)
+from gptlite.checkpoints.download import fetch_model, fetch_tokenizer, verify_model
+from gptlite.checkpoints.fetching import StorageError, fetch_file
 from gptlite.checkpoints.official import SOURCES, OfficialFile, Source
 from gptlite.config import PRESETS, GPTConfig
 from gptlite.errors import CheckpointError, DownloadError
@@ -59,6 +54,7 @@ class Server(http.server.ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {"/x": DATA}
+        self.heads: dict[str, tuple[int, dict[str, str]]] = {}  # what a HEAD is answered
         self.faults: deque[dict[str, Any]] = deque()
         self.seen: list[dict[str, str]] = []  # the requests' headers
         self.paths: list[str] = []
@@ -80,6 +76,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.paths.append(self.path)
         fault = self.server.faults.popleft() if self.server.faults else {}
         self.answer(self.server.files.get(self.path), **fault)
+
+    def do_HEAD(self) -> None:
+        self.server.paths.append(f"HEAD {self.path}")
+        fault = self.server.faults.popleft() if self.server.faults else {}
+        status, headers = self.server.heads.get(self.path, (404, {}))
+        self.send_response(fault.get("status", status))
+        for name, value in (headers | fault.get("headers", {})).items():
+            self.send_header(name, value)
+        self.end_headers()
 
     def answer(
         self,
@@ -170,8 +175,8 @@ def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
         pauses.append(seconds)
         time.sleep(0.001)
 
-    monkeypatch.setattr(download, "sleep", note)
-    monkeypatch.setattr(download, "CHUNK", 100)
+    monkeypatch.setattr(web, "sleep", note)
+    monkeypatch.setattr(fetching, "CHUNK", 100)
     return pauses
 
 
@@ -517,13 +522,13 @@ def test_a_full_disk(server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_disk_that_fills_up_later(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(file: Any, chunk: bytes, real: Callable[..., None] = download._write) -> None:
+    def write(file: Any, chunk: bytes, real: Callable[..., None] = fetching._write) -> None:
         if file.tell() >= 2000:
             raise OSError(28, "No space left on device")
         real(file, chunk)
 
     with monkeypatch.context() as patch:
-        patch.setattr(download, "_write", write)
+        patch.setattr(fetching, "_write", write)
         with pytest.raises(StorageError, match=r"cannot be written to .*No space left"):
             fetch_file(f"{server.url}/x", path, len(DATA), SHA)
     assert not path.exists()
@@ -540,13 +545,13 @@ def test_a_folder_that_cannot_be_made(server: Server, tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_has_come(
     server: Server, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def write(file: Any, chunk: bytes, real: Callable[..., None] = download._write) -> None:
+    def write(file: Any, chunk: bytes, real: Callable[..., None] = fetching._write) -> None:
         if file.tell() >= 2000:
             raise KeyboardInterrupt
         real(file, chunk)
 
     with monkeypatch.context() as patch:
-        patch.setattr(download, "_write", write)
+        patch.setattr(fetching, "_write", write)
         with pytest.raises(KeyboardInterrupt):
             fetch_file(f"{server.url}/x", path, len(DATA), SHA)
     assert names(path.parent) == {"x.part", "x.part.json"}
@@ -558,7 +563,7 @@ def test_ctrl_c_keeps_what_has_come(
 
 def start(server: Server, path: Path) -> "subprocess.Popen[str]":
     code = (
-        "import sys; from pathlib import Path; from gptlite.checkpoints import download as d; "
+        "import sys; from pathlib import Path; from gptlite.checkpoints import fetching as d; "
         "d.CHUNK = 100; d.fetch_file(sys.argv[1], Path(sys.argv[2]), 4000, sys.argv[3])"
     )
     command = [sys.executable, "-c", code, f"{server.url}/x", str(path), SHA]
@@ -813,9 +818,10 @@ def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
         bad = bytearray(good)
         bad[len(bad) // 2] ^= 1
         (folder / file.name).write_bytes(bad)
-        with pytest.raises(CheckpointError, match=r"gpt2.[a-z.]*"):
+        with pytest.raises(CheckpointError, match=r"gpt2.[a-z.]*.*delete that file, and it is fet"):
             verify_model("gpt2")
-        (folder / file.name).write_bytes(good)
+        (folder / file.name).unlink()
+        assert fetch_model("gpt2") == folder and (folder / file.name).read_bytes() == good
     assert verify_model("124M") == folder
 
 
@@ -856,6 +862,158 @@ def test_offline(
     assert fetch_model("gpt2") == model_folder("gpt2")
 
 
+# ---- Another revision ---------------------------------------------------------------------------
+
+COMMIT = "0123456789abcdef" * 2 + "01234567"
+MAIN = "/hub/openai-community/gpt2/resolve/main"
+
+
+@pytest.fixture
+def branch(hosts: Server, tmp_path: Path) -> Server:
+    """The hub's main, where a commit has other weights; it says so as the hub does."""
+    put_commit(hosts, COMMIT, 5, tmp_path / "newer")
+    return hosts
+
+
+def put_commit(server: Server, commit: str, seed: int, folder: Path) -> None:
+    GPT.init(TINY, seed).save_pretrained(folder)
+    Tokenizer.train(["the dog, the dog, the dog"], 260).save_pretrained(folder)
+    for name in files_of(SOURCES["gpt2"][0]):
+        data = (folder / name).read_bytes()
+        told = {"X-Repo-Commit": commit}
+        if name == "model.safetensors":
+            told |= {"X-Linked-Etag": f'"{hashlib.sha256(data).hexdigest()}"'}
+            told |= {"X-Linked-Size": str(len(data)), "ETag": '"of the redirect"'}
+            told |= {"Content-Length": "99", "Location": "https://cdn.example/x"}
+        else:
+            sha1 = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            told |= {"ETag": f'W/"{sha1}"', "Content-Length": str(len(data))}
+        at = MAIN.replace("main", commit)
+        server.heads[f"{MAIN}/{name}"] = server.heads[f"{at}/{name}"] = (
+            302 if "Location" in told else 200,
+            told,
+        )
+        server.files[f"{at}/{name}"] = data
+
+
+def test_main_on_request(branch: Server, tmp_path: Path) -> None:
+    pinned, _ = gptlite.load("gpt2")
+    model, tokenizer = gptlite.load("124M@main")
+    newer = GPT.from_pretrained(tmp_path / "newer")
+    for name, array in newer.parameters.items():
+        assert np.array_equal(model.parameters[name], array)
+    assert not np.array_equal(pinned.parameters["wte.weight"], model.parameters["wte.weight"])
+    assert tokenizer.encode(" dog") != gptlite.load("gpt2")[1].encode(" dog")
+    folder = model_folder("gpt2@main")
+    assert folder.name == "gpt2@main" and folder.parent == model_folder("gpt2").parent
+    assert names(folder) == {*files_of(SOURCES["gpt2"][0]), "revision.json"}
+    assert f'"commit": "{COMMIT}"' in (folder / "revision.json").read_text()
+    heads = [at for at in branch.paths if at.startswith("HEAD")]
+    # Only the first is asked of the branch: the others are to be of the same commit.
+    assert [at.split("/")[-2] for at in heads] == ["main", COMMIT, COMMIT, COMMIT]
+    before = len(branch.paths)
+    gptlite.load("gpt2@main")
+    assert Tokenizer.from_pretrained("gpt2@main").encode(" dog") == tokenizer.encode(" dog")
+    assert fetch_model("small@main") == verify_model("gpt2@main") == folder
+    assert len(branch.paths) == before
+
+
+def test_a_revision_is_not_mistaken_for_the_known_one(
+    branch: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch_model("gpt2@main")
+    monkeypatch.setenv("GPTLITE_OFFLINE", "1")
+    for fetch in (fetch_model, fetch_tokenizer):
+        with pytest.raises(DownloadError, match="GPTLITE_OFFLINE"):
+            fetch("gpt2")
+        assert fetch("gpt2@main") == model_folder("gpt2@main")
+        with pytest.raises(DownloadError, match="GPTLITE_OFFLINE"):
+            fetch("gpt2@v2")
+
+
+def test_a_branch_that_moves_on_meanwhile(branch: Server, tmp_path: Path) -> None:
+    branch.faults += [{}] * 5 + [{"status": 404}]  # four are asked for, one comes
+    with pytest.raises(DownloadError):
+        fetch_model("gpt2@main")
+    put_commit(branch, COMMIT[::-1], 6, tmp_path / "newest")
+    fetch_model("gpt2@main")
+    for name in files_of(SOURCES["gpt2"][0]):
+        file = model_folder("gpt2@main") / name
+        assert file.read_bytes() == (tmp_path / "newer" / name).read_bytes()
+
+
+def test_files_of_an_older_commit_do_not_stay_among_newer_ones(
+    branch: Server, tmp_path: Path
+) -> None:
+    """Should the note be lost: the weights are of the same size."""
+    folder = fetch_model("gpt2@main")
+    put_commit(branch, COMMIT[::-1], 6, tmp_path / "newest")
+    (folder / "revision.json").unlink()
+    before = len(branch.paths)
+    fetch_model("gpt2@main")
+    weights = (tmp_path / "newest" / "model.safetensors").read_bytes()
+    assert (folder / "model.safetensors").read_bytes() == weights
+    fetched = [at for at in branch.paths[before:] if not at.startswith("HEAD")]
+    assert [at.rpartition("/")[2] for at in fetched] == ["model.safetensors"]  # the rest is right
+
+
+def test_a_tokenizer_of_a_revision(branch: Server) -> None:
+    fetch_model("gpt2")
+    folder = fetch_tokenizer("gpt2@main")
+    assert names(folder) == {"vocab.json", "merges.txt", "revision.json"}
+    assert fetch_tokenizer("gpt2-xl") == model_folder("gpt2")
+
+
+@pytest.mark.parametrize("file", ["config.json", "merges.txt", "vocab.json", "model.safetensors"])
+def test_files_of_a_revision_are_checked(branch: Server, file: str) -> None:
+    address = f"{MAIN.replace('main', COMMIT)}/{file}"
+    good = branch.files[address]
+    branch.files[address] = good[:-2] + b"?" + good[-1:]
+    kind = "sha256" if file == "model.safetensors" else "git sha1"
+    with pytest.raises(DownloadError, match=f"{address}: expected {kind} [0-9a-f]+, found"):
+        fetch_model("gpt2@main")
+    assert file not in names(model_folder("gpt2@main"))
+    branch.files[address] = good
+    folder = fetch_model("gpt2@main")
+    (folder / file).write_bytes(good[:-2] + b"?" + good[-1:])
+    with pytest.raises(CheckpointError, match=f"{file}: expected {kind}"):
+        verify_model("gpt2@main")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        *({"X-Repo-Commit": value} for value in ("", "main", COMMIT[1:], "../" + COMMIT[3:])),
+        *({"ETag": value} for value in ("", '"one"', f'"{COMMIT}0"', f"'{COMMIT}'")),
+    ],
+)
+def test_a_hub_that_does_not_say_what_its_files_are(branch: Server, told: dict[str, str]) -> None:
+    branch.faults += [{"headers": told}]
+    with pytest.raises(DownloadError, match=r"main/config\.json: expected a commit .* checksum"):
+        fetch_model("gpt2@main")
+    assert names(model_folder("gpt2@main")) == set()
+
+
+def test_a_revision_that_there_is_not(branch: Server, waits: list[float]) -> None:
+    with pytest.raises(DownloadError, match=r"resolve/v9/config\.json: .*found 404"):
+        fetch_model("gpt2@v9")
+    assert not waits
+    branch.faults += [{"status": 503}, {"status": 429, "headers": {"Retry-After": "7"}}]
+    fetch_model("gpt2@main")
+    assert waits == [1, 7]
+
+
+@pytest.mark.parametrize(
+    "note", ["", "[]", "{}", '{"commit": 3, "files": []}', '{"commit": "%s", "files": [["x"]]}']
+)
+def test_a_note_of_a_revision_that_is_damaged(branch: Server, note: str) -> None:
+    folder = fetch_model("gpt2@main")
+    (folder / "revision.json").write_text(note.replace("%s", COMMIT))
+    with pytest.raises(CheckpointError, match=r"gpt2@main: expected in .*found in none"):
+        verify_model("gpt2@main")
+    assert fetch_model("gpt2@main") == verify_model("gpt2@main") == folder
+
+
 # ---- The command --------------------------------------------------------------------------------
 
 
@@ -872,12 +1030,21 @@ def test_the_command(hosts: Server, capsys: Any) -> None:
     assert capsys.readouterr().out == f"{folder}\n"
     assert door.main(["--where"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == f"gpt2         0.0 MB: {folder}"
+    assert door.main(["--verify", "small@main"]) == 2
+    assert "gpt2@main: expected in " in capsys.readouterr().err
+    (model_folder("gpt2@main")).mkdir()
+    (model_folder("gpt2@main") / "config.json.part").write_bytes(bytes(200_000))
     (folder / "config.json").unlink()
+    assert door.main(["--where"]) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert out[5:] == [f"gpt2@main    0.2 MB, incomplete: {folder}@main"]
     assert door.main(["--where"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == f"gpt2         0.0 MB, incomplete: {folder}"
 
 
-@pytest.mark.parametrize("arguments", [["gpt5"], ["--verify", "gpt5"], ["./x"]])
+@pytest.mark.parametrize(
+    "arguments", [["gpt5"], ["--verify", "gpt5"], ["./x"], ["gpt2@"], ["gpt2@../x"], ["gpt5@main"]]
+)
 def test_an_unknown_name(arguments: list[str], capsys: Any) -> None:
     assert door.main(arguments) == 2
     out, err = capsys.readouterr()

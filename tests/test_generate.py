@@ -14,11 +14,11 @@ from gptlite.config import GPTConfig
 from gptlite.errors import ContextOverflowError
 from gptlite.generate import (
     Text,
+    begin,
     generate,
     generate_samples,
     generate_tokens,
     stream,
-    stream_samples,
 )
 from gptlite.model import GPT
 from gptlite.sampling import Sampler, log_softmax
@@ -393,7 +393,7 @@ def test_the_four_ways_have_the_same_defaults(model):
     sampler = Sampler()
     for name in ("temperature", "top_k", "top_p", "repetition_penalty"):
         assert defaults.pop(name) == getattr(sampler, name)
-    others = inspect.signature(stream_samples).parameters
+    others = inspect.signature(begin).parameters
     assert {name: others[name].default for name in defaults} == defaults
 
 

@@ -12,9 +12,13 @@ import pytest
 
 import gptlite
 from gptlite.config import GPTConfig
-from gptlite.generate import generate, generate_samples, main
+from gptlite.generate import generate, generate_samples, generate_tokens, main
+from gptlite.layers import softmax
 from gptlite.model import GPT
+from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
+from gptlite.views.terminal import coloured, has_colour
+from gptlite.views.text import token_label
 
 ROOT = Path(__file__).resolve().parent.parent
 ENDLESS = ["--max-new-tokens", "1000000000", "--overflow", "slide"]
@@ -146,6 +150,60 @@ def test_samples_stand_under_headings(folder, capsys):
     assert out == "".join(f"=== sample {n} ===\na{text}\n" for n, text in enumerate(texts, 1))
 
 
+def test_show_lists_each_token_with_its_runners_up(folder, capsys):
+    status, out, err = called(
+        capsys, "x", "--model", folder, "--show", "--seed", 3, "--max-new-tokens", 5
+    )
+    assert (status, err) == (0, "")
+    lines, text = out.split("\n\n")
+    model, tokenizer = gptlite.load(folder)
+    expected = generate(model, tokenizer, "x", max_new_tokens=5, seed=3)
+    assert text == f"x{expected}\n"
+    ids = tokenizer.encode("x")
+    steps = generate_tokens(model, [ids], Sampler(), 5, seed=3)
+    for line, step in zip(lines.splitlines(), steps, strict=True):
+        name, own, rank, *others = line.split()
+        probabilities = softmax(step.logits[0])
+        [chosen] = step.ids
+        assert name == token_label(tokenizer.decode_bytes([chosen]))
+        assert own == f"{probabilities[chosen]:.2f}"
+        assert rank == f"#{1 + (probabilities > probabilities[chosen]).sum()}"
+        highest = [i for i in np.argsort(-probabilities, kind="stable") if i != chosen][:4]
+        shown = [token_label(tokenizer.decode_bytes([i])) for i in highest]
+        assert others[::2] == shown
+        assert others[1::2] == [f"{probabilities[i]:.2f}" for i in highest]
+
+
+def test_show_ends_at_a_stop_string_and_holds_no_half_characters(folder, capsys):
+    args = ("--model", folder, "--show", "--temperature", 0, "--stop", "ist")
+    status, out, _ = called(capsys, "x漢", *args)
+    lines, text = out.split("\n\n")
+    assert status == 0 and text.endswith("字 é🙂 \n")
+    assert lines.splitlines()[0].startswith("\\xe5 ")
+    for line in out.splitlines():
+        assert line.isprintable()
+
+
+def test_show_is_coloured_where_there_is_colour(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for variables, expected in [
+        ({"TERM": "xterm"}, True),
+        ({"TERM": "dumb"}, False),
+        ({"TERM": "xterm", "NO_COLOR": "1"}, False),
+    ]:
+        for name in ("TERM", "NO_COLOR"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert has_colour(Terminal()) is expected
+        assert not has_colour(io.StringIO())
+    assert coloured("a\nb", 1.0) == "\x1b[38;5;231;48;5;18ma\x1b[0m\n\x1b[38;5;231;48;5;18mb\x1b[0m"
+    assert coloured("", 0.5) == ""
+
+
 def test_no_prompt_begins_a_text(folder, capsys):
     expected = continued(folder, None, 20) + "\n"
     options = ["--model", folder, "--temperature", 0, "--max-new-tokens", 20]
@@ -262,6 +320,7 @@ def test_a_full_disk_is_an_error(folder):
         (["--seed", "-1"], "seed must be at least 0, not -1"),
         (["--seed", "x"], "argument --seed: invalid int value: 'x'"),
         (["--num-samples", "0"], "num_samples must be at least 1, not 0"),
+        (["--show", "--num-samples", "2"], "--show follows one sample"),
         (["--stop", ""], "a stop string must not be empty"),
         (["--overflow", "wrap"], "argument --overflow: invalid choice: 'wrap'"),
         (["--what"], "unrecognized arguments: --what"),

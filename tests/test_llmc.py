@@ -131,3 +131,11 @@ def test_a_mutation_is_refused_or_read_exactly(tmp_path: Path, version: int) -> 
             assert size * (4 if version == 3 else 2) + 1024 == len(data)
             loaded += 1
     assert loaded > 100  # both ways are taken
+
+
+def test_a_small_file_has_no_million_tensors(tmp_path: Path) -> None:
+    """Of layers one wide, which would take hours: refused by the header."""
+    n_layer, path = 100_000, tmp_path / "x.bin"
+    header = [MAGIC, 5, 1, 1, n_layer, 1, 1, 1] + [0] * 248
+    path.write_bytes(np.array(header, "<i4").tobytes() + bytes(2 * (1 + 1 + 2 + 25 * n_layer)))
+    assert "expected 1 to 1000 layers" in refusal(path)

@@ -1,7 +1,9 @@
 """Model and tokenizer together: from one place, or GPT-2's tokenizer from the cache."""
 
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,3 +65,19 @@ def test_training_wants_float32() -> None:
     model, _ = gptlite.load(dtype="float16")
     with pytest.raises(ValueError, match="training needs float32 weights"):
         loss_and_gradients(model, [1, 2], [2, 3])
+
+
+def test_a_folder_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    GPT.init(GPTConfig(300, 4, 2, 1, 1)).save_pretrained(tmp_path)
+    stat = os.stat
+
+    def denied(path: Any, **options: Any) -> os.stat_result:
+        if Path(path).parent == tmp_path:
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, **options)
+
+    monkeypatch.setattr(os, "stat", denied)  # root may read everything
+    with pytest.raises(CheckpointError, match=str(tmp_path)):
+        gptlite.load(tmp_path)
+    with pytest.raises(CheckpointError, match=str(tmp_path)):
+        Tokenizer.from_pretrained(tmp_path)

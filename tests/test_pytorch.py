@@ -9,6 +9,7 @@ import time
 import tracemalloc
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,13 @@ def test_nanogpt_s_padding_is_cut_off(tmp_path: Path) -> None:
     c_attn = arrays["transformer.h.0.attn.c_attn.weight"]
     assert np.array_equal(parameters["h.0.attn.c_attn.weight"], c_attn.T)
     assert not parameters["h.0.attn.c_attn.bias"].any()  # nanoGPT's bias=False
+    good = path.read_bytes()
+    for row in (0, 50256, 50257, 50303):  # the checksum is of the padding, too
+        path.write_bytes(with_flip(good, good.index(whole.tobytes()) + 4 * d * row))
+        with pytest.raises(
+            CheckpointError, match=r"wte\.weight'?: expected crc32 [0-9a-f]{8}, found"
+        ):
+            read_checkpoint(path)
 
 
 # ---- Geometry -----------------------------------------------------------------------------------
@@ -267,6 +275,21 @@ def test_one_storage_cannot_stand_for_a_whole_model(form: Any, tmp_path: Path) -
     assert "bytes of tensors in a file of" in refusal(tmp_path / "x.pt", data)
 
 
+@FORMS
+def test_a_half_takes_no_more_than_it_may_when_it_is_read(form: Any, tmp_path: Path) -> None:
+    """Of bfloat16, and the other way round: in place of one number two, and the storage."""
+    halves = np.zeros(8_000_000, np.uint16)
+    held = storage("0", halves.size, "torch.BFloat16Storage")
+    for shape, strides in ([2000, 4000], [1, 2000]), ([1, 8_000_000], [8_000_000, 1]):
+        path = tmp_path / "x.pt"
+        path.write_bytes(form(state(a=tensor(shape, strides, held=held)), {"0": halves}))
+        tracemalloc.start()
+        read(path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 4 * path.stat().st_size
+
+
 # ---- Pickles that would do something ------------------------------------------------------------
 
 HOSTILE = {
@@ -302,6 +325,10 @@ def with_bytes(data: bytes, at: int, new: bytes) -> bytes:
     return data[:at] + new + data[at + len(new) :]
 
 
+def with_flip(data: bytes, at: int) -> bytes:
+    return with_bytes(data, at, bytes([data[at] ^ 4]))
+
+
 def deflated() -> bytes:
     files = {"x/data.pkl": GOOD, "x/data/0": bytes(10**7)}
     return zipped(files, compression=zipfile.ZIP_DEFLATED)
@@ -322,7 +349,7 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
     "no folder": (zipped({"data.pkl": GOOD, "data/0": bytes(24)}), "expected one data.pkl in one"),
     "a program": (archive(GOOD, **{"x/code/a.py": b""}), "a TorchScript program"),
     "constants": (archive(GOOD, **{"x/constants.pkl": b""}), "a TorchScript program"),
-    "big-endian": (SOUND.replace(b"little", b"bigger"), "expected byteorder little"),
+    "big-endian": (archive(GOOD, **{"x/byteorder": b"bigger"}), "expected byteorder little"),
     "compressed": (deflated(), "record 'x/data.pkl': expected no compression, found method 8"),
     "a method of its own": (with_bytes(SOUND, TABLE + 10, b"\x63"), "found method 99"),
     "encrypted": (with_bytes(SOUND, TABLE + 8, b"\1"), "expected no encryption, found flags 0x1"),
@@ -369,6 +396,40 @@ ARCHIVES: dict[str, tuple[bytes, str]] = {
 def test_an_archive_that_is_wrong(case: str, tmp_path: Path) -> None:
     data, message = ARCHIVES[case]
     assert message in refusal(tmp_path / "x.pt", data)
+
+
+def test_a_bit_that_flipped_in_an_archive_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "x.pt"
+    tensors = {
+        "whole": tensor([2, 3], [3, 1]),
+        "turned": tensor([3, 2], [1, 3]),
+        "beginning": tensor([2], [1]),
+        "every": tensor([2], [2]),
+    }
+    for name, held in tensors.items():
+        good = archive(state(a=held))
+        path.write_bytes(good)
+        read(path)
+        for at in range(DATA.nbytes):
+            path.write_bytes(with_flip(good, good.index(DATA.tobytes()) + at))
+            with pytest.raises(CheckpointError, match=r"tensor 'a': expected crc32 [0-9a-f]{8}, f"):
+                read(path)
+        within = good.index(b"storage") + 1
+        assert "expected crc32" in refusal(path, with_flip(good, within)), name
+    # Of a tensor that begins within its storage, it is not known what it adds up to.
+    good = archive(state(a=tensor([2], [1], 1)))
+    path.write_bytes(with_flip(good, good.index(DATA.tobytes()) + 4))
+    assert read(path)["a"].tolist() != [1, 2]
+
+
+def test_an_archive_without_checksums(tmp_path: Path) -> None:
+    """As torch.serialization.set_crc32_options(False) leaves it: 0 everywhere."""
+    data, at = bytearray(SOUND), 0
+    while (at := data.find(b"PK\1\2", at) + 1) > 0:
+        data[at + 15 : at + 19] = bytes(4)
+    path = tmp_path / "x.pt"
+    path.write_bytes(data)
+    assert read(path)["a"].tolist() == [[0, 1, 2], [3, 4, 5]]
 
 
 def test_an_archive_with_numbers_of_64_bits(
@@ -540,7 +601,11 @@ def loads(path: Path, data: bytes) -> bool:
     contents = described(path, data)
     if contents is None:
         return False
-    arrays = numbers_of(contents)
+    try:
+        arrays = numbers_of(contents)
+    except CheckpointError as error:  # of the archive's checksums
+        assert str(error).startswith(f"{path}: tensor ") and "crc32" in str(error)
+        return False
     for name, stored in contents.items():
         strides = stored.strides or np.empty(stored.shape, "b").strides
         if stored.dtype in READ_AS:
@@ -565,12 +630,11 @@ def test_10_000_accidents_to_archives(tmp_path: Path) -> None:
 
 
 def with_pickle(good: bytes, pickled: bytes, other: bytes) -> bytes:
-    """An archive in which all is as it should be except for the pickle, cut or filled to fit.
-
-    Nor does the pickle's checksum fit, which is not looked at.
-    """
+    """An archive in which all is as it should be except for the pickle, cut or filled to fit."""
     other = other[: len(pickled)].ljust(len(pickled), b".")
-    return with_bytes(good, good.index(pickled), other)
+    result = with_bytes(good, good.index(pickled), other)
+    checksum = result.index(b"PK\1\2") + 16  # in the first entry of the table, the pickle's
+    return with_bytes(result, checksum, struct.pack("<I", zlib.crc32(other)))
 
 
 def test_10_000_accidents_to_pickles_in_good_archives(tmp_path: Path) -> None:

@@ -103,8 +103,9 @@ def test_the_axis_of_one_is_taken_off_and_no_other(openai: Path) -> None:
     ("hparams", "message"),
     [
         ({"n_vocab": 11}, "missing n_ctx and n_embd and n_head and n_layer"),
-        ({"n_layer": 3}, "missing tensor 'model/h2/ln_1/g' and 11 more"),
-        ({"n_layer": 10**15}, "expected variables of 1000000000000000 blocks"),
+        ({"n_layer": 1}, "expected 1 blocks (n_layer), found variables of 2"),
+        ({"n_layer": 3}, "expected 3 blocks (n_layer), found variables of 2"),
+        ({"n_layer": 10**15}, "expected 1000000000000000 blocks (n_layer), found variables of 2"),
         ({"n_layer": True}, "n_layer: expected a positive integer, found True"),
         ({"n_embd": 16}, "'model/wte': expected shape [11, 16] or [1, 11, 16], found [11, 8]"),
         ({"n_head": 3}, "n_embd 8 is not a multiple of n_head 3"),
@@ -216,6 +217,11 @@ def write_index(directory: Path, weight_map: Any) -> None:
 def test_a_model_in_several_files(sharded: Path) -> None:
     assert same(read_checkpoint(sharded)[1], tiny())
     assert same(read_checkpoint(sharded / "model.safetensors.index.json")[1], tiny())
+
+
+def test_an_index_does_not_lead_in_a_circle(sharded: Path) -> None:
+    write_index(sharded, {"wte.weight": "model.safetensors.index.json"})
+    assert "expected a file name, found 'model.safetensors.index.json'" in refusal(sharded)
 
 
 @pytest.mark.parametrize("name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a"])
@@ -349,6 +355,11 @@ def test_a_place_where_nothing_is(tmp_path: Path) -> None:
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes) -> None:
     (tmp_path / name).write_bytes(data)
     assert str(tmp_path) in refusal(tmp_path / name)
+
+
+def test_a_file_of_something_else_is_called_that(hub: Path) -> None:
+    message = "config.json: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c)"
+    assert message in refusal(hub / "config.json")
 
 
 def test_tensorflow_s_first_version_is_called_by_its_name(tmp_path: Path) -> None:

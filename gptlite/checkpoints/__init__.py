@@ -3,6 +3,9 @@
     locate.py        the name or path a user gives -> the place on disk
     official.py, cache.py, download.py
                      OpenAI's four models: what their files are, where they are kept, fetching them
+    revisions.py     the same at another revision of the hub, such as gpt2@main
+    fetching.py      one file from its address to its place, with web.py, part.py, lock.py and
+                     digests.py
     reading.py       the place on disk -> a model: which format it is, and its numbers
     writing.py       a model -> files
     names.py         the one table of parameter names and shapes, and how files vary them

@@ -2,7 +2,8 @@
 
 gptlite's has a folder for each model, with the files of one source (or of both) in it. A file gets
 its name there only after it was checked whole; so a model is complete when every file of a source
-is there, and it is not read through again each time. Hugging Face's cache is only ever read.
+is there, and it is not read through again each time. A model at a revision that is not the table's
+has a folder of its own (``gpt2@main``). Hugging Face's cache is only ever read.
 """
 
 import os
@@ -11,7 +12,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from gptlite.checkpoints.official import SOURCES, OfficialFile, required_name
+from gptlite.checkpoints.official import (
+    SOURCES,
+    OfficialFile,
+    Source,
+    canonical_name,
+    required_name,
+)
+from gptlite.checkpoints.revisions import noted_revision
 from gptlite.tokenizer import FILES
 
 _TOKENIZER_FILES = {name for pair in FILES.values() for name in pair}
@@ -56,7 +64,12 @@ def model_folder(name: str) -> Path:
 
 
 def hub_repositories(name: str) -> list[Path]:
-    """Where a model may lie in Hugging Face's cache: under its name, and under its old one."""
+    """Where a model may lie in Hugging Face's cache: under its name, and under its old one.
+
+    At a revision that is not the table's it is not looked for there: it could not be verified.
+    """
+    if "@" in name:
+        return []
     return [hub_home() / f"models--openai-community--{name}", hub_home() / f"models--{name}"]
 
 
@@ -86,16 +99,38 @@ def find_model(name: str) -> Path | None:
     """
     name = required_name(name)
     for folder in _folders(name):
-        if any(holds(folder, source.files) for source in SOURCES[name]):
+        if any(holds(folder, source.files) for source in known_sources(name)):
             return folder
     return None
 
 
-def find_tokenizer() -> Path | None:
-    """A folder that holds GPT-2's tokenizer, which all sizes share; None if there is none."""
-    for name, sources in SOURCES.items():
-        for folder in _folders(name):
-            if any(holds(folder, tokenizer_files(source.files)) for source in sources):
+def known_sources(name: str) -> tuple[Source, ...]:
+    """Where a model can be had, and what its files must be; none for a revision not asked for yet.
+
+    Args:
+        name: canonical.
+    """
+    if "@" not in name:
+        return SOURCES[name]
+    noted = noted_revision(model_folder(name), name)
+    return () if noted is None else (noted,)
+
+
+def kept_revisions() -> list[str]:
+    """The models in gptlite's cache, whole or not, at revisions that are not the table's."""
+    names = sorted(folder.name for folder in cache_home().glob("*@*"))
+    return [name for name in names if canonical_name(name) == name]
+
+
+def find_tokenizer(name: str = "gpt2") -> Path | None:
+    """A folder that holds a model's tokenizer; None if there is none on this machine.
+
+    Args:
+        name: canonical. All sizes share one tokenizer; a revision may have another.
+    """
+    for one in [name] if "@" in name else SOURCES:
+        for folder in _folders(one):
+            if any(holds(folder, tokenizer_files(s.files)) for s in known_sources(one)):
                 return folder
     return None
 
@@ -108,7 +143,7 @@ def tokenizer_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]
 def _folders(name: str) -> Iterator[Path]:
     """The folders in which a model may lie, in the order of preference."""
     yield model_folder(name)
-    pinned = SOURCES[name][0].folder.rpartition("/")[2]
+    pinned = SOURCES[name.partition("@")[0]][0].folder.rpartition("/")[2]
     for repository in hub_repositories(name):
         try:
             current = (repository / "refs" / "main").read_bytes().strip()

@@ -20,6 +20,8 @@ from gptlite.errors import CheckpointError
 
 MAGIC = 20240326
 HEADER_BYTES = 1024
+# Else a small file could have a million tensors of a number each. The deepest of OpenAI's has 48.
+MAX_LAYERS = 1000
 KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, its bytes
 
 
@@ -46,11 +48,10 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
         raise CheckpointError(
             f"{path}: expected version 3 (float32) or 5 (bfloat16), found {version}"
         )
-    # Before anything is made for them: each block takes up room in the file, as does each position.
-    if not (0 < n_layer <= size and 0 < n_vocab <= rows):
+    if not (0 < n_layer <= MAX_LAYERS and 0 < n_vocab <= rows):
         raise CheckpointError(
-            f"{path}: expected sizes above 0, found n_layer {n_layer}, n_vocab {n_vocab} "
-            f"of {rows} rows"
+            f"{path}: expected 1 to {MAX_LAYERS} layers and a vocabulary that fits, found n_layer "
+            f"{n_layer}, n_vocab {n_vocab} of {rows} rows"
         )
     try:
         config = GPTConfig(n_vocab, n_ctx, n_embd, n_head, n_layer)

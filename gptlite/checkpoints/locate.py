@@ -62,7 +62,7 @@ def locate_vocabulary(name_or_path: str | os.PathLike[str] | None = None) -> Pat
     if isinstance(name_or_path, str) and canonical_name(name_or_path):
         from gptlite.checkpoints.download import fetch_tokenizer
 
-        return fetch_tokenizer()
+        return fetch_tokenizer(name_or_path)
     return locate(name_or_path)
 
 

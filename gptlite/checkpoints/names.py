@@ -28,6 +28,7 @@ LM_HEAD = "lm_head.weight"
 # What wrappers put in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
 _PREFIXES = re.compile(r"^(?:(?:transformer|model|module|_orig_mod)\.)+")
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
+_OPENAI_BLOCK = re.compile(r"model/h[0-9]+/ln_1/g")  # not an optimizer's variable of that name
 _LINEAR = re.compile(r"\.c_(?:attn|fc|proj)\.weight$")
 
 
@@ -104,13 +105,14 @@ def match_openai_names(
     Args, Returns: as for ``match_names``; variables that are no parameters are left out.
 
     Raises:
-        CheckpointError: a variable is missing or has another shape than it should.
+        CheckpointError: the file has another number of blocks than ``config``; a variable is
+            missing or has another shape than it should.
     """
-    # As above: no table longer than the file's own.
-    if config.n_layer > len(found):
+    # As above: no table longer than the file's own. Nor is a model read without its last blocks.
+    n_layer = len([name for name in found if _OPENAI_BLOCK.fullmatch(name)])
+    if n_layer != config.n_layer:
         raise CheckpointError(
-            f"{source}: expected variables of {config.n_layer} blocks (n_layer), "
-            f"found {len(found)} variables in all"
+            f"{source}: expected {config.n_layer} blocks (n_layer), found variables of {n_layer}"
         )
     sources: dict[str, Source | None] = {}
     missing = []

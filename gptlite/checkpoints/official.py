@@ -6,21 +6,23 @@ hub comes first because a checksum of each whole file is known there. Of OpenAI'
 have one; the others are checked by what is in them, the weights by the checksum of every tensor.
 """
 
-import hashlib
 import os
+import re
 from pathlib import Path
 from typing import NamedTuple
 
+from gptlite.checkpoints.digests import wrong_checksum
+from gptlite.checkpoints.strict_json import shown
 from gptlite.config import PRESETS
 from gptlite.errors import CheckpointError
 
 
 class OfficialFile(NamedTuple):
-    """One file of a model; ``size`` in bytes and ``sha256`` in hex where they are known."""
+    """One file of a model; its bytes, and its checksum (see digests.py), where they are known."""
 
     name: str
     size: int | None = None
-    sha256: str | None = None
+    checksum: str | None = None
 
 
 class Source(NamedTuple):
@@ -174,13 +176,24 @@ _CANONICAL = {
 }
 
 
+# A branch, a tag or a commit of the hub; it is a folder's name, too.
+_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
 def canonical_name(name: str) -> str | None:
     """The name on the hub of the official model that a name stands for; None for any other name.
 
+    After an ``@`` may stand a revision of the hub in place of the one that is in the table.
+
     >>> canonical_name("345M"), canonical_name("gpt2-xl"), canonical_name("gpt3")
     ('gpt2-medium', 'gpt2-xl', None)
+    >>> canonical_name("345M@main")
+    'gpt2-medium@main'
     """
-    return _CANONICAL.get(name)
+    model, at, revision = name.partition("@")
+    if model not in _CANONICAL or (at and not _REVISION.fullmatch(revision)):
+        return None
+    return _CANONICAL[model] + at + revision
 
 
 def required_name(name: str) -> str:
@@ -198,9 +211,9 @@ def required_name(name: str) -> str:
 def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None:
     """Refuse a file that is not what the official one is known to be.
 
-    By size and sha256 where they are known; without a sha256, by what is in it: hparams.json must
-    state the model's sizes, the index have the checksums of its blocks, and the weights those of
-    their tensors.
+    By size and checksum where they are known; without a checksum, by what is in it: hparams.json
+    must state the model's sizes, the index have the checksums of its blocks, and the weights those
+    of their tensors.
 
     Args:
         model: canonical name of the model it belongs to.
@@ -214,10 +227,9 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
     size = path.stat().st_size
     if file.size is not None and size != file.size:
         raise CheckpointError(f"{path}: expected {file.size:,} bytes, found {size:,}")
-    if file.sha256 is not None:
-        found = sha256_of(path)
-        if found != file.sha256:
-            raise CheckpointError(f"{path}: expected sha256 {file.sha256}, found {found}")
+    if file.checksum is not None:
+        if wrong := wrong_checksum(path, file.checksum):
+            raise CheckpointError(f"{path}: {wrong}")
     elif file.name == "hparams.json":
         from gptlite.checkpoints.openai import parse_hparams
 
@@ -225,32 +237,11 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":
-        _read_index(path)
+        from gptlite.checkpoints.tensorbundle import read_index
+
+        read_index(path)
     elif file.name == _DATA:
         _check_tensors(folder / "model.ckpt.index", path)
-
-
-def sha256_of(path: Path) -> str:
-    """The checksum of a whole file, in hex.
-
-    Raises:
-        OSError: it cannot be read.
-    """
-    digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _read_index(path: Path) -> list[tuple[bytes, bytes]]:
-    """The entries of a TensorFlow checkpoint's index, header excluded."""
-    from gptlite.checkpoints.sstable import read_table
-
-    try:
-        return list(read_table(path.read_bytes()))[1:]
-    except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from None
 
 
 def _check_tensors(index: Path, data: Path) -> None:
@@ -260,15 +251,11 @@ def _check_tensors(index: Path, data: Path) -> None:
     have before this is done.)
     """
     from gptlite.checkpoints.crc32c import crc32c
-    from gptlite.checkpoints.tensorbundle import parse_record
+    from gptlite.checkpoints.tensorbundle import read_index
 
-    entries = _read_index(index)
+    _, records = read_index(index)
     with open(data, "rb", buffering=0) as file:
-        for key, value in entries:
-            try:
-                record = parse_record(value)
-            except ValueError as error:
-                raise CheckpointError(f"{index}: tensor {key!r:.90}: {error}") from None
+        for name, record in records.items():
             file.seek(record.offset)
             crc, left = 0, record.size
             while left and (block := file.read(min(left, 1 << 24))):
@@ -276,5 +263,5 @@ def _check_tensors(index: Path, data: Path) -> None:
             if left or crc != record.crc:
                 what = "the file ends within it" if left else f"found {crc:08x}"
                 raise CheckpointError(
-                    f"{data}: tensor {key!r:.90}: expected crc32c {record.crc:08x}, {what}"
+                    f"{data}: tensor {shown(name)}: expected crc32c {record.crc:08x}, {what}"
                 )

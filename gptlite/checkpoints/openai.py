@@ -7,7 +7,6 @@ from pathlib import Path
 from gptlite.checkpoints.names import openai_name
 from gptlite.checkpoints.sizes import read_sizes
 from gptlite.checkpoints.strict_json import parse_object
-from gptlite.checkpoints.tensorbundle import write_bundle
 from gptlite.config import GPTConfig
 from gptlite.files import write_atomically
 from gptlite.layers import Array
@@ -33,6 +32,8 @@ def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Ar
         ValueError: an epsilon that is not GPT-2's, for which hparams.json has no place.
         OSError: a file cannot be written.
     """
+    from gptlite.checkpoints.tensorbundle import write_bundle
+
     if config.layer_norm_epsilon != GPTConfig.layer_norm_epsilon:
         raise ValueError(
             f"layer_norm_epsilon is {config.layer_norm_epsilon}: hparams.json has no place for "

@@ -3,7 +3,7 @@
 The zip (since PyTorch 1.6) is an archive without compression, all of it in one folder:
 
     data.pkl         a pickle of the object saved, in which tensors only point to storages
-    data/0 data/1    the storages, each a row of numbers
+    data/0 data/1    the storages, each a row of numbers; of each the archive has a checksum
     byteorder        "little"; missing in older files
 
 The legacy form (the official .bin files) is five pickles one after the other, then the storages:
@@ -18,11 +18,12 @@ says where each lies. What the tensors mean is not this file's business (see nam
 import math
 import os
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gptlite.checkpoints.stored import Stored
+from gptlite.checkpoints.stored import READ_AS, Checksum, Stored
 from gptlite.checkpoints.strict_json import shown
 from gptlite.checkpoints.unpickler import MAX_BYTES, Storage, Tensor, Unpickled, unpickle
 from gptlite.errors import CheckpointError
@@ -42,14 +43,16 @@ _BYTES = {
     **dict.fromkeys(["I64", "F64"], 8),
 }
 
+ROOM = 1 << 24  # bytes that even a small file's tensors may take
 _MAX_DIRECTORY = 1 << 23  # bytes of a zip's table of contents; gpt2-xl's has 40 thousand
 
 
 class _Span(NamedTuple):
-    """Bytes of the file."""
+    """Bytes of the file, and their checksum where it has one."""
 
     begin: int
     size: int
+    crc32: int | None = None
 
 
 def read_contents(path: Path) -> tuple[dict[str, Stored], dict[str, object]]:
@@ -80,11 +83,13 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], dict[str, object]]:
     state, extra = _state_dict(pickled.value, path)
     contents = {}
     for name, tensor in state.items():
-        begin = spans[tensor.storage.key].begin
-        contents[name] = _stored(name, tensor, begin, path)
-    # Views may share a storage, as wte and lm_head do. More of that only serves to fill the memory.
-    total = sum(math.prod(item.shape) * _BYTES[item.dtype] for item in contents.values())
-    if total > 2 * size:
+        contents[name] = _stored(name, tensor, spans[tensor.storage.key], path)
+    # Views may share a storage, as wte and lm_head do; more of that only serves to fill the memory.
+    # They become float32; and one that is not in C order is read whole before.
+    readable = [item for item in contents.values() if item.dtype in READ_AS]
+    total = 4 * sum(math.prod(item.shape) for item in readable)
+    total += size if any(item.strides is not None for item in readable) else 0
+    if total > 4 * size + ROOM:
         raise CheckpointError(f"{path}: {total} bytes of tensors in a file of {size}")
     return contents, extra
 
@@ -153,7 +158,13 @@ def _record(file: BinaryIO, span: _Span, path: Path) -> bytes:
             f"{path}: expected a pickle of at most {MAX_BYTES} bytes, found {span.size}"
         )
     file.seek(span.begin)
-    return file.read(span.size)
+    data = file.read(span.size)
+    if span.crc32 is not None and (found := zlib.crc32(data)) != span.crc32:
+        raise CheckpointError(
+            f"{path}: the record at byte {span.begin}: expected crc32 {span.crc32:08x}, "
+            f"found {found:08x}"
+        )
+    return data
 
 
 # ---- Zip ----------------------------------------------------------------------------------------
@@ -175,7 +186,7 @@ def _zip_records(file: BinaryIO, size: int, path: Path) -> dict[str, _Span]:
         if len(fields) < 46 or not fields.startswith(b"PK\1\2"):
             raise CheckpointError(f"{path}: zip: entry {len(records)} of the table is damaged")
         flags, method = struct.unpack_from("<HH", fields, 8)
-        packed, unpacked, n_name, n_extra, n_comment = struct.unpack_from("<IIHHH", fields, 20)
+        crc, packed, unpacked, n_name, n_extra, n_comment = struct.unpack_from("<3I3H", fields, 16)
         (begin,) = struct.unpack_from("<I", fields, 42)
         at += 46
         raw, extra = table[at : at + n_name], table[at + n_name : at + n_name + n_extra]
@@ -199,12 +210,14 @@ def _zip_records(file: BinaryIO, size: int, path: Path) -> dict[str, _Span]:
             raise CheckpointError(f"{where}: expected no compression, found method {method}")
         if flags & 0x2041:  # encrypted in one of three ways
             raise CheckpointError(f"{where}: expected no encryption, found flags {flags:#x}")
-        records[name] = _Span(_data_begin(file, begin, raw, directory.begin, where), unpacked)
-        if unpacked < 0 or sum(records[name]) > directory.begin:
+        begin = _data_begin(file, begin, raw, directory.begin, where)
+        if unpacked < 0 or begin + unpacked > directory.begin:
             raise CheckpointError(
                 f"{where}: expected it to end before byte {directory.begin}, "
-                f"found {unpacked} bytes from {records[name].begin}"
+                f"found {unpacked} bytes from {begin}"
             )
+        # PyTorch can be told to save without checksums, and writes 0 then.
+        records[name] = _Span(begin, unpacked, crc or None)
     return records
 
 
@@ -300,8 +313,8 @@ def _is_plain(value: object) -> bool:
     )
 
 
-def _stored(name: str, tensor: Tensor, begin: int, path: Path) -> Stored:
-    """A tensor whose numbers all lie within its storage, which begins at a byte of the file."""
+def _stored(name: str, tensor: Tensor, span: _Span, path: Path) -> Stored:
+    """A tensor whose numbers all lie within its storage, whose bytes are those of the span."""
     storage, offset, shape, strides = tensor
     numel, in_c_order = 1, []
     for n in reversed(shape):
@@ -318,6 +331,9 @@ def _stored(name: str, tensor: Tensor, begin: int, path: Path) -> Stored:
             f"numbers, found shape {shown(list(shape))}, strides {shown(steps)}, "
             f"offset {offset}"
         )
-    begin += offset * _BYTES[storage.dtype]
+    begin = span.begin + offset * _BYTES[storage.dtype]
     is_c_order = numel == 0 or steps == in_c_order
-    return Stored(path, begin, storage.dtype, shape, None if is_c_order else tuple(steps))
+    checksum = None
+    if span.crc32 is not None and offset == 0:  # what begins within a storage has none
+        checksum = Checksum("crc32", span.crc32, span.size)
+    return Stored(path, begin, storage.dtype, shape, None if is_c_order else tuple(steps), checksum)

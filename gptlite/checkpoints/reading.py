@@ -1,7 +1,8 @@
 """From a place on disk to a model: which format lies there, its sizes, and its numbers.
 
 Each format's file makes a table of contents, ``{name: Stored}``; ``names.py`` says which entry is
-which parameter; here each parameter's array is made once and filled once.
+which parameter; here each parameter's array is made once and filled once. The two largest readers
+are imported only where such a file is met.
 """
 
 import logging
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checkpoints import llmc, pytorch, safetensors, tensorbundle
+from gptlite.checkpoints import llmc, safetensors
 from gptlite.checkpoints.hub import parse_config, read_sharded
 from gptlite.checkpoints.names import (
     LM_HEAD,
@@ -103,6 +104,8 @@ def weights_file(directory: Path) -> Path:
 def _read(path: Path, dtype: str) -> tuple[GPTConfig, Parameters]:
     directory = path.parent
     if _TENSORFLOW.search(path.name):
+        from gptlite.checkpoints import tensorbundle
+
         contents: Contents = tensorbundle.read_contents(
             path.parent / _TENSORFLOW.sub("", path.name)
         )
@@ -138,14 +141,23 @@ def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:
     # What is neither is taken for what its name says, so that the complaint is about that.
     is_torch = head.startswith((b"PK\3\4", b"\x80\2"))
     if path.suffix == ".ckpt" and not is_torch:  # TensorFlow's first version, which is refused
+        from gptlite.checkpoints import tensorbundle
+
         return tensorbundle.read_contents(path), None
     if (is_torch or path.suffix in TORCH_SUFFIXES) and head[8:9] != b"{":
+        from gptlite.checkpoints import pytorch
+
         contents, extra = pytorch.read_contents(path)
         model_args = extra.get("model_args")
         return (
             _nanogpt(contents, model_args, path)
             if isinstance(model_args, dict)
             else (contents, None)
+        )
+    if path.suffix != ".safetensors" and len(head) > 8 and head[8:9] != b"{":
+        raise CheckpointError(
+            f"{path}: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c), "
+            f"found one that begins with {head[:8]!r}"
         )
     return safetensors.read_contents(path), None
 
@@ -246,7 +258,7 @@ def _check_tied(name: str, stored: Stored, wte: NDArray[np.floating[Any]]) -> No
         tied = wte[start : start + step]  # [rows, n_embd]
         part = np.empty(tied.shape, tied.dtype)  # [rows, n_embd]
         begin = stored.begin + start * n_embd * size
-        read_into(part, name, stored._replace(begin=begin, shape=tied.shape))
+        read_into(part, name, stored._replace(begin=begin, shape=tied.shape, checksum=None))
         # Compared as bits: a NaN would not equal itself.
         if part.tobytes() != tied.tobytes():
             raise CheckpointError(

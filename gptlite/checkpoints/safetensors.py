@@ -21,12 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.checkpoints.stored import Stored
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.errors import CheckpointError
 from gptlite.files import with_progress, write_atomically
 from gptlite.layers import Array
 
-MAX_HEADER_BYTES = 25_000_000  # as huggingface_hub; gpt2-xl's header has 70 thousand
 _MAX_DIMENSIONS = 32  # as NumPy before 2.0
 
 _BITS = {
@@ -52,10 +51,8 @@ def read_contents(path: Path) -> dict[str, Stored]:
         if size < 8:
             raise CheckpointError(f"{path}: expected at least 8 bytes, found {size}")
         length = int.from_bytes(file.read(8), "little")
-        if length > MAX_HEADER_BYTES:
-            raise CheckpointError(
-                f"{path}: header of {length} bytes, expected at most {MAX_HEADER_BYTES}"
-            )
+        if length > MAX_BYTES:
+            raise CheckpointError(f"{path}: header of {length} bytes, expected at most {MAX_BYTES}")
         if 8 + length > size:
             raise CheckpointError(f"{path}: header of {length} bytes in a file of {size}")
         text = file.read(length).rstrip(b" ")

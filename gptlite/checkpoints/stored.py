@@ -5,6 +5,7 @@ which file its numbers begin, of what kind they are and in what shape. A reader 
 the table, ``{name: Stored}``; here the numbers go from the file into the array that will hold them.
 """
 
+import zlib
 from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
@@ -26,6 +27,23 @@ BLOCK = 1 << 20
 READ_AS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
 
+CHECKSUMS = {"crc32c": crc32c, "crc32": zlib.crc32}  # TensorFlow's; a zip's
+
+
+class Checksum(NamedTuple):
+    """What a format says of the bytes from a tensor's first on.
+
+    Attributes:
+        kind: one of ``CHECKSUMS``.
+        value: what they add up to.
+        n_bytes: how many they are; more than the tensor's where others follow in the same row.
+    """
+
+    kind: str
+    value: int
+    n_bytes: int
+
+
 class Stored(NamedTuple):
     """One tensor as a table of contents describes it.
 
@@ -36,7 +54,7 @@ class Stored(NamedTuple):
             kinds may be listed, but not read.
         shape: its sizes.
         strides: numbers from one element to the next along each axis; None for C order.
-        crc32c: the checksum of its bytes, where the format has one (C order only).
+        checksum: of its bytes, where the format has one.
     """
 
     path: Path
@@ -44,7 +62,7 @@ class Stored(NamedTuple):
     dtype: str
     shape: Shape
     strides: tuple[int, ...] | None = None
-    crc32c: int | None = None
+    checksum: Checksum | None = None
 
 
 Contents = Mapping[str, Stored]
@@ -71,9 +89,12 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
         raise CheckpointError(f"{where}: expected F32, F16 or BF16, found {stored.dtype}")
     if out.size == 0:
         return
-    rows = out.reshape(1) if out.ndim == 0 else out  # [rows, ...]
+    # In C order there is no need of axes, of which the first may be all too short.
+    flat = out.flags.c_contiguous and stored.strides is None
+    rows = out.reshape(-1) if flat else out  # [rows, ...]
     # Numbers that do not lie in C order are few files' way, and are read in one piece.
     step = len(rows) if stored.strides else max(1, BLOCK // rows[0].size)  # rows in a block
+    add = CHECKSUMS[stored.checksum.kind] if stored.checksum else None
     crc = 0
     with open(stored.path, "rb", buffering=0) as file:
         file.seek(stored.begin)
@@ -82,13 +103,22 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
             found = _room_for(part, stored)
             if _fill(file, found) != found.nbytes:
                 raise CheckpointError(f"{where}: the file ends within it")
-            if stored.crc32c is not None:
-                crc = crc32c(found.data, crc)
+            if add is not None:
+                crc = add(found.data, crc)
             if found is not part:
                 _convert(found, stored, part, where)
-    if stored.crc32c is not None and crc != stored.crc32c:
+        if stored.checksum is not None:
+            _check(file, crc, stored.begin + stored.checksum.n_bytes, stored.checksum, where)
+
+
+def _check(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -> None:
+    """Compare the checksum of what was read, and of what follows up to ``end``."""
+    while (left := end - file.tell()) > 0 and (block := file.read(min(left, 4 * BLOCK))):
+        crc = CHECKSUMS[checksum.kind](block, crc)
+    if crc != checksum.value:
         raise CheckpointError(
-            f"{where}: expected crc32c {stored.crc32c:08x}, found {crc:08x}: its bytes are damaged"
+            f"{where}: expected {checksum.kind} {checksum.value:08x}, found {crc:08x}: "
+            "its bytes are damaged"
         )
 
 
@@ -108,14 +138,17 @@ def _convert(found: NDArray[Any], stored: Stored, part: NDArray[Any], where: str
     if stored.strides is not None:
         steps = [stride * found.itemsize for stride in stored.strides]
         found = np.lib.stride_tricks.as_strided(found, part.shape, steps)  # [block, ...], a view
-    if stored.dtype == "BF16":
-        found = (found.astype(np.uint32) << 16).view(np.float32)  # [block, ...]
-    try:
-        with np.errstate(over="raise"):
-            part[...] = found
-    except FloatingPointError:
-        largest = np.abs(found[np.isfinite(found)]).max()
-        raise CheckpointError(f"{where}: {largest} is too large for {part.dtype}") from None
+    step = max(1, BLOCK // part[0].size)  # rows at a time, where the block is all there is
+    for start in range(0, len(part), step):
+        piece = found[start : start + step]  # [rows, ...]
+        if stored.dtype == "BF16":
+            piece = (piece.astype(np.uint32) << 16).view(np.float32)  # [rows, ...]
+        try:
+            with np.errstate(over="raise"):
+                part[start : start + step] = piece
+        except FloatingPointError:
+            largest = np.abs(piece[np.isfinite(piece)]).max()
+            raise CheckpointError(f"{where}: {largest} is too large for {part.dtype}") from None
 
 
 def _fill(file: FileIO, array: NDArray[Any]) -> int:

@@ -10,6 +10,11 @@ from typing import Any, NoReturn
 
 from gptlite.errors import CheckpointError
 
+# No more is believed of a file: a byte of JSON can make 50 of objects. gpt2-xl's header has 70
+# thousand bytes and 4 thousand values, GPT-2's vocabulary a million bytes and 50 thousand values.
+MAX_BYTES = 4_000_000
+MAX_VALUES = 150_000
+
 _MAX_DIGITS = 19  # enough for 2**63 - 1; longer ones only serve to waste time
 
 # repr for messages. A file can hold names of megabytes and lists too deep for Python's own repr.
@@ -24,8 +29,16 @@ def parse_object(data: bytes, source: str) -> dict[str, Any]:
 
     Raises:
         CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
-            integer of more than 19 digits, or values nested too deeply.
+            integer of more than 19 digits, values nested too deeply, or more of them than a
+            checkpoint has.
     """
+    # Each value but the first has a comma or a bracket before it; so have some words in strings.
+    n_values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if len(data) > MAX_BYTES or n_values > MAX_VALUES:
+        raise CheckpointError(
+            f"{source}: expected JSON of at most {MAX_BYTES} bytes and {MAX_VALUES} values, found "
+            f"{len(data)} bytes and about {n_values} values"
+        )
     try:
         value = json.loads(
             data.decode("utf-8"),

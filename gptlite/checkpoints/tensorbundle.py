@@ -23,7 +23,7 @@ import numpy as np
 
 from gptlite.checkpoints.crc32c import crc32c, masked, unmasked
 from gptlite.checkpoints.sstable import MOST_BYTES, read_table, write_table
-from gptlite.checkpoints.stored import Shape, Stored
+from gptlite.checkpoints.stored import Checksum, Shape, Stored
 from gptlite.checkpoints.strict_json import shown
 from gptlite.checkpoints.varint import decode_varint, encode_varint
 from gptlite.errors import CheckpointError
@@ -95,13 +95,7 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
                 f"{prefix}: V1 checkpoints are not supported, and {index.name} of a V2 is missing"
             )
         raise CheckpointError(f"{prefix.parent}: missing {index.name}")
-    size = os.path.getsize(index)
-    if size > MOST_BYTES:
-        raise CheckpointError(f"{index}: expected at most {MOST_BYTES} bytes, found {size}")
-    try:
-        n_shards, records = parse_index(index.read_bytes())
-    except ValueError as error:
-        raise CheckpointError(f"{index}: {error}") from None
+    n_shards, records = read_index(index)
     files: dict[int, tuple[Path, int]] = {}  # shard -> its file, and where its last tensor ends
     contents: dict[str, Stored] = {}
     by_place = sorted(records, key=lambda name: records[name][2:5])  # shard, offset, size
@@ -119,13 +113,30 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
                 f"or later, found {offset}"
             )
         files[shard] = (path, offset + size)
-        contents[name] = Stored(path, offset, _kind(dtype), shape, crc32c=crc)
+        checksum = Checksum("crc32c", crc, size)
+        contents[name] = Stored(path, offset, _kind(dtype), shape, checksum=checksum)
     for path, end in files.values():
         if (found := os.path.getsize(path)) < end:
             raise CheckpointError(
                 f"{path}: expected at least {end} bytes ({index.name} says so), found {found}"
             )
     return {name: contents[name] for name in records}
+
+
+def read_index(path: Path) -> tuple[int, dict[str, Record]]:
+    """The number of shards, and the tensors by name, that an ``.index`` file tells of.
+
+    Raises:
+        CheckpointError: it is damaged, or one of the things that are not supported.
+        OSError: it cannot be read.
+    """
+    size = os.path.getsize(path)
+    if size > MOST_BYTES:
+        raise CheckpointError(f"{path}: expected at most {MOST_BYTES} bytes, found {size}")
+    try:
+        return parse_index(path.read_bytes())
+    except ValueError as error:
+        raise CheckpointError(f"{path}: {error}") from None
 
 
 def parse_index(data: bytes) -> tuple[int, dict[str, Record]]:

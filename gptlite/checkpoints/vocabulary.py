@@ -5,9 +5,10 @@ they hold the same. The first is a JSON object {symbols: id}, the second has one
 """
 
 from itertools import islice
+from os.path import isfile  # unlike pathlib's, False where one may not look
 from pathlib import Path
 
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
 from gptlite.errors import CheckpointError
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT, FILES
 
@@ -18,7 +19,7 @@ Merges = list[tuple[str, str]]
 def has_vocabulary(path: Path) -> bool:
     """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
     directory = path if path.is_dir() else path.parent
-    return any((directory / name).is_file() for pair in FILES.values() for name in pair)
+    return any(isfile(directory / name) for pair in FILES.values() for name in pair)
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
@@ -32,10 +33,10 @@ def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
     """
     directory = path if path.is_dir() else path.parent
     pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
-    whole = [pair for pair in pairs if all(file.is_file() for file in pair)]
+    whole = [pair for pair in pairs if all(map(isfile, pair))]
     if not whole:
         expected = " or ".join(" and ".join(pair) for pair in FILES.values())
-        found = [file.name for pair in pairs for file in pair if file.is_file()]
+        found = [file.name for pair in pairs for file in pair if isfile(file)]
         raise CheckpointError(
             f"{directory}: expected {expected}, found {' and '.join(found) or 'neither'}"
         )
@@ -79,10 +80,18 @@ def parse_merges(data: bytes, source: str) -> Merges:
     Raises:
         CheckpointError: not UTF-8; a line that is not two symbols with a space between.
     """
+    n_lines = data.count(b"\n")
+    if len(data) > MAX_BYTES or n_lines > MAX_VALUES:
+        raise CheckpointError(
+            f"{source}: expected at most {MAX_BYTES} bytes and {MAX_VALUES} lines, found "
+            f"{len(data)} bytes and {n_lines} lines"
+        )
     try:
-        lines = data.decode("utf-8").splitlines()
+        lines = [line.removesuffix("\r") for line in data.decode("utf-8").split("\n")]
     except UnicodeDecodeError as error:
         raise CheckpointError(f"{source}: expected UTF-8, found {error}") from None
+    if not lines[-1]:
+        lines.pop()
     merges: Merges = []
     skipped = 1 if lines and lines[0].startswith("#version") else 0
     for number, line in enumerate(islice(lines, skipped, None), skipped + 1):

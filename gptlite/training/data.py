@@ -103,6 +103,8 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
 def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple[Ids, Ids]:
     """The batch of a step, a function of the step alone: nothing to save, nothing to lose.
 
+    Article: "The Illustrated Masked Self-Attention", whose features are inputs, its labels targets.
+
     Each pass over the corpus (epoch) cuts it into windows from a start of its own and takes each
     window once, in an order of its own.
 

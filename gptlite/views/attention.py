@@ -138,7 +138,8 @@ def value_table(
 def qkv_split(trace: Trace, tokens: Sequence[str], layer: int, position: int = -1) -> Panels:
     """Query, key and value of one position, as the heads share them out: a row for each head.
 
-    Article: "1- Creating queries, keys, and values" and "1.5- Splitting into attention heads".
+    Article: "GPT-2 Self-attention: 1- Creating queries, keys, and values" and "GPT-2
+    Self-attention: 1.5- Splitting into attention heads".
 
     Args:
         position: of the call; -1 for the last.

@@ -32,8 +32,7 @@ def without_heads(layer: int, heads: Collection[int]) -> Edits:
 def without_mask(layers: Iterable[int]) -> Edits:
     """Blocks whose every position looks at every other, those to its right included.
 
-    Article: "The Illustrated Self-Attention", which is the one without a mask. Padding is looked at
-    too.
+    Article: "The Encoder Block" and "Self-Attention (without masking)". Padding is looked at too.
     """
 
     def edit(layer: int) -> Edit:

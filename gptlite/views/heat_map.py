@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array
-from gptlite.views.view import View, escape, grid_text, new_axes, number, plain, ramp, shade
+from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, ramp, shade
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
@@ -24,6 +24,12 @@ class HeatMap(View):
         texts: what the cells say in place of their numbers; None for the numbers.
         low, high: the numbers at the two ends of the ramp.
         small: no more than the shade fits into a cell.
+
+    >>> HeatMap("Who may look", np.tri(2, dtype=int), ["a", "fox"], ["a", "fox"], digits=0)
+    Who may look
+         a  fox
+    a    1    0
+    fox  1    1
     """
 
     def __init__(
@@ -47,8 +53,8 @@ class HeatMap(View):
         self.rows, self.columns = list(rows), list(columns)
         self.texts = texts
         seen = self.values[self.values > -1e9]  # [not masked]
-        self.low = float(seen.min(initial=np.inf if seen.size else 0)) if low is None else low
-        self.high = float(seen.max(initial=-np.inf if seen.size else 0)) if high is None else high
+        self.low = (float(seen.min()) if seen.size else 0.0) if low is None else low
+        self.high = (float(seen.max()) if seen.size else 0.0) if high is None else high
         self.digits = digits
         self.small = small or (len(columns) > MANY and texts is None)
 
@@ -109,16 +115,16 @@ class HeatMap(View):
         shades = self.shades()  # [rows, columns]
         ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
         ax.set_title(plain(self.title), loc="left", fontsize=10)
-        ax.set_yticks(range(n_rows), [plain(label) for label in self.rows])
+        ax.set_yticks(range(n_rows), [plain(label, LABEL) for label in self.rows])
         if self.small:
             ax.set_xticks([])
             return ax
         turned = max(map(len, self.columns), default=0) > 4
-        labels = [plain(label) for label in self.columns]
+        labels = [plain(label, LABEL) for label in self.columns]
         ax.set_xticks(range(n_columns), labels, rotation=45 if turned else 0)
         for i in range(n_rows):
             for j in range(n_columns):
                 colour = "white" if shades[i, j] > 0.55 else "#1a1a1a"
-                text = plain(self.cell(i, j))
+                text = plain(self.cell(i, j), LABEL)
                 ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
         return ax

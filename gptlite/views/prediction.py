@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gptlite.layers import Array, softmax
 from gptlite.sampling import Sampler, log_softmax
 from gptlite.tokenizer import Tokenizer
-from gptlite.views.table import Table
+from gptlite.views.table import Cell, Table
 from gptlite.views.text import token_labels
 from gptlite.views.token_row import TokenRow
 
@@ -34,7 +34,7 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
     probabilities = softmax(scores)  # [n_vocab]
     likeliest = most_likely(scores, top)  # [top]
     labels = token_labels(tokenizer, likeliest.tolist())
-    rows = [
+    rows: list[list[Cell]] = [
         [label, str(i), float(scores[i]), float(probabilities[i])]
         for label, i in zip(labels, likeliest.tolist(), strict=True)
     ]
@@ -76,7 +76,7 @@ def sampling_steps(
     # One row of probabilities for each setting: [n_vocab].
     stages = [softmax(sampler.filter(scores, [[]]))[0] for sampler in settings.values()]
     likeliest = most_likely(scores[0], top).tolist()
-    rows = [
+    rows: list[list[Cell]] = [
         [label, str(i), *(float(stage[i]) if stage[i] > 0 else None for stage in stages)]
         for label, i in zip(token_labels(tokenizer, likeliest), likeliest, strict=True)
     ]

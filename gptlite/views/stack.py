@@ -10,7 +10,7 @@ from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
 from gptlite.views.heat_map import HeatMap
 from gptlite.views.panels import Panels
-from gptlite.views.table import Table
+from gptlite.views.table import Cell, Table
 from gptlite.views.text import token_labels
 
 
@@ -82,7 +82,7 @@ def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10
     cosines = wte @ wte[ids[0]] / (lengths * lengths[ids[0]])  # [n_vocab]
     near = np.argsort(-cosines, kind="stable")
     near = near[near != ids[0]][:top]  # [top]
-    rows = [
+    rows: list[list[Cell]] = [
         [label, str(i), float(cosines[i])]
         for label, i in zip(token_labels(tokenizer, near.tolist()), near.tolist(), strict=True)
     ]

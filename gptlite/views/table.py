@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import View, escape, grid_text, new_axes, number, plain, shade
+from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, shade
 
 Cell = str | int | float | None
 
@@ -112,18 +112,18 @@ class Table(View):
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         if self.bar:
             places = np.arange(len(self.rows))
-            lengths = [float(cell or 0) for cell in self.column(self.bar)]
-            bars = ax.barh(places, lengths, color="#084594")
-            ax.bar_label(bars, [number(length, self.digits) for length in lengths], padding=3)
-            ax.set_yticks(places, [plain(self._shown(row[0])) for row in self.rows])
+            cells = self.column(self.bar)
+            bars = ax.barh(places, [float(cell or 0) for cell in cells], color="#084594")
+            ax.bar_label(bars, [self._shown(cell) for cell in cells], padding=3)
+            ax.set_yticks(places, [plain(self._shown(row[0]), LABEL) for row in self.rows])
             ax.invert_yaxis()
             ax.set_xlabel(self.bar)
             ax.spines[["top", "right"]].set_visible(False)
             return ax
         ax.axis("off")
-        cells = [[plain(self._shown(cell)) for cell in row] for row in self.rows]
+        texts = [[plain(self._shown(cell)) for cell in row] for row in self.rows]
         columns = [plain(name) for name in self.columns]
-        drawn = ax.table(cells or [[""] * len(columns)], colLabels=columns, loc="upper left")
+        drawn = ax.table(texts or [[""] * len(columns)], colLabels=columns, loc="upper left")
         drawn.auto_set_font_size(False)
         drawn.set_fontsize(9)
         return ax

@@ -15,9 +15,19 @@ def token_label(token: bytes) -> str:
     >>> token_label(b" the"), token_label(b"\n"), token_label("€".encode()[:2])
     ('·the', '↵', '\\xe2\\x82')
     """
-    text = token.decode(errors="backslashreplace").translate(VISIBLE)
-    # What a terminal or a browser would act on instead of showing (controls, marks of direction).
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return printable(token.decode(errors="backslashreplace").translate(VISIBLE))
+
+
+def printable(text: str, kept: str = "") -> str:
+    r"""What a terminal or a browser would act on instead of showing (controls, marks of direction)
+    as its number.
+
+    >>> printable("a\u2028b\n", kept="\n")
+    'a\\u2028b\n'
+    """
+    return "".join(
+        c if c.isprintable() or c in kept else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:

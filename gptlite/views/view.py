@@ -13,6 +13,7 @@ from unicodedata import combining, east_asian_width
 # The two ends of the one ramp all views share: white, and a blue on which white can be read.
 PALE, DEEP = (255, 255, 255), (8, 69, 148)
 FONT = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.5"
+LABEL = 20  # characters of the longest label in a drawing
 FRAME = f"{FONT};color:#1a1a1a;background:#ffffff;padding:8px;overflow-x:auto"
 HEADING = "font-weight:600;margin-bottom:6px"
 NOTE = "color:#595959;margin-top:6px"
@@ -153,6 +154,11 @@ def ramp() -> Any:
     return LinearSegmentedColormap.from_list("gptlite", ends)
 
 
-def plain(text: str) -> str:
-    """A text for matplotlib, which reads what is between dollar signs as mathematics."""
+def plain(text: str, longest: int = 100) -> str:
+    r"""A text for matplotlib, which reads what is between dollar signs as mathematics.
+
+    >>> plain("$x$"), plain("-" * 64, longest=4)
+    ('\\$x\\$', '---…')
+    """
+    text = text if len(text) <= longest else text[: longest - 1] + "…"
     return text.replace("$", r"\$")

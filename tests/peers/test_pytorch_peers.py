@@ -207,3 +207,15 @@ def test_another_protocol_is_refused(path: Path) -> None:
 def test_the_fixtures_are_as_torch_reads_them(name: str) -> None:
     expected = torch.load(FIXTURES / name, weights_only=True)
     check(FIXTURES / name, expected.get("model", expected))
+
+
+@pytest.mark.parametrize("with_checksums", [True, False])
+def test_the_checksums_of_an_archive(path: Path, with_checksums: bool) -> None:
+    before = torch.serialization.get_crc32_options()
+    torch.serialization.set_crc32_options(with_checksums)
+    try:
+        save({"a": numbers(5, 7)}, path, True)
+    finally:
+        torch.serialization.set_crc32_options(before)
+    check(path, {"a": numbers(5, 7)})
+    assert (read_contents(path)[0]["a"].checksum is not None) == with_checksums

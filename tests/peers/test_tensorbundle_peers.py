@@ -17,6 +17,7 @@ from gptlite import GPT, GPTConfig
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.crc32c import crc32c
 from gptlite.checkpoints.sstable import encode_block, read_table
+from gptlite.checkpoints.stored import Checksum
 from gptlite.checkpoints.tensorbundle import read_contents, write_bundle
 from gptlite.errors import CheckpointError
 
@@ -156,7 +157,7 @@ def test_other_kinds_of_numbers(tmp_path: Path) -> None:
         if name != "STRING":
             stored, raw = contents[name], array.tobytes()
             assert data[stored.begin : stored.begin + len(raw)] == raw
-            assert stored.crc32c == crc32c(raw)
+            assert stored.checksum == Checksum("crc32c", crc32c(raw), len(raw))
     found = read(tmp_path / "x")
     assert set(found) == {"F32", "F16", "BF16"}
     assert found["F16"].tobytes() == halves.astype(np.float32).tobytes()

@@ -1,0 +1,77 @@
+"""What ``python -m gptlite.generate --show`` prints: each token as it is chosen, and what else it
+could have been.
+"""
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from gptlite.layers import softmax
+from gptlite.tokenizer import Tokenizer
+from gptlite.views.prediction import most_likely
+from gptlite.views.text import token_labels
+from gptlite.views.view import padded
+
+if TYPE_CHECKING:  # run as a command, that module has another name
+    from gptlite.generate import Step, Text
+
+RUNNERS_UP = 4
+TOKEN_COLUMNS = 16
+# Of the 256 colours that terminals have, a blue from pale to deep: one for each eighth.
+BLUES = (231, 195, 153, 117, 75, 33, 26, 18)
+BLACK, WHITE = 16, 231
+
+
+def has_colour(file: TextIO) -> bool:
+    """Whether what is printed there may be coloured (https://no-color.org)."""
+    return (
+        file.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "dumb") != "dumb"
+    )
+
+
+def coloured(text: str, probability: float) -> str:
+    """Text on a background as deep as the probability is high."""
+    eighth = min(int(8 * probability), 7)
+    front = WHITE if eighth >= 5 else BLACK
+    # Line by line: a background that goes over a line's end colours the rest of the screen.
+    lines = text.split("\n")
+    return "\n".join(
+        f"\x1b[38;5;{front};48;5;{BLUES[eighth]}m{t}\x1b[0m" if t else t for t in lines
+    )
+
+
+def lines_of_steps(
+    tokenizer: Tokenizer, prompt: str, steps: "Iterator[Step]", text: "Text", colour: bool
+) -> Iterator[str]:
+    """A line for each token chosen, then the text.
+
+    The probabilities are the model's own, before the sampler's settings. Without colour they are
+    numbers alone.
+
+    Args:
+        prompt: what the text begins with.
+        steps, text: from ``generate.begin``, of one sample.
+    """
+    written: list[tuple[str, float | None]] = [(prompt, None)]
+    for step in steps:
+        [chosen], probabilities = step.ids.tolist(), softmax(step.logits[0])  # [n_vocab]
+        own = float(probabilities[chosen])
+        others = [i for i in most_likely(probabilities, RUNNERS_UP + 1).tolist() if i != chosen]
+        labels = token_labels(tokenizer, others[:RUNNERS_UP])
+        shown = [
+            f"{label} {probabilities[i]:.2f}" for label, i in zip(labels, others, strict=False)
+        ]
+        rank = 1 + int((probabilities > own).sum())
+        name = padded(token_labels(tokenizer, [chosen])[0], TOKEN_COLUMNS)
+        name = coloured(name, own) if colour else name
+        yield f"{name} {own:.2f}  #{rank:<4} {'  '.join(shown)}"
+        written.append((text.add(chosen), own))
+        if text.ended:
+            break
+    written.append((text.end(), None))
+    parts = (
+        coloured(piece, own) if colour and own is not None else piece for piece, own in written
+    )
+    yield "\n" + "".join(parts)

@@ -1,0 +1,521 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 2. Tokens, and how byte-pair encoding finds them
+#
+# You will see
+#
+# - that a model reads neither words nor letters, but *tokens*;
+# - how byte-pair encoding (BPE) learns its tokens: by hand on one line of text, then with
+#   `Tokenizer.train`;
+# - how a text is encoded step by step, and why " robot" and "robot" are different;
+# - what happens to other scripts, to emoji, and to half a character;
+# - the vocabulary of the storyteller, and GPT-2's own where its two files are on your machine.
+#
+# It goes with "End of part #1: The GPT-2, Ladies and Gentlemen" of Jay Alammar's
+# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), where he owns up to having
+# said "word" for "token", and with section 2.2 of the GPT-2 paper.
+#
+# Everything runs offline. Install gptlite from its checkout, with what notebooks need:
+# `pip install -e '.[notebooks]'`
+
+# %%
+# Once, in a shell, from the folder of the checkout: pip install -e '.[notebooks]'
+from collections import Counter
+from itertools import pairwise
+
+import gptlite
+from gptlite import Tokenizer, views
+from gptlite.checkpoints.cache import find_tokenizer
+from gptlite.generate import Text
+from gptlite.tokenizer import BYTE_SYMBOLS, PATTERN
+from gptlite.views.curve import Curve
+from gptlite.views.table import Table
+
+model, tokenizer = gptlite.load()
+
+# %% [markdown]
+# ## Tokens are not words
+#
+# Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
+#
+# A model computes with numbers, so a text must become numbers out of a fixed list, the
+# **vocabulary**. Here is a sentence as the storyteller reads it. A dot is a space; hover for ids.
+# **Guess first:** which of these words are one token, and which fall apart?
+
+# %%
+sentence = "A robot must obey the orders given it"
+cut = views.tokens(tokenizer, sentence)
+cut
+
+# %%
+_ = cut.plot()
+
+# %% [markdown]
+# There are no robots in old children's books, so `·robot` was not worth a token. It is written with
+# two. Nothing is ever unknown: what is rare takes more tokens.
+#
+# Why not simply words, or simply letters?
+
+# %%
+rows = [
+    ["letters", len(sentence), "very few", "texts become long"],
+    ["words", len(sentence.split()), "no end of them", "new words are unknown"],
+    ["tokens", len(tokenizer.encode(sentence)), f"{tokenizer.n_vocab:,}, chosen", ""],
+]
+Table("Three ways to cut", ["cut into", "pieces", "different ones", "drawback"], rows)
+
+# %% [markdown]
+# The work of a model grows with the number of pieces, and its context holds only so many of them
+# (GPT-2: 1,024). But each different piece needs a row of its own in a table of embeddings (notebook
+# 3). Tokens are the middle way: frequent strings whole, rare ones in parts.
+
+# %% [markdown]
+# ## The bottom: bytes
+#
+# The parts of the parts are not letters but **bytes**. Every text in every script is a row of bytes
+# (in UTF-8, as files and web pages have it), and a byte is one of only 256. So 256 tokens are
+# enough to write anything, and no text can be unreadable. **Guess:** how many bytes has each?
+
+# %%
+rows = [
+    [text, len(text), len(text.encode()), text.encode().hex(" ")]
+    for text in ("fox", "é", "狐", "🦊")
+]
+Table("Characters and bytes", ["text", "characters", "bytes", "in hexadecimal"], rows)
+
+# %% [markdown]
+# ## Byte-pair encoding by hand
+#
+# The other tokens are *learned* from a text, by one rule, applied again and again:
+#
+# > Find the pair of neighbours that occurs most often. Make it a token.
+#
+# Take a line with a pattern in it. First it is cut into **pieces** (words with the space before
+# them, punctuation), and no pair may reach over a cut. Then each piece is a row of bytes.
+
+# %%
+line = "old gold, cold gold, told of old gold"
+pieces = PATTERN.findall(line)
+print(pieces)
+
+words = [[bytes([byte]) for byte in piece.encode()] for piece in pieces]  # tokens, piece by piece
+print(words[1])
+
+# %% [markdown]
+# Step 1: count the pairs. **Guess** the winner before you look.
+
+
+# %%
+def count_pairs(words: list[list[bytes]]) -> Counter[tuple[bytes, bytes]]:
+    """How often each pair of neighbours occurs, never over the end of a piece."""
+    return Counter(pair for word in words for pair in pairwise(word))
+
+
+pairs = count_pairs(words)
+rows = [[*map(views.token_label, pair), count] for pair, count in pairs.most_common(6)]
+Table("The most frequent pairs", ["first", "second", "times"], rows)
+
+# %% [markdown]
+# `o l` and `l d` occur equally often: each is in every "old". Some rule must break the tie. gptlite
+# (like Hugging Face's trainer) takes the pair whose first token has the smaller id, and ids begin
+# with the bytes in the order of the alphabet: `l` comes before `o`.
+#
+# Step 2: join the winner wherever it stands.
+
+
+# %%
+def join(word: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
+    """The tokens of a piece after one merge."""
+    joined: list[bytes] = []
+    for token in word:
+        if joined and (joined[-1], token) == pair:
+            joined[-1] += token
+        else:
+            joined.append(token)
+    return joined
+
+
+print(words[1], "->", join(words[1], (b"l", b"d")))
+
+# %% [markdown]
+# Step 3: again, until you have enough. The row at each step is the whole line; a bar stands where
+# one piece ends.
+
+# %%
+ids = {bytes([byte]): i for i, byte in enumerate(BYTE_SYMBOLS)}  # 256 tokens to begin with
+learned, rows = [], []
+for number in range(1, 6):
+    pairs = count_pairs(words)
+    best = min(pairs, key=lambda pair: (-pairs[pair], ids[pair[0]], ids[pair[1]]))
+    words = [join(word, best) for word in words]
+    new = best[0] + best[1]
+    ids[new] = len(ids)
+    learned.append(new)
+    shown = "|".join(" ".join(map(views.token_label, word)) for word in words)
+    rows.append([number, " + ".join(map(views.token_label, best)), pairs[best], ids[new], shown])
+Table("Five merges", ["merge", "joins", "times", "new id", "the line"], rows)
+
+# %% [markdown]
+# Four merges were enough to find what the line is made of: `ld`, `old`, `gold`, and `·gold` with
+# its space. The fifth joins a pair that occurs once: from there on it learns the line by heart.
+#
+# The five merges, *in this order*, are all that BPE keeps. `Tokenizer.train` does the same on as
+# much text as you like, and keeps its counts up to date instead of counting anew. Is it the same?
+
+# %%
+trained = Tokenizer.train([line], n_vocab=256 + 5 + 1)  # bytes, merges, <|endoftext|>
+print([trained.decode_bytes([i]) for i in range(256, 261)])
+print("same as by hand:", [trained.decode_bytes([i]) for i in range(256, 261)] == learned)
+
+# %% [markdown]
+# ## Reading a new text: merges are replayed
+#
+# To encode a text, start from its bytes and apply the merges, the one learned first first. Words it
+# has never seen get what fits:
+
+# %%
+views.bpe_steps(trained, "golden cold")
+
+# %% [markdown]
+# The space before `cold` waits in vain: we stopped before any merge joined the two. So `·cold` is
+# written with two tokens. Nothing is wrong with that, it is only longer.
+#
+# Now the storyteller's tokenizer, which learned 3,839 merges from 18.5 MB of tales. **Guess:** in
+# which order does `·wolves` come together?
+
+# %%
+views.bpe_steps(tokenizer, " wolves robot")
+
+# %% [markdown]
+# Not from left to right, and not by meaning: by rank, the most frequent pairs of the whole corpus
+# first. `·w` and `es` are everywhere in English, so they join early. `·robot` stays in two parts,
+# since the books gave no reason to join them.
+
+# %% [markdown]
+# ## Why cut into pieces first
+#
+# If merges could reach over spaces and punctuation, "dog.", "dog!" and "dog?" would each win a
+# token. The GPT-2 paper found that a waste, so GPT-2 cuts first, with this pattern (a regular
+# expression; notice how `'s` and a leading space are dealt with):
+
+# %%
+print(PATTERN.pattern)
+print(PATTERN.findall("It's the dog's 2nd bone, isn't it?   Yes!"))
+
+# %% [markdown]
+# ## How many merges?
+#
+# Each merge makes texts shorter and the table of tokens longer. On a short tale, measured on the
+# tale itself and on a sentence it did not learn from:
+
+# %%
+tale = (
+    "Once upon a time there was an old miller who had three sons and one cat. When the old miller "
+    "died, the eldest son took the mill, the second son took the donkey, and the youngest son got "
+    "the cat. The youngest son sat down by the mill and was sad. But the cat said to him, Give me "
+    "a bag and a pair of boots, and you shall see that a cat is worth more than a mill. The "
+    "youngest son had little hope, but he gave the cat a bag and a pair of boots. The cat put on "
+    "the boots, put the bag on its back, and went into the wood to catch a rabbit for the king."
+)
+unseen = "A wolf crept behind the garden wall and listened while two sisters picked sour apples."
+sizes = [257, 270, 285, 300, 320, 340, 360, 400, 440]
+tokenizers = [Tokenizer.train([tale], n_vocab=size) for size in sizes]
+lines = {
+    name: (sizes, [len(t.encode(text)) / len(text.encode()) for t in tokenizers])
+    for name, text in {"the tale": tale, "unseen": unseen}.items()
+}
+lengths = Curve("Longer tables, shorter texts", lines, "vocabulary", "tokens a byte")
+lengths
+
+# %%
+_ = lengths.plot()
+
+# %% [markdown]
+# The first merges help everywhere. Later ones join what only this tale has, and the unseen sentence
+# gains nothing from them. So merges are learned from much text: in the storyteller's 18.5 MB even
+# the last merge joins a pair that occurs about two hundred times.
+
+# %% [markdown]
+# ## The vocabulary of the storyteller
+#
+# Ids tell when a token was learned: 0 to 255 are the bytes, 256 is the first merge. **Guess** the
+# first merges in English tales.
+
+# %%
+first = [views.token_label(tokenizer.decode_bytes([i])) for i in range(256, 286)]
+print("first:", " ".join(first))
+last = [views.token_label(tokenizer.decode_bytes([i])) for i in range(4075, 4095)]
+print("last: ", " ".join(last))
+long = sorted(range(256, 4095), key=lambda i: (-len(tokenizer.decode_bytes([i])), i))[:8]
+print("long: ", " ".join(views.token_labels(tokenizer, long)))
+
+# %% [markdown]
+# First come pairs of letters and the smallest words, at the end whole words that are not so common.
+# You can read from them what the books were about.
+
+# %%
+groups = Counter(len(tokenizer.decode_bytes([i])) for i in range(4095))
+rows = [[f"{n}", groups[n]] for n in sorted(groups)]
+histogram = Table("How many tokens are so long", ["bytes", "tokens"], rows, bar="tokens")
+_ = histogram.plot()
+
+# %% [markdown]
+# ## " robot" is not "robot"
+#
+# A space belongs to the word after it. So a word at the beginning of a line, the same word in the
+# middle, and the same word in capitals are different tokens, with different ids. The model is not
+# told that they have anything in common; it has to learn that.
+
+# %%
+variants = [" dog", "dog", " Dog", "Dog", " DOG", " robot", "robot", "Robot"]
+rows = [
+    [
+        repr(text),
+        " ".join(views.token_labels(tokenizer, tokenizer.encode(text))),
+        len(tokenizer.encode(text)),
+    ]
+    for text in variants
+]
+Table("The same word, differently", ["text", "tokens", "how many"], rows)
+
+# %% [markdown]
+# This has a practical side. A prompt that *ends in a space* has used up the space that the next
+# word would bring along. Compare what the model expects:
+
+# %%
+views.next_token(model(tokenizer.encode("Once upon a")), tokenizer, top=4)
+
+# %%
+views.next_token(model(tokenizer.encode("Once upon a ")), tokenizer, top=4)
+
+# %% [markdown]
+# With the space, `·time` cannot come any more, only `time` without a space, which in the training
+# texts hardly ever follows a lone space. The model is lost. **Leave no space at the end of a
+# prompt.**
+
+# %% [markdown]
+# ## Half a character
+#
+# The storyteller learned no merges for emoji, so a fox is four tokens, and none of them is a
+# character. What is half a fox?
+
+# %%
+fox = tokenizer.encode("🦊")
+print("ids            ", fox)
+print("all four       ", tokenizer.decode(fox))
+print("the first two  ", repr(tokenizer.decode(fox[:2])))
+print("as bytes       ", tokenizer.decode_bytes(fox[:2]))
+print(
+    "nothing is lost",
+    tokenizer.decode_bytes(fox[:2]) + tokenizer.decode_bytes(fox[2:]) == "🦊".encode(),
+)
+
+# %% [markdown]
+# `decode` must give text, so it shows the replacement character where bytes are no text;
+# `decode_bytes` gives what is there. A program that prints tokens as they come has to wait until a
+# character is complete. `gptlite.generate.stream` does, with this small object, which is given one
+# token after the other and returns the text that is certain by then:
+
+# %%
+text = Text(tokenizer, stop=())
+print([text.add(token) for token in tokenizer.encode("a 🦊!")])
+
+# %% [markdown]
+# ## What the files look like
+#
+# A vocabulary is two files: the tokens with their ids, and the merges in order. To have no spaces
+# and control characters in them, OpenAI gave each byte a visible character of its own. If you ever
+# wondered about the `Ġ` in front of words: it is a space.
+
+# %%
+for byte in b" \n\tA!":
+    print(repr(chr(byte)), "is written", BYTE_SYMBOLS[byte])
+
+# %% [markdown]
+# ## One token that is no text
+#
+# `<|endoftext|>` stands between two documents. It has an id of its own, and no merge leads to it,
+# so that no text can forge it: typed by a user, it is thirteen ordinary characters. (The article
+# writes `<s>` for this token.)
+
+# %%
+print("its id       ", tokenizer.eot)
+print("typed        ", views.token_labels(tokenizer, tokenizer.encode("<|endoftext|>")))
+print("on purpose   ", tokenizer.encode("<|endoftext|>", allowed_special={"<|endoftext|>"}))
+
+# %% [markdown]
+# ## GPT-2's own vocabulary
+#
+# It works in the same way and is larger: 256 bytes, 50,000 merges and `<|endoftext|>` make 50,257
+# tokens. (The article says 50,000 words.) gptlite can fetch the two files, 1.5 MB, once:
+# `Tokenizer.from_pretrained("gpt2")`. This notebook stays offline: it takes GPT-2's if it is on
+# your machine, and otherwise goes on with the storyteller's.
+
+# %%
+folder = find_tokenizer()
+official = tokenizer if folder is None else Tokenizer.from_pretrained(folder)
+whose = "the storyteller's vocabulary" if folder is None else "GPT-2's vocabulary"
+print(f"GPT-2's vocabulary is {'not ' if folder is None else ''}on this machine")
+print(f"below: {whose}, {official.n_vocab:,} tokens")
+
+# %%
+samples = [" robot", "robot", "Robot", " strawberry", "2026", "é", "🦊", " SolidGoldMagikarp"]
+rows = []
+for text in samples:
+    found = official.encode(text)
+    rows.append(
+        [repr(text), " ".join(views.token_labels(official, found)), ", ".join(map(str, found))]
+    )
+Table(f"With {whose}", ["text", "tokens", "ids"], rows)
+
+# %% [markdown]
+# If you see the storyteller's there, these are GPT-2's:
+#
+# | text | tokens | ids |
+# |---|---|---|
+# | `' robot'` | `·robot` | 9379 |
+# | `'robot'` | `ro` `bot` | 305, 13645 |
+# | `'Robot'` | `Rob` `ot` | 14350, 313 |
+# | `' strawberry'` | `·strawberry` | 41236 |
+# | `'2026'` | `20` `26` | 1238, 2075 |
+# | `'é'` | `é` | 2634 |
+# | `'🦊'` | two bytes, one, one | 8582, 99, 232 |
+# | `' SolidGoldMagikarp'` | `·SolidGoldMagikarp` | 43453 |
+#
+# Three things to take from it. Even with 50,000 merges, "robot" without its space is in two parts.
+# A model that sees `·strawberry` as one number does not see its letters: to count the r's it must
+# have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the name
+# of a very busy Reddit user.
+
+# %%
+if folder is not None:  # the table above, held to the files
+    assert [official.encode(text) for text in samples] == [
+        *([9379], [305, 13645], [14350, 313], [41236]),
+        *([1238, 2075], [2634], [8582, 99, 232], [43453]),
+    ]
+
+# %% [markdown]
+# ## Whose texts are short?
+#
+# A vocabulary is good at what it was learned from. Tokens for one and the same sentence:
+
+# %%
+languages = {
+    "English": "The king had three sons and a daughter.",
+    "German": "Der König hatte drei Söhne und eine Tochter.",
+    "Russian": "У короля было три сына и дочь.",
+    "Japanese": "王様には三人の息子と一人の娘がいました。",
+}
+rows = [[name, len(text), len(official.encode(text))] for name, text in languages.items()]
+fairness = Table(f"With {whose}", ["language", "characters", "tokens"], rows, bar="tokens")
+fairness
+
+# %%
+_ = fairness.plot()
+
+# %% [markdown]
+# All four can be written, thanks to bytes. But who writes Russian or Japanese needs several times
+# as many tokens for the same thought: more time, and less of it in a context. With GPT-2's
+# vocabulary it is 9, 20, 32 and 24 tokens: better, and far from fair. That is one reason why later
+# models learned larger vocabularies from more languages.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** Continue by hand: after our five merges on "old gold, cold gold, told of old gold", into
+# which tokens would "told" (without a space) and " told" be cut? Check with `trained`.
+#
+# <details><summary>Answer</summary>
+#
+# `t` and `old`; and `·`, `t`, `old`: no merge that begins with a space or `t` was learned but
+# `·gold`.
+#
+# ```python
+# assert views.token_labels(trained, trained.encode("told")) == ["t", "old"]
+# assert views.token_labels(trained, trained.encode(" told")) == ["·", "t", "old"]
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** Does BPE find the encoding with the fewest tokens? The storyteller's makes three of
+# " carriages". Could it be written with two?
+#
+# <details><summary>Answer</summary>
+#
+# It could: `·carriage` and `s` are both in the vocabulary. But BPE replays merges by rank and never
+# looks back; once `ages` is joined, `·carriage` cannot come about any more.
+#
+# ```python
+# whole = b" carriages"
+# known = {tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab)}
+# in_two = [(whole[:n], whole[n:]) for n in range(1, len(whole)) if {whole[:n], whole[n:]} <= known]
+# print(views.token_labels(tokenizer, tokenizer.encode(" carriages")), in_two)
+# assert len(tokenizer.encode(" carriages")) == 3 and in_two == [(b" carriage", b"s")]
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** Why does `Tokenizer.train([line], n_vocab=1000)` give fewer than 1,000 tokens?
+#
+# <details><summary>Answer</summary>
+#
+# When every piece has become one token, no neighbours are left to join. The longest words of the
+# line are then tokens.
+#
+# ```python
+# full = Tokenizer.train([line], n_vocab=1000)
+# print(full.n_vocab)
+# assert full.n_vocab < 1000
+# assert len(full.encode(line)) == len(PATTERN.findall(line))
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **4.** Encode and decode are inverse in one direction: `decode(encode(text)) == text` for every
+# text. Find token ids for which `encode(decode(ids)) != ids`.
+#
+# <details><summary>Answer</summary>
+#
+# Any row that the merges would have joined: the ids of `d`, `o`, `g` spell "dog", which is encoded
+# in fewer tokens. Many rows of tokens spell the same text, but only one of them is what `encode`
+# gives, and that is the one the model has learned from.
+#
+# ```python
+# spelled = [tokenizer.encode(letter)[0] for letter in "dog"]
+# assert tokenizer.decode(spelled) == "dog"
+# assert tokenizer.encode("dog") != spelled
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **5.** How surprised is the storyteller by the same text spelled letter by letter? Grade "Once
+# upon a time" both ways with `views.text_probabilities`.
+#
+# <details><summary>Answer</summary>
+#
+# Very: it has seen "Once" as one token hundreds of times, and hardly ever as `O`, `n`, `c`, `e`.
+#
+# ```python
+# text = "Once upon a time"
+# ids_encoded = [tokenizer.eot, *tokenizer.encode(text)]
+# ids_spelled = [tokenizer.eot, *(tokenizer.encode(letter)[0] for letter in text)]
+# for row in (ids_encoded, ids_spelled):
+#     print(views.text_probabilities(model(row), row, tokenizer).note)
+# ```
+#
+# </details>

@@ -1,0 +1,549 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 3. Embeddings, and the journey up the stack
+#
+# You will see
+#
+# - how a token becomes a vector, and that vectors of related words point the same way;
+# - how the position is added, and what the model loses without it;
+# - how a vector travels up the stack: each block reads it and adds to it;
+# - what layer normalisation does, which the article leaves out;
+# - how the vector at the top becomes a guess, by the same table it came from, and how to ask half
+#   way up what the model would say (the *logit lens*).
+#
+# It goes with "A Deeper Look Inside" of Jay Alammar's
+# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A
+# journey up the Stack" and "Model Output".
+#
+# Everything runs offline, on the storyteller: 6 blocks, 256 wide, 4,096 tokens, 256 positions.
+# Install gptlite from its checkout, with what notebooks need: `pip install -e '.[notebooks]'`
+
+# %%
+# Once, in a shell, from the folder of the checkout: pip install -e '.[notebooks]'
+import matplotlib.pyplot as plt
+import numpy as np
+
+import gptlite
+from gptlite import Trace, views
+from gptlite.layers import layer_norm, softmax
+from gptlite.sampling import log_softmax
+from gptlite.views.curve import Curve
+from gptlite.views.table import Table
+
+model, tokenizer = gptlite.load()
+wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]: which token
+wpe = model.parameters["wpe.weight"]  # [n_ctx, n_embd]: which position
+
+# %% [markdown]
+# ## A row for each token
+#
+# Article: "A Deeper Look Inside" and "Input Encoding"
+#
+# A token id is a name, not a quantity: token 722 is not "more" than token 721. So the first thing
+# a model does is to look the id up in a table, `wte` (*weights of the token embeddings*), and go on
+# with the row it finds. **Guess the shapes** of the table and of a row.
+
+# %%
+[king] = tokenizer.encode(" king")
+print("the table  ", wte.shape)
+print("one row    ", wte[king].shape)
+print("its start  ", wte[king][:6].round(2))
+
+# %% [markdown]
+# The 256 numbers were random once. Training moved them, like all other weights, so as to guess the
+# next token better. No single number means anything that one could name; what can be read is which
+# rows are *alike*.
+#
+# ## Neighbours
+#
+# The usual measure is the **cosine** of the angle between two vectors: 1 if they point the same
+# way, 0 if they have nothing in common. Between random vectors of this length it is nearly always
+# within 0.2 of 0.
+# **Guess** who lives next to `·king`, in a model that has read fairy tales:
+
+# %%
+views.neighbours(model, tokenizer, " king", top=8)
+
+# %%
+views.neighbours(model, tokenizer, " three", top=8)
+
+# %%
+_ = views.neighbours(model, tokenizer, " said", top=8).plot()
+
+# %% [markdown]
+# Nobody told it that these words belong together. Words that can take each other's place have
+# the same words around them, so the same vector serves both. Note `·King` among the neighbours of
+# `·king`: it had to learn that too.
+#
+# It does not always look so nice. In this vocabulary `·cat` is rather lonely, and some of its
+# neighbours only sound like it:
+
+# %%
+views.neighbours(model, tokenizer, " cat", top=5)
+
+# %% [markdown]
+# ## A map of words
+#
+# We cannot draw in 256 dimensions. **Principal component analysis** (PCA) finds the two directions
+# in which some vectors differ most, and looks at them from there. It takes three lines: subtract
+# the mean, `np.linalg.svd`, project.
+
+# %%
+groups = {
+    "numbers": "two three four five six seven eight nine ten",
+    "family": "mother father sister brother son daughter wife husband",
+    "colours": "red blue white black green brown",
+    "animals": "fox wolf lion bear dog rabbit horse cow",
+    "speaking": "said cried asked replied answered whispered",
+    "places": "castle palace house cottage city tower",
+}
+
+
+def principal_components(groups: dict[str, str]) -> tuple[np.ndarray, float]:
+    """The words' embeddings in two dimensions, ``[words, 2]``, and what share of them is seen."""
+    words = [word for line in groups.values() for word in line.split()]
+    vectors = wte[[tokenizer.encode(" " + word)[0] for word in words]]  # [words, n_embd]
+    centred = vectors - vectors.mean(axis=0)  # [words, n_embd]
+    _, spread, directions = np.linalg.svd(centred, full_matrices=False)
+    share = (spread[:2] ** 2).sum() / (spread**2).sum()
+    return centred @ directions[:2].T, float(share)
+
+
+flat, share = principal_components(groups)
+print("words on the map:", flat.shape)
+print(f"share of the differences that it shows: {share:.0%}")
+
+# %%
+shades = ["#084594", "#d55e00", "#009e73", "#000000", "#a0307a", "#8a6d00"]
+colours = dict(zip(groups, shades, strict=True))
+nouns = {name: groups[name] for name in ("family", "animals", "places")}
+figure, axes = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
+for ax, drawn, title in zip(
+    axes, (groups, nouns), ("all words", "three groups alone"), strict=True
+):
+    points = iter(principal_components(drawn)[0])
+    for name, line in drawn.items():
+        for word in line.split():
+            across, up = next(points)
+            ax.plot(across, up, ".", color=colours[name], markersize=3)
+            ax.text(across, up, word, color=colours[name], fontsize=8)
+        ax.plot([], [], "s", color=colours[name], label=name)
+    ax.margins(0.15)
+    ax.set_title(f"Token embeddings: {title}", loc="left", fontsize=10)
+    ax.legend(fontsize=8)
+
+# %% [markdown]
+# Numbers, colours and words for speaking are islands. The other three look like one heap on the
+# left, but the map on the right, made for them alone, takes them apart: what touches on a map may
+# be far apart in the other 254 dimensions. The first map shows only a quarter of all differences.
+# (Left and right, up and down may be swapped on your machine: a direction and its opposite serve
+# equally well.)
+
+# %% [markdown]
+# ## A row for each position
+#
+# Attention, the part of the model that mixes positions, does not know which token came first
+# unless one says so. So there is a second table, `wpe` (*weights of the position embeddings*), with
+# a row for each position; the two rows are **added**. (The article speaks of "positional encoding";
+# in GPT-2 it is a learned table, not the sine waves of the first transformer. It also counts from
+# 1; arrays count from 0.)
+
+# %%
+ids = tokenizer.encode("the dog saw the cat")
+views.input_encoding(model, tokenizer, ids)
+
+# %% [markdown]
+# Each word has its own row of `wte` (`the` and `·the` are two tokens). The rows of `wpe` do not ask
+# what the token is, only where it stands. The sum is all that the stack gets to see:
+
+# %%
+x = wte[ids] + wpe[: len(ids)]  # [seq, n_embd]
+trace = Trace()
+model(ids, trace=trace)
+print("embed:", trace["embed"].shape)
+print("the same as by hand:", np.allclose(trace["embed"][0], x))
+
+# %% [markdown]
+# How alike are the rows of `wpe`? Every fourth position against every other:
+
+# %%
+unit = wpe / np.linalg.norm(wpe, axis=1, keepdims=True)  # [n_ctx, n_embd]
+some = unit[::4]  # [n_ctx / 4, n_embd]
+figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
+picture = ax.imshow(some @ some.T, cmap="Blues", vmin=-1, vmax=1, extent=(0, 256, 256, 0))
+figure.colorbar(picture, label="cosine")
+ax.set_title("Position embeddings, each against each", loc="left", fontsize=10)
+_ = ax.set(xlabel="position", ylabel="position")
+
+# %%
+lengths = np.linalg.norm(wpe, axis=1)  # [n_ctx]
+rows = [
+    [str(p), float(lengths[p]), float(unit[p] @ unit[10])]
+    for p in (0, 1, 2, 5, 10, 20, 50, 100, 200)
+]
+Table("Some positions", ["position", "length", "cosine with position 10"], rows, digits=2)
+
+# %% [markdown]
+# The dark band: near positions have similar rows. The pale corners: the beginning and the end of
+# the context point in opposite directions. Nobody asked for that order; the rows were random, and
+# training found it useful to know roughly where one is. Position 0 has the longest row: there is
+# exactly one place before which nothing comes.
+#
+# ## What if there were no positions?
+#
+# A trace can change arrays on their way (`edits`). Put in embeddings without `wpe`, or with the
+# rows of `wpe` in reverse order, and see how much worse the model foresees a text. **Guess** which
+# is worse, no information or wrong information.
+
+# %%
+text = (
+    "Once upon a time there was a little boy who lived with his grandmother in a cottage at the "
+    "edge of the forest. One day he went out into the forest to look for wood, and there he met an "
+    "old man with a long white beard."
+)
+ids = [tokenizer.eot, *tokenizer.encode(text)]
+
+
+def nats_a_token(embed: np.ndarray) -> float:
+    """How surprised the model is by the text, if the stack starts from other vectors."""
+    logits = model(ids, trace=Trace(edits={"embed": embed[None]}))  # [1, seq, n_vocab]
+    log_probabilities = log_softmax(logits[0, :-1])  # [seq - 1, n_vocab]
+    return float(-log_probabilities[np.arange(len(ids) - 1), ids[1:]].mean())
+
+
+rows = [
+    ["token + position", nats_a_token(wte[ids] + wpe[: len(ids)])],
+    ["no position", nats_a_token(wte[ids])],
+    ["positions reversed", nats_a_token(wte[ids] + wpe[: len(ids)][::-1])],
+]
+without = Table("Nats a token", ["the stack starts from", "nats"], rows, bar="nats", digits=2)
+without
+
+# %%
+_ = without.plot()
+
+# %% [markdown]
+# The position is in use: without it the model is far more surprised (a uniform guess would be
+# `log(4096)` = 8.32 nats), and positions that lie are worse than none.
+
+# %% [markdown]
+# ## The residual stream
+#
+# Article: "A journey up the Stack"
+#
+# Now the vectors go up through the blocks. All blocks are built alike, each has its own weights.
+# The figures of the article show a vector passing *through* a block. In the code it passes *by*: a
+# block reads a copy, computes something, and **adds** it. What runs up the side is called the
+# **residual stream**, `x`.
+#
+#     x = x + attention(ln_1(x))    # look at other positions
+#     x = x + mlp(ln_2(x))          # think about what was found
+#
+# A trace keeps every array on the way. These belong to one block:
+
+# %%
+text = "Once upon a time there was a king who had three"
+ids = tokenizer.encode(text)
+trace = Trace()
+logits = model(ids, trace=trace)
+for name, array in trace.items():
+    if name.startswith("h.0."):
+        print(f"{name:18} {array.shape}")
+
+# %% [markdown]
+# Is it true that a block only adds? Then the vector at the top is the embedding, plus everything
+# that attention and MLP said in all the blocks:
+
+# %%
+total = trace["embed"].copy()  # [batch, seq, n_embd]
+for i in range(model.config.n_layer):
+    total += trace[f"h.{i}.attn.out"]
+    total += trace[f"h.{i}.mlp.out"]
+print("13 vectors, added up, are the top:", np.allclose(total, trace["h.5.out"], atol=1e-4))
+
+# %% [markdown]
+# How much does each of them say? The length of the vectors, on average over the positions (without
+# the first, which is special in many models):
+
+
+# %%
+def length(name: str) -> float:
+    """Mean length of the vectors of an array of the trace, position 0 left out."""
+    return float(np.linalg.norm(trace[name][0, 1:], axis=1).mean())
+
+
+rows = [["embed", None, None, length("embed")]]
+for i in range(model.config.n_layer):
+    rows.append(
+        [f"block {i}", *(length(f"h.{i}.{step}") for step in ("attn.out", "mlp.out", "out"))]
+    )
+columns = ["", "attention adds", "MLP adds", "the stream after it"]
+Table("Length of the vectors", columns, rows, digits=1, shaded=columns[1:3])
+
+# %% [markdown]
+# The embedding is short, about 1; the MLP of block 0 adds 22 at once. So most of what later blocks
+# read about a token is what block 0 made of its embedding. From there on, each block adds a part,
+# and the last one, which has to decide, adds much.
+
+# %%
+heights = range(model.config.n_layer + 1)
+stops = ["embed", *(f"h.{i}.out" for i in range(model.config.n_layer))]
+start, end = trace["embed"][0, -1], trace["h.5.out"][0, -1]  # [n_embd]
+
+
+def cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """1 where two vectors point the same way."""
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+
+
+journey = Curve(
+    "Where the vector of the last position points",
+    {
+        "to where it started": (heights, [cosine(trace[name][0, -1], start) for name in stops]),
+        "to where it ends": (heights, [cosine(trace[name][0, -1], end) for name in stops]),
+    },
+    "blocks passed",
+    "cosine",
+)
+_ = journey.plot()
+
+# %% [markdown]
+# It comes in as "this is the token *three*" and goes out as "the next token is ...". Block 0 turns
+# it away from where it came from, the others bit by bit towards where it goes.
+
+# %% [markdown]
+# ## Layer normalisation
+#
+# Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
+#
+# The author says there that he left layer normalisation out. It stands before every attention,
+# before every MLP, and once more at the top (`ln_f`). The stream grew from length 1 to about 38;
+# who reads it should not have to care. So each vector is shifted to mean 0, scaled to standard
+# deviation 1, and then, number by number, multiplied by a learned gain and shifted by a learned
+# bias:
+
+# %%
+gain, bias = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]  # [n_embd] each
+top = trace["h.5.out"][0, -1]  # [n_embd]
+
+normed = (top - top.mean()) / np.sqrt(top.var() + model.config.layer_norm_epsilon)  # [n_embd]
+by_hand = normed * gain + bias  # [n_embd]
+print("the same as ln_f in the trace:", np.allclose(by_hand, trace["ln_f"][0, -1], atol=1e-4))
+
+# %%
+rows = []
+for name in stops:
+    vector = trace[name][0, -1]  # [n_embd]
+    normed = (vector - vector.mean()) / vector.std()  # [n_embd]
+    rows.append(
+        [name, *(float(v) for v in (vector.mean(), vector.std(), normed.mean(), normed.std()))]
+    )
+columns = ["", "mean", "deviation", "mean, normed", "deviation, normed"]
+Table("The last position, before and after", columns, rows, digits=2)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
+for ax, shown in zip(axes, ("as it is", "normed"), strict=True):
+    for name, style in zip(("embed", "h.0.out", "h.5.out"), ("-", "--", ":"), strict=True):
+        vector = trace[name][0, -1]  # [n_embd]
+        if shown == "normed":
+            vector = (vector - vector.mean()) / vector.std()
+        counts, edges = np.histogram(vector, bins=np.linspace(-6, 6, 41))
+        ax.plot((edges[:-1] + edges[1:]) / 2, counts, style, color="#084594", label=name)
+    ax.set_title(shown, loc="left", fontsize=10)
+    ax.set_xlabel("the 256 numbers of the last position")
+_ = axes[0].legend(fontsize=8)
+
+# %% [markdown]
+# Only the *direction* of the stream counts to those who read it. Make it ten times longer, and the
+# norm takes it back:
+
+# %%
+epsilon = model.config.layer_norm_epsilon
+same = np.allclose(
+    layer_norm(10 * top, gain, bias, epsilon), layer_norm(top, gain, bias, epsilon), atol=1e-3
+)
+print("ten times longer, same after the norm:", same)
+
+# %% [markdown]
+# ## Back to tokens: the same table
+#
+# Article: "Model Output"
+#
+# At the top we have a vector of 256 numbers and want a score for each of 4,096 tokens. GPT-2 takes
+# the scalar product with **each token's embedding**: the table of the input serves again, turned on
+# its side (*tied weights*). A token scores high if the vector points its way. **Guess the shape:**
+
+# %%
+scores = trace["ln_f"][0] @ wte.T  # [seq, n_vocab]
+print(trace["ln_f"][0].shape, "@", wte.T.shape, "->", scores.shape)
+print("these are the logits:", np.allclose(scores, logits[0], atol=1e-3))
+
+# %%
+views.next_token(scores, tokenizer, top=6)
+
+# %% [markdown]
+# The article calls these scores probabilities in one place; they are logits, and softmax comes
+# after them. And `ln_f`, which the article does not draw, stands between the top block and the
+# table.
+
+# %% [markdown]
+# ## Asking half way: the logit lens
+#
+# Since the vector has the same 256 numbers at every height, nothing keeps us from treating it as if
+# the stack ended *there*: norm it, compare it with the table, look at the winner (nostalgebraist
+# 2020). By hand, after block 2:
+
+# %%
+half_way = layer_norm(trace["h.2.out"][0], gain, bias, epsilon) @ wte.T  # [seq, n_vocab]
+guesses = half_way.argmax(axis=-1)  # [seq]
+print(views.token_labels(tokenizer, guesses.tolist()))
+
+# %% [markdown]
+# And at every height. Columns are positions, rows the heights; each cell has the token that would
+# come next. **Guess** what stands in the first row, before any block.
+
+# %%
+lens = views.logit_lens(model, tokenizer, trace, views.token_labels(tokenizer, ids))
+lens
+
+# %%
+_ = lens.plot()
+
+# %% [markdown]
+# - **Before any block** each position says *its own token*: its vector is that token's row of the
+#   table, and nothing is more like a row than itself.
+# - **After one block** the own token is gone, and there are common followers: `·upon`, `·a`;
+#   `·a`, `·little`.
+# - **Higher up** context comes in: `·time` after "Once upon a" stands early, `·sons` after "a king
+#   who had three" needs nearly all blocks.
+#
+# The first column may look foolish, but after a lone "Once" nobody could know.
+#
+# One token on its way up: where does `·sons` stand among 4,096, at the last position?
+
+# %%
+[sons] = tokenizer.encode(" sons")
+rows = []
+for name in stops:
+    at = layer_norm(trace[name][0, -1], gain, bias, epsilon) @ wte.T  # [n_vocab]
+    rank = 1 + int((at > at[sons]).sum())
+    rows.append([name, rank, float(softmax(at)[sons])])
+climb = Table("·sons, on its way up", ["", "rank", "probability"], rows, bar="probability")
+climb
+
+# %%
+_ = climb.plot()
+
+# %% [markdown]
+# The lens is a rough tool: the lower blocks were never trained to be read in this way, so a poor
+# guess half way up does not show that the model "does not know yet". What you can see is that the
+# answer is not computed in one place. It gathers in the stream, block by block. How the blocks find
+# it is the subject of the next two notebooks.
+
+# %% [markdown]
+# ## Exercises
+#
+# **1.** Looking up a row is often written as a product: a vector that is 1 at the token's id and 0
+# elsewhere (*one-hot*), times `wte`. Show that this gives the same. Why does nobody compute it so?
+#
+# <details><summary>Answer</summary>
+#
+# The zeros strike out all rows but one. The product multiplies 4,096 x 256 numbers to fetch 256.
+#
+# ```python
+# one_hot = np.zeros(len(wte), np.float32)  # [n_vocab]
+# one_hot[king] = 1
+# assert np.allclose(one_hot @ wte, wte[king])
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2.** The famous riddle: which tokens are nearest to king - man + woman? Look at the first
+# *three* before you believe what you have read about it.
+#
+# <details><summary>Answer</summary>
+#
+# `·king` and `·woman` themselves, then `·queen`. The riddle is usually told with the words of the
+# question left out, and then the answer is `·queen`; but without any arithmetic `·queen` is the
+# nearest neighbour of `·king` already.
+#
+# ```python
+# [man], [woman] = tokenizer.encode(" man"), tokenizer.encode(" woman")
+# mixed = wte[king] - wte[man] + wte[woman]  # [n_embd]
+# cosines = wte @ mixed / (np.linalg.norm(wte, axis=1) * np.linalg.norm(mixed))  # [n_vocab]
+# nearest = views.token_labels(tokenizer, np.argsort(-cosines)[:3].tolist())
+# print(nearest)
+# assert nearest == ["·king", "·woman", "·queen"]
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3.** How many numbers does it save GPT-2 (small) that the output table is the input table? And
+# what share of the whole is that?
+#
+# <details><summary>Answer</summary>
+#
+# One table of 50,257 x 768, 38,597,376 numbers: the model would have 31 % more.
+#
+# ```python
+# small = gptlite.GPTConfig.preset("gpt2")
+# table = small.n_vocab * small.n_embd
+# assert table == 38_597_376
+# print(f"{table / small.n_params:.0%}")
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **4.** Switch off the last block (with `edits`, multiply what its attention and its MLP add by 0).
+# Which row of the logit lens does the model now say?
+#
+# <details><summary>Answer</summary>
+#
+# The row of block 4: the lens *is* the model with the blocks above left out.
+#
+# ```python
+# shorter = Trace(edits={"h.5.attn.out": 0, "h.5.mlp.out": 0})
+# said = model(ids, trace=shorter)[0].argmax(axis=-1)  # [seq]
+# assert views.token_labels(tokenizer, said.tolist()) == lens.texts[5]
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **5.** Is the model blind to order without `wpe`? Give it "the dog saw the cat" and "the cat saw
+# the dog", each followed by " and", without positions, and compare the last position after block 0
+# and at the top.
+#
+# <details><summary>Answer</summary>
+#
+# After block 0 the two agree: the last position sees the same set of tokens. At the top they
+# differ: the mask lets each position see only those to its left, so the vectors in between already
+# depend on the order, and block 1 reads those. The mask alone tells something about the order.
+#
+# ```python
+# orders = []
+# for animals in ("dog saw the cat", "cat saw the dog"):
+#     unplaced = tokenizer.encode(f" the {animals} and")
+#     orders.append(Trace(edits={"embed": wte[unplaced][None]}))
+#     model(unplaced, trace=orders[-1])
+# first, second = orders
+# assert np.allclose(first["h.0.out"][0, -1], second["h.0.out"][0, -1], atol=1e-4)
+# assert not np.allclose(first["h.5.out"][0, -1], second["h.5.out"][0, -1], atol=0.1)
+# ```
+#
+# </details>

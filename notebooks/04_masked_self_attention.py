@@ -1,0 +1,592 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 4. Masked self-attention
+#
+# Self-attention is the one place in a GPT where a token learns anything about the other tokens. In
+# this notebook you will
+#
+# - compute queries, keys, values, scores, mask, softmax and the sum yourself, and meet the model's
+#   own numbers at every step;
+# - find the division by a square root that the article does not mention, in the article's own
+#   numbers;
+# - look at what the word `it` looks at, in 24 heads, and be careful with what that means;
+# - take the mask away, and see what it was good for.
+#
+# It goes with part 2 of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), up
+# to "The Illustrated Masked Self-Attention", and with the sections of part 1 on self-attention.
+# One head is enough here; notebook 5 puts the heads together.
+
+# %%
+# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+import numpy as np
+
+import gptlite
+from gptlite import GPT, GPTConfig, Trace, views
+from gptlite.layers import softmax
+from gptlite.views.curve import Curve
+from gptlite.views.heat_map import HeatMap
+
+np.set_printoptions(precision=2, suppress=True)
+model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, offline
+model.config
+
+# %% [markdown]
+# ## One sentence, four lessons
+#
+# Article: "The Illustrated Masked Self-Attention"
+#
+# The article's example is four words long: *robot must obey orders*. The storyteller has only seen
+# old children's books, in which robots are rare, so it needs two tokens for that word: it sees
+# five.
+#
+# A language model is trained to name the next token. One sentence is several exercises: each prefix
+# is a question, and the token after it the answer.
+
+# %%
+text = " robot must obey orders"
+ids = tokenizer.encode(text)
+tokens = views.token_labels(tokenizer, ids)
+views.prefixes(tokenizer, text)
+
+# %% [markdown]
+# The article draws these prefixes as a batch of four rows. No such batch is needed. **Guess:** the
+# model is called once with five tokens, and once with only the first three. Where do the two calls
+# agree?
+
+# %%
+all_five = model(ids)  # [1, 5, n_vocab]
+first_three = model(ids[:3])  # [1, 3, n_vocab]
+print("shapes:", all_five.shape, first_three.shape)
+print(
+    "the same at the first three positions:", np.allclose(all_five[:, :3], first_three, atol=1e-4)
+)
+
+# %% [markdown]
+# Everywhere the short call has an answer. What stands to the right of a position changes nothing at
+# that position, so one pass over the sentence answers all prefixes at once, each as if the rest had
+# not been written yet. How a network that is given the whole sentence can be so discreet is what
+# this notebook is about.
+#
+# ## Query, key, value
+#
+# Article: "Self-Attention Process" and "Self-Attention (without masking)"
+#
+# Think of an archive. Each token files one folder. On the folder's tab stands what kind of thing is
+# inside: the **key**. Inside lies a sheet of paper: the **value**. And each token walks in with a
+# sticky note on which it has written what it is looking for: the **query**.
+#
+# A person would pull the one folder whose tab fits best. Attention does not choose: it compares the
+# note with *every* tab, and takes from every sheet as much as its tab fits. That is a sum, so it
+# can be differentiated, and so it can be learned: what to write on notes, on tabs and on sheets.
+#
+# Article: "1- Create Query, Key, and Value Vectors"
+#
+# All three are made from the same vector, the token's place in the residual stream (normed first),
+# by three matrices. We take head 1 of block 1. A `Trace` keeps every array of a call.
+
+# %%
+trace = Trace()
+model(ids, trace=trace)
+layer, head = 1, 1
+x = trace[f"h.{layer}.ln_1"][0]  # [seq, n_embd]: what goes into the attention of this block
+d = model.config.head_dim
+print("x:", x.shape, " head_dim:", d)
+
+# %% [markdown]
+# **Guess** the shape of `q` before you run the next cell. GPT-2 keeps the three matrices of all
+# heads side by side in one, `c_attn`; we cut out the columns of our head (notebook 5 shows why they
+# lie where they lie).
+
+# %%
+weight = model.parameters[f"h.{layer}.attn.c_attn.weight"]  # [n_embd, 3 * n_embd]
+bias = model.parameters[f"h.{layer}.attn.c_attn.bias"]  # [3 * n_embd]
+n_embd = model.config.n_embd
+
+
+def columns(part):
+    """The columns of our head in c_attn: part 0 makes queries, 1 keys, 2 values."""
+    start = part * n_embd + head * d
+    return slice(start, start + d)
+
+
+q, k, v = (x @ weight[:, columns(part)] + bias[columns(part)] for part in range(3))  # [seq, d]
+print("q, k, v:", q.shape, k.shape, v.shape)
+for name, mine in {"q": q, "k": k, "v": v}.items():
+    theirs = trace[f"h.{layer}.attn.{name}"][0, head]  # [seq, head_dim]
+    print(name, "is the model's own:", np.allclose(mine, theirs, atol=1e-4))
+
+# %% [markdown]
+# ## Scores
+#
+# Article: "2- Score"
+#
+# How well a note fits a tab is their dot product: multiply number by number, and add up. One pair
+# first: the query of `·orders` (the last token) with the key of `·obey` (the one before it).
+
+# %%
+one_pair = sum(q[4, i] * k[3, i] for i in range(d))
+print("·orders looks at ·obey:", round(float(one_pair), 1))
+
+# %% [markdown]
+# All pairs are one multiplication of matrices. **Guess its shape.** In the picture each row is a
+# token that looks, each column a token that is looked at.
+
+# %%
+products = q @ k.T  # [seq, seq]
+HeatMap(f"q · k, {list(products.shape)}", products, tokens, tokens, digits=1)
+
+# %% [markdown]
+# ### The square root that the article leaves out
+#
+# A dot product of 64 numbers is a sum of 64 terms, and such a sum is larger the more terms it has.
+# With random vectors one sees it cleanly: its spread is the root of the number of terms.
+
+# %%
+rng = np.random.default_rng(0)
+for n in (4, 16, 64, 256):
+    a, b = rng.standard_normal((2, 20_000, n))  # [pairs, n]
+    spread = (a * b).sum(axis=1).std()
+    print(f"{n:>3} terms: spread of the sum {spread:4.0f}, root of {n} is {n**0.5:.0f}")
+
+# %% [markdown]
+# Large scores make a softmax that picks one token and ignores the others, and where it does that
+# there is hardly a gradient to learn from. So the scores are divided by $\sqrt{d}$ (Vaswani et al.
+# 2017, section 3.2.1), here by 8. The last row of our head, with and without:
+
+# %%
+scores = products / d**0.5  # [seq, seq]
+last_row = np.stack([softmax(products[-1]), softmax(scores[-1])])  # [2, seq]
+HeatMap("·orders looks at", last_row, ["softmax(q·k)", "softmax(q·k / 8)"], tokens)
+
+# %% [markdown]
+# The article never mentions this division, but its figures were made with it. In "The Illustrated
+# Masked Self-Attention" there is a table of masked scores and a table of what softmax makes of
+# them. Here are the numbers of both, and what softmax makes of the scores as they are printed:
+
+# %%
+figure_scores = [[0.19, 0.50], [0.53, 0.98, 0.95], [0.81, 0.86, 0.38, 0.90]]
+figure_softmax = [[0.48, 0.52], [0.31, 0.35, 0.34], [0.25, 0.26, 0.23, 0.26]]
+for printed_scores, printed_softmax in zip(figure_scores, figure_softmax, strict=True):
+    row = np.array(printed_scores)
+    plain, divided = softmax(row), softmax(row / 4)
+    print("printed", np.array(printed_softmax), " plain", plain.round(2), " / 4:", divided.round(2))
+    assert (divided.round(2) == printed_softmax).all()
+
+# %% [markdown]
+# Plain softmax misses; softmax of a quarter of the scores hits every printed number. A quarter is
+# $1/\sqrt{16}$: the figure belongs to a head of 16 numbers. How sure can we be that it is 4? Only
+# divisors in a narrow band reproduce the whole figure:
+
+# %%
+divisors = np.arange(1, 8, 0.01)
+fits = [
+    all(
+        (softmax(np.array(s) / divisor).round(2) == w).all()
+        for s, w in zip(figure_scores, figure_softmax, strict=True)
+    )
+    for divisor in divisors
+]
+print(f"divisors that fit: {divisors[fits].min():.1f} to {divisors[fits].max():.1f}")
+
+# %% [markdown]
+# ## The mask
+#
+# So far every token looks at every token, the later ones included. For a model that must guess the
+# next token that is no good: `·must` would see `·obey`, the very answer it is asked for. The mask
+# allows each position itself and what came before.
+
+# %%
+mask = gptlite.model.causal_mask(5, 5)  # [seq, seq], True where looking is allowed
+HeatMap("1 where looking is allowed", mask, tokens, tokens, digits=0)
+
+# %% [markdown]
+# *When* is a score struck out? The article says that future tokens are scored as 0. That is what
+# the softmax gives; before the softmax the score has to be minus infinity. A 0 there would be a
+# score like any other, since $e^0 = 1$:
+
+# %%
+row = scores[1]  # ot looks; it may see only the first two tokens
+print("softmax of the two alone:       ", softmax(row[:2]))
+print("others at 0 before the softmax: ", softmax(np.where(mask[1], row, 0)))
+print("others at -∞ before the softmax:", softmax(np.where(mask[1], row, -np.inf)))
+
+# %% [markdown]
+# (GPT-2's code subtracts $10^{10}$ in place of infinity, where the article says "-1 billion"; a
+# billion was GPT-1's. gptlite uses GPT-2's number and shows it as -∞. It has the advantage of being
+# finite: infinity minus infinity is not a number.)
+#
+# Scores, masked scores, weights: the article's three tables, from the model's own arrays.
+
+# %%
+views.masking(trace, tokens, layer, head)
+
+# %%
+_ = views.masking(trace, tokens, layer, head).plot()
+# %% [markdown]
+# Three things to see in the right-hand table:
+#
+# - Each row adds up to 1. What a token does not give to one, it must give to another.
+# - The first row is 1, 0, 0, 0, 0, whatever the text is: the first token has nobody but itself.
+# - All scores are negative here, and yet some tokens get good weights. Only *differences* within a
+#   row count (exercise 2).
+#
+# ## The sum
+#
+# Article: "3- Sum"
+#
+# Now the folders are opened: each value times its weight, and all added up. The last line is what
+# the head found for `·orders`.
+
+# %%
+views.value_table(trace, tokens, layer, head, query=4)
+
+# %% [markdown]
+# (In the article's table of this kind the weights add up to 1.0013, and the text has 19 % where two
+# of the figures have 18 %: they are drawings. Also mind that it counts positions from 1: its slot
+# #9 is index 8.)
+#
+# ## All of it, in one function
+#
+# Six lines, no loop over tokens. The model's own, in `gptlite/model.py`, does the same for all
+# heads of all rows of a batch.
+
+
+# %%
+def masked_self_attention(q, k, v):
+    """One head: [seq, head_dim] three times -> [seq, head_dim]."""
+    seq, d = q.shape
+    scores = q @ k.T / d**0.5  # [seq, seq]
+    scores = np.where(np.tri(seq, dtype=bool), scores, -np.inf)  # [seq, seq]
+    weights = softmax(scores)  # [seq, seq]
+    return weights @ v  # [seq, head_dim]
+
+
+z = masked_self_attention(q, k, v)  # [seq, head_dim]
+theirs = trace[f"h.{layer}.attn.z"][0, :, head * d : (head + 1) * d]  # [seq, head_dim]
+print("z:", z.shape, " the model's own:", np.allclose(z, theirs, atol=1e-4))
+
+# %% [markdown]
+# ## What does *it* look at?
+#
+# Article: "Self-Attention Recap"
+#
+# The article's example is the beginning of a law for robots: *A robot must obey the orders given
+# it*. To continue, one should know that *it* is the robot, and the article's figure shows a head
+# that has understood this: 50 % of the attention of `it` goes to `robot`, 30 % to `a`. Those
+# numbers were chosen to explain the idea. Here are real ones: the row of `it` in each of the
+# storyteller's 24 heads. (`<|endoftext|>` in front is the article's `<s>`.)
+
+# %%
+law = "A robot must obey the orders given it"
+law_ids = [tokenizer.eot, *tokenizer.encode(law)]
+law_tokens = views.token_labels(tokenizer, law_ids)
+law_trace = Trace()
+model(law_ids, trace=law_trace)
+heads = [(i, j) for i in range(model.config.n_layer) for j in range(model.config.n_head)]
+rows = np.stack([law_trace[f"h.{i}.attn.weights"][0, j, -1] for i, j in heads])  # [24, seq]
+HeatMap(
+    "The row of ·it, head by head",
+    rows,
+    [f"block {i}, head {j}" for i, j in heads],
+    law_tokens,
+    low=0.0,
+    high=1.0,
+)
+
+# %%
+on_robot = rows[:, 2] + rows[:, 3]  # ·rob and ot, [24]
+best = heads[int(on_robot.argmax())]
+favourites = [law_tokens[i] for i in rows.argmax(axis=1)]
+print(f"on the robot's two tokens, mean of the heads: {on_robot.mean():.2f}")
+print(f"the most: {on_robot.max():.2f}, in block {best[0]}, head {best[1]}")
+print("where the 24 heads look most:")
+for token in sorted(set(favourites), key=lambda token: (-favourites.count(token), token)):
+    print(f"    {token:<14}{favourites.count(token):>3}")
+
+# %% [markdown]
+# Most heads look at the very first token, or at the nearby verb. But one, head 0 of block 4, does
+# look at the robot first of all. Have we found the head of the figure? Before we say so: two
+# controls. **First**, does it look at the robot *because of* `it`? We put other words in its place.
+
+
+# %%
+def looks(sentence, layer, head):
+    """What the last token of a sentence looks at: the labels, and a weight for each."""
+    sentence_ids = [tokenizer.eot, *tokenizer.encode(sentence)]
+    trace = Trace()
+    model(sentence_ids, trace=trace)
+    weights = trace[f"h.{layer}.attn.weights"][0, head, -1]  # [seq]
+    return views.token_labels(tokenizer, sentence_ids), weights
+
+
+words = ["it", "him", "them", "to", "up", "and"]
+rows = np.stack([looks(f"A robot must obey the orders given {word}", *best)[1] for word in words])
+HeatMap(
+    f"Block {best[0]}, head {best[1]}: the last token's row",
+    rows,
+    words,
+    [*law_tokens[:-1], "itself"],
+    low=0.0,
+    high=1.0,
+)
+
+# %% [markdown]
+# `up` and `and` look at the robot more than `it` does: it is not about pronouns. **Second**, a
+# sentence in which *it* is clearly something else than the hero:
+
+# %%
+apple_tokens, apple_row = looks("The king took the apple and ate it", *best)
+HeatMap(f"Block {best[0]}, head {best[1]}", apple_row[None], ["·it"], apple_tokens, low=0, high=1)
+
+# %% [markdown]
+# The king, not the apple. This head seems to look for whoever the story is about, which is useful
+# in tales, and is not at all "finding out what *it* means". One sentence would have fooled us.
+#
+# So the storyteller has no head like the one in the figure, and it does not know what a robot is.
+# Two things in these pictures are not about its size, though:
+#
+# - **A place for "nothing found".** Each row must add up to 1, so a head that has no use for
+#   anything here must still put its weight somewhere. Many put it on the first token, which every
+#   position can see. This is called an attention sink, and was found in much larger models too
+#   (Xiao et al. 2023).
+# - **A weight is not a reason.** It says how much of a value is taken, not what the value holds nor
+#   what later blocks make of it. From block 1 on, a "value of `·orders`" already contains things
+#   gathered from other tokens. Whoever wants to know what a head is *for* has to change it and see
+#   what follows: notebook 9.
+#
+# All heads with their full triangles. The dark first column is the sink; dark cells on the diagonal
+# look at themselves, those just below it at the token before; other dark columns are words that
+# everyone after them looks at.
+
+# %%
+_ = views.attention_grid(law_trace, law_tokens).plot()
+# %% [markdown]
+# ## Taking the mask away
+#
+# Article: "The Decoder Block"
+#
+# `views.without_mask` is an edit: a trace that is given it changes the scores on their way, in the
+# blocks that are named. First the discretion from the beginning: change the last token, and look at
+# the logits of the tokens before it.
+
+# %%
+everywhere = views.without_mask(range(model.config.n_layer))
+other = [*ids[:-1], tokenizer.encode(" dinner")[0]]
+for name, edits in {"with the mask": {}, "without": everywhere}.items():
+    one = model(ids, trace=Trace(edits))[0, :-1]  # [4, n_vocab]
+    two = model(other, trace=Trace(edits))[0, :-1]  # [4, n_vocab]
+    print(
+        f"{name}: earlier positions unmoved by the last token: {np.allclose(one, two, atol=1e-4)}"
+    )
+
+# %% [markdown]
+# **Guess:** without the mask, every position can see the token that it is asked for. Will the
+# storyteller now foresee a text better, or worse?
+
+# %%
+story = "Once upon a time there was a poor man who lived in a little house near the wood."
+story_ids = [tokenizer.eot, *tokenizer.encode(story)]
+views.text_probabilities(model(story_ids), story_ids, tokenizer)
+
+# %%
+unmasked_logits = model(story_ids, trace=Trace(everywhere))  # [1, seq, n_vocab]
+views.text_probabilities(unmasked_logits, story_ids, tokenizer)
+
+# %% [markdown]
+# Worse. The answer is in view, but the storyteller never learned to copy it: in training there was
+# nothing to see there. It only finds its mixtures of values spoiled by tokens it did not expect.
+#
+# So a trained model has no use for the forbidden half. What about a model that *learns* without a
+# mask? The cleanest test is a text that cannot be foreseen at all: random digits. An honest model
+# can do no better than $\ln 10 = 2.30$ nats a token. We train two very small ones (one block, two
+# heads, 32 wide) from scratch, one of them with the mask taken away while it learns.
+
+# %%
+from gptlite.training.gradients import loss_and_gradients
+from gptlite.training.optimizer import Moments, adamw_step
+from gptlite.training.threads import blas_threads
+
+tiny = GPTConfig(n_vocab=10, n_ctx=16, n_embd=32, n_head=2, n_layer=1)
+no_mask = views.without_mask([0])
+
+
+def trained(edits, n_steps=120):
+    """A model trained on random digits, and its loss at each step."""
+    model, rng, losses = GPT.init(tiny, seed=0), np.random.default_rng(1), []
+    moments = {
+        name: Moments(np.zeros_like(p), np.zeros_like(p)) for name, p in model.parameters.items()
+    }
+    for step in range(1, n_steps + 1):
+        digits = rng.integers(10, size=(32, 17))  # [batch, seq + 1]
+        trace = Trace(edits)
+        loss, gradients = loss_and_gradients(model, digits[:, :-1], digits[:, 1:], trace)
+        losses.append(loss)
+        for name, parameter in model.parameters.items():
+            adamw_step(parameter, gradients[name], moments[name], step, 0.01, weight_decay=0.0)
+    return model, losses
+
+
+with blas_threads(1):  # arrays this small are faster on one
+    honest, honest_losses = trained({})
+    cheat, cheat_losses = trained(no_mask)
+
+# %%
+steps = range(1, len(honest_losses) + 1)
+curves = {"with the mask": (steps, honest_losses), "without": (steps, cheat_losses)}
+_ = Curve("Learning random digits", curves, "step", "loss, nats a token").plot()
+# %% [markdown]
+# The loss without the mask collapses. It ends not at 0 but near $\ln 10 / 16 = 0.14$: of 16
+# positions, 15 can look up their answer, and the last one cannot, for its answer is not in the
+# input. Where does the model look? One column to the right, of course:
+
+# %%
+digits = np.random.default_rng(2).integers(10, size=17)  # [seq + 1]
+cheat_trace = Trace(no_mask)
+cheat(digits[:-1], trace=cheat_trace)
+ahead = cheat_trace["h.0.attn.weights"][0].mean(axis=0)[:8, :8]  # [8, 8], the mean of two heads
+names = [str(digit) for digit in digits[:8]]
+_ = HeatMap("The cheat's attention, first 8 positions", ahead, names, names, digits=1).plot()
+
+# %% [markdown]
+# And what is such a model worth? When it writes, there *is* no next token to look at. We ask both
+# for each next digit with nothing to the right, as in generating, on digits neither has seen.
+
+
+# %%
+def mean_loss(model, edits):
+    """Nats a digit over 100 rows of 16."""
+    rows = np.random.default_rng(3).integers(10, size=(100, 17))  # [batch, seq + 1]
+    probabilities = softmax(model(rows[:, :-1], trace=Trace(edits)))  # [batch, seq, 10]
+    right = np.take_along_axis(probabilities, rows[:, 1:, None], axis=-1)  # [batch, seq, 1]
+    return -np.log(right).mean()
+
+
+print(f"guessing blindly:                         {np.log(10):.1f}")
+print(f"trained with the mask, the future hidden: {mean_loss(honest, {}):.1f}")
+print("trained without, the future in view, below 0.3:", bool(mean_loss(cheat, no_mask) < 0.3))
+print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {}) > 4))
+
+# %% [markdown]
+# A perfect score in training, and worse than blind guessing in use: it is sure, and wrong. (BERT
+# has no mask, and does not write either; it is trained to fill gaps that are hidden from it in the
+# input, which is the other way to keep the answer out of sight.)
+#
+# ## Exercises
+#
+# **1. Shapes.** The law has 9 tokens behind its `<|endoftext|>`. Which shapes do
+# `law_trace["h.0.attn.q"]`, `["h.0.attn.scores"]` and `["h.0.attn.z"]` have?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# `[batch, head, seq, head_dim]`, `[batch, head, seq, total]` and `[batch, seq, n_embd]`, with 10
+# positions:
+#
+# ```python
+# assert law_trace["h.0.attn.q"].shape == (1, 4, 10, 64)
+# assert law_trace["h.0.attn.scores"].shape == (1, 4, 10, 10)
+# assert law_trace["h.0.attn.z"].shape == (1, 10, 256)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2. Only differences count.** Add 5 to every score of a row. What happens to its weights? And if
+# the scores are multiplied by 5?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Adding changes nothing: $e^{s+5} = e^5 e^s$, and the factor is divided out. Multiplying sharpens:
+# the greatest score takes more. The division by $\sqrt{d}$ is such a factor, and so is the
+# sampler's temperature (notebook 6).
+#
+# ```python
+# row = scores[-1]
+# assert np.allclose(softmax(row + 5), softmax(row), atol=1e-5)
+# assert softmax(row * 5).max() > softmax(row).max()
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3. Drop the square root.** Give the storyteller scores that are not divided, in all blocks, and
+# compare its mean loss on `story`. (An edit that is a number multiplies the array.)
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# The scores have to be multiplied by 8, the root of 64. The loss rises, for the model learned with
+# the division; one that had learned without it would have made its queries smaller, if it had got
+# so far.
+#
+# ```python
+# from gptlite.sampling import log_softmax
+#
+#
+# def loss_of(edits):
+#     logits = model(story_ids, trace=Trace(edits))[0, :-1]  # [seq - 1, n_vocab]
+#     return -log_softmax(logits)[np.arange(len(logits)), story_ids[1:]].mean()
+#
+#
+# sharp = {f"h.{i}.attn.scores": 8.0 for i in range(model.config.n_layer)}
+# assert loss_of(sharp) > loss_of({}) + 0.5
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **4. Without order.** Attention without a mask does not know where a token stands. Shuffle the
+# rows of `q`, `k` and `v` in the same way and compute `softmax(q @ k.T / 8) @ v`: what happens to
+# the result? Is it the same with the mask?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Without a mask the result is only shuffled in the same way: each token gathers the same. With the
+# mask it is not, since it depends on who stands to the left. Order comes in by the mask and, above
+# all, by the position embeddings.
+#
+# ```python
+# order = np.array([3, 0, 4, 1, 2])
+# unmasked = softmax(q @ k.T / 8) @ v
+# shuffled = softmax(q[order] @ k[order].T / 8) @ v[order]
+# assert np.allclose(shuffled, unmasked[order], atol=1e-4)
+# masked = masked_self_attention(q[order], k[order], v[order])
+# assert not np.allclose(masked, z[order], atol=1e-2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **5. Heads that look left.** Which head of the storyteller gives the most weight to the token just
+# before, on average over `story`?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# The weights just below the diagonal, averaged for each head:
+#
+# ```python
+# story_trace = Trace()
+# model(story_ids, trace=story_trace)
+# before = {
+#     (i, j): np.diagonal(story_trace[f"h.{i}.attn.weights"][0, j], offset=-1).mean()
+#     for i, j in heads
+# }
+# print("block and head:", max(before, key=before.get))
+# assert max(before.values()) > 2 * np.mean(list(before.values()))
+# ```
+#
+# </details>

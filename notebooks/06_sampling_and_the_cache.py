@@ -1,0 +1,565 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 6. Sampling, and the cache of keys and values
+#
+# A model gives numbers; a text is made of decisions. In this notebook you will
+#
+# - write the loop that makes a text, token by token (auto-regression);
+# - see greedy choice run in circles, and measure why;
+# - turn temperature, top-k and top-p, and watch what each does to the probabilities;
+# - keep keys and values so that nothing is computed twice, get the same logits, and count exactly
+#   how many multiplications that saves.
+#
+# It goes with "One Difference From BERT", "Looking Inside GPT-2", "Model Output" and "Evaluation
+# Time" of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+
+# %%
+# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+import gptlite
+from gptlite import GPTConfig, KVCache, Trace, views
+from gptlite.generate import generate, generate_tokens, stream
+from gptlite.layers import softmax
+from gptlite.sampling import Sampler
+from gptlite.training.threads import blas_threads
+from gptlite.views.curve import Curve
+from gptlite.views.table import Table
+
+model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, 256 wide, offline
+
+# %% [markdown]
+# ## The loop
+#
+# Article: "One Difference From BERT"
+#
+# One call of the model says something about *one* next token. To get a text, choose a token, append
+# it to the input, and call again. That is all of auto-regression. The simplest choice is the
+# likeliest token.
+
+# %%
+ids = tokenizer.encode("Once upon a time there")
+rows = []
+for step in range(5):
+    logits = model(ids)[0, -1]  # [n_vocab], those of the last position
+    chosen = int(logits.argmax())
+    rows.append([step + 1, tokenizer.decode(ids), tokenizer.decode([chosen])])
+    ids.append(chosen)
+Table("Five turns of the loop", ["step", "the model sees", "and we choose"], rows)
+
+# %% [markdown]
+# `gptlite.generate.stream` is this loop, which gives each piece of text as soon as it is certain
+# (`temperature=0` means: always the likeliest).
+
+# %%
+pieces = stream(model, tokenizer, "Once upon a time there", max_new_tokens=5, temperature=0)
+print(list(pieces))
+
+# %% [markdown]
+# Article: "Crash Course in Brain Surgery: Looking Inside GPT-2"
+#
+# Without a prompt the model still needs something to start from: the token `<|endoftext|>` (the
+# article's `<s>`). In training it stood between two texts, so what follows it is a beginning. The
+# same token ends a text: gptlite stops there. The article says so of GPT-2 too, but OpenAI's own
+# `sample.py` runs for a fixed length and goes on past it.
+
+# %%
+views.next_token(model([tokenizer.eot]), tokenizer, top=8)
+
+# %% [markdown]
+# The books it learned from begin with numbers and headings of chapters, and so would it.
+
+# %% [markdown]
+# ## Greedy runs in circles
+#
+# Always the likeliest token: that sounds like the best text. Let it run for 80 tokens.
+
+# %%
+prompt = "Once upon a time there was a"
+greedy = Sampler(temperature=0, top_k=0)
+steps = list(generate_tokens(model, [tokenizer.encode(prompt)], greedy, 80))
+loop_ids = [int(step.ids[0]) for step in steps]
+print(prompt + tokenizer.decode(loop_ids))
+
+# %% [markdown]
+# It is caught. Was it at least sure of what it said? Look at the probability of each token it
+# chose.
+
+# %%
+chances = [float(np.exp(step.logprobs[0])) for step in steps]  # [80]
+curve = {"greedy": (range(1, len(chances) + 1), chances)}
+_ = Curve("How likely each chosen token was", curve, "step", "probability").plot()
+
+# %% [markdown]
+# From about step 20 a saw with teeth eight steps apart: the same phrase, round after round, with
+# the same probabilities. And most of them are low! Here is one round:
+
+# %%
+turn = slice(34, 42)
+rows = [
+    [label, chance]
+    for label, chance in zip(
+        views.token_labels(tokenizer, loop_ids[turn]), chances[turn], strict=True
+    )
+]
+Table("One round", ["token", "probability"], rows, bar="probability", digits=2)
+
+# %%
+assert loop_ids[34:42] == loop_ids[42:50] == loop_ids[50:58]
+print(f"drawn at random, one such round has a chance of 10^{np.log10(chances[turn]).sum():.0f}")
+
+# %% [markdown]
+# So the model does not insist on this phrase at all: by its own probabilities it would hardly ever
+# say it twice. The likeliest *token* at each step does not make a likely *text*. What keeps it in
+# the circle is the rule: nothing is left to chance, so when the text looks as it did eight steps
+# ago, the same choices follow. (In larger models the probabilities also climb from round to round,
+# as Holtzman et al. 2020 show in their figure 4; the storyteller's hardly do.)
+#
+# ## Drawing, and the long tail
+#
+# Article: "Model Output"
+#
+# The other extreme: draw each token with its own probability. Then a token with 1 % comes up once
+# in a hundred draws, as it should. But look at how many unlikely tokens there are:
+
+# %%
+logits = model(tokenizer.encode(prompt))  # [1, seq, n_vocab]
+views.next_token(logits, tokenizer, top=10)
+
+# %%
+probabilities = np.sort(softmax(logits[0, -1]))[::-1]  # [n_vocab], falling
+for k in (1, 10, 40, 400):
+    rest = probabilities[k:].sum()
+    print(f"outside the {k:>3} likeliest: {len(probabilities) - k:,} tokens share {rest:.2f}")
+
+# %% [markdown]
+# Thousands of tokens with next to no probability each, and together a good deal. In a text of 100
+# tokens some of them will be drawn; most are misfits, and the model must go on from there. So one
+# does not draw from the tail. There are three dials, and they stand in this order:
+#
+# 1. **temperature** divides the logits. Below 1 the differences grow, and the likely get likelier;
+#    above 1 they shrink.
+# 2. **top-k** keeps the k likeliest tokens.
+# 3. **top-p** keeps the fewest tokens that together have the probability p.
+
+# %%
+views.sampling_steps(logits, tokenizer, temperature=0.7, top_k=8, top_p=0.8)
+
+# %% [markdown]
+# (The article speaks of a model with "top_k = 40". It is no property of the model: the same model
+# can be asked in any way. And `top_k = 1` is greedy.)
+#
+# ### Temperature
+#
+# At temperature $T$ the probabilities are those of softmax$(\text{logits}/T)$. How unsure the draw
+# is can be said in one number: as unsure as among how many equally likely tokens? (This is $e$ to
+# the entropy.) **Guess** both ends: $T \to 0$, and $T \to \infty$.
+
+
+# %%
+def choices(probabilities):
+    """As unsure as among so many equal tokens: e to the entropy."""
+    p = probabilities[probabilities > 0]
+    return float(np.exp(-(p * np.log(p)).sum()))
+
+
+last = logits[0, -1]  # [n_vocab]
+temperatures = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0]
+unsure = [choices(softmax(last / temperature)) for temperature in temperatures]
+ax = Curve(
+    "How unsure the draw is", {"": (temperatures, unsure)}, "temperature", "equal choices"
+).plot()
+ax.set_yscale("log")
+
+# %%
+for temperature in (0.1, 0.8, 1.0, 2.0):
+    print(f"T = {temperature}: {choices(softmax(last / temperature)):,.0f} choices")
+
+# %% [markdown]
+# ### Top-k or top-p?
+#
+# Top-k always keeps the same number. But a model is sometimes sure and sometimes not. Top-p keeps
+# few tokens where the model is sure and many where it is not:
+
+# %%
+rows = []
+for text in ("Once upon a", "She shook her", "The old man", "Once upon a time there was a"):
+    last = model([tokenizer.eot, *tokenizer.encode(text)])[:, -1]  # [1, n_vocab]
+    kept = [
+        int(np.isfinite(sampler.filter(last, [[]])).sum())
+        for sampler in (Sampler(1.0, 40, 1.0), Sampler(1.0, 0, 0.9))
+    ]
+    rows.append([text, float(softmax(last).max()), *kept])
+Table(
+    "How many tokens are left",
+    ["after", "likeliest token", "top-k 40", "top-p 0.9"],
+    rows,
+    "After 'Once upon a' a top-k of 40 lets in 39 tokens that share less than a tenth.",
+    digits=2,
+)
+
+# %% [markdown]
+# ### What comes out
+#
+# The same beginning and the same seed, at five settings.
+
+# %%
+settings = {
+    "greedy": {"temperature": 0.0, "top_k": 0, "top_p": 1.0},
+    "T 0.8, top-k 40": {"temperature": 0.8, "top_k": 40, "top_p": 1.0},
+    "top-p 0.9": {"temperature": 1.0, "top_k": 0, "top_p": 0.9},
+    "T 1, all tokens": {"temperature": 1.0, "top_k": 0, "top_p": 1.0},
+    "T 2, all tokens": {"temperature": 2.0, "top_k": 0, "top_p": 1.0},
+}
+for name, setting in settings.items():
+    text = generate(model, tokenizer, "The old man", max_new_tokens=16, seed=19, **setting)
+    print(f"{name:<16} The old man{text!r}")
+
+# %% [markdown]
+# One sample proves little. So for each setting 8 texts of 120 tokens, and two numbers: how many
+# different triples of neighbouring tokens a text has, as a share of all its triples (1 is "never
+# repeats itself"), and how surprised the model itself is by what was drawn, in nats a token.
+
+
+# %%
+def measured(setting):
+    """The share of different triples, and the model's own mean surprise."""
+    prompts = [tokenizer.encode("The old man")] * 8
+    steps = list(generate_tokens(model, prompts, Sampler(**setting), 120, seed=0))
+    texts = np.stack([step.ids for step in steps], axis=1)  # [batch, 120]
+    distinct = [len(set(zip(t, t[1:], t[2:], strict=False))) / 118 for t in texts.tolist()]
+    surprise = -np.mean([step.logprobs.mean() for step in steps])
+    return float(np.mean(distinct)), float(surprise)
+
+
+with blas_threads(1):  # eight rows of one token are too little work for more
+    results = {name: measured(setting) for name, setting in settings.items()}
+_, axes = plt.subplots(1, 2, figsize=(10, 2.2), layout="constrained")
+for at, name in enumerate(["different triples", "surprise, nats a token"]):
+    rows = [[setting, pair[at]] for setting, pair in results.items()]
+    Table(name, ["setting", name], rows, bar=name, digits=2).plot(axes[at])
+    axes[at].set_xlabel("")
+surprises = [surprise for _, surprise in results.values()]
+print("each setting surprises more than the one above it:", surprises == sorted(surprises))
+print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
+
+# %% [markdown]
+# And books? Parts of four children's books that it has not seen surprise this model by 3.3 to 3.8
+# nats a token: as much as what it draws itself with all dials open, and far more than what it says
+# at cautious settings. People do not write the likeliest word (Holtzman et al. 2020). But what
+# surprises in a book still makes sense, and what surprises in a draw often does not. So a small
+# model is better kept on a short leash: 0.8 and 40 are gptlite's defaults.
+#
+# ## The cache
+#
+# Article: "Evaluation Time: Processing One Token at a Time"
+#
+# The loop at the top of this notebook is wasteful. At each step the whole text goes through the
+# model again, though only one token is new. And the mask sees to it that the old positions' vectors
+# do not change: they could not see the new token anyway (notebook 4).
+#
+# What does a new token need of the old ones? Only what attention reads: their **keys** and
+# **values**, in each block. So these are kept. The new token makes one query, one key, one value in
+# each block; the key and value join those in the cache, and the query looks at all.
+
+# %%
+words = tokenizer.encode("A robot must obey the orders given it")
+cache = KVCache(model.config)
+for i, token in enumerate(words):
+    trace = Trace()
+    one = model([token], cache=cache, trace=trace)[0, 0]  # [n_vocab]
+    again = model(words[: i + 1])[0, -1]  # [n_vocab]: everything once more, no cache
+    q, k = (
+        trace["h.0.attn.q"][0, 0],
+        trace["h.0.attn.k"][0, 0],
+    )  # [seq, head_dim], [total, head_dim]
+    agree = np.allclose(one, again, atol=1e-3)
+    print(f"{tokenizer.decode([token]):>7}: q {q.shape}, k {k.shape}, same logits: {agree}")
+
+# %% [markdown]
+# The same logits, from one token at a time. (A cache remembers nothing of the tokens' ids, only
+# keys and values; and since GPT-2's positions are counted from the start, it must know how many
+# there were: `cache.length`.)
+#
+# A prompt can go in at once; nothing says that steps have one token. Then a step of one token,
+# before and after: the columns with a + are new, the others were there and were only read.
+
+# %%
+cache = KVCache(model.config)
+model(words[:5], cache=cache)
+before = cache.length
+model(words[5:6], cache=cache)
+_ = views.cache_step(cache, views.token_labels(tokenizer, words[:6]), before).plot()
+print("positions in the cache:", before, "->", cache.length)
+
+# %% [markdown]
+# ## How much work it saves, exactly
+#
+# Count the multiplications of one call with `new` tokens that can look at `total` positions:
+#
+# - each new token meets every matrix of every block once: $12 d^2$ numbers a block (3 + 1 + 4 + 4
+#   squares of the width $d$);
+# - its query meets `total` keys, its weights meet `total` values: $2 d \cdot$ `total` a block;
+# - the last position meets every token's embedding once.
+
+
+# %%
+def multiplications(config, new, total):
+    """Of one call that asks for the logits of the last position only."""
+    d = config.n_embd
+    per_token = config.n_layer * (12 * d * d + 2 * d * total)
+    return new * per_token + d * config.n_vocab
+
+
+# %% [markdown]
+# A formula is easily wrong. So count once more, from the arrays that the model really multiplied:
+# each number of a product of `[a, b]` and `[b, c]` took `b` multiplications.
+
+# %%
+trace = Trace()
+model(words, trace=trace, logits_to_keep=1)
+counted = 0
+for name, weight in model.parameters.items():
+    if name.startswith("h.") and weight.ndim == 2:
+        counted += len(words) * weight.size  # [seq, n_in] @ [n_in, n_out]
+for i in range(model.config.n_layer):
+    counted += trace[f"h.{i}.attn.scores"].size * model.config.head_dim  # q @ k.T
+    counted += trace[f"h.{i}.attn.z"].size * len(words)  # weights @ v
+counted += trace["logits"].size * model.config.n_embd
+print(f"{counted:,}")
+assert counted == multiplications(model.config, len(words), len(words))
+
+# %% [markdown]
+# Now a whole text of n tokens, the first of which is given. Without a cache, step t computes t
+# positions; with it, one.
+
+
+# %%
+def whole_text(config, n, cached):
+    """Multiplications to add n - 1 tokens to one."""
+    return sum(multiplications(config, 1 if cached else t, t) for t in range(1, n))
+
+
+rows = []
+for n in (2, 4, 16, 64, 256):
+    without, with_cache = (whole_text(model.config, n, cached) for cached in (False, True))
+    rows.append([str(n), without, with_cache, without / with_cache])
+Table(
+    "Multiplications for a text",
+    ["tokens", "without cache", "with cache", "ratio"],
+    rows,
+    "The storyteller's context ends at 256.",
+    digits=1,
+)
+
+# %%
+lengths = list(range(2, 257, 2))
+lines = {
+    name: (lengths, [whole_text(model.config, n, cached) / 1e9 for n in lengths])
+    for name, cached in {"without cache": False, "with cache": True}.items()
+}
+_ = Curve("Work for a text", lines, "tokens", "multiplications, billions").plot()
+
+# %% [markdown]
+# Without a cache the work grows with the *square* of the length, for it is 1 + 2 + 3 + ...
+# positions (its small part in attention even with the cube). With it, nearly in proportion. The
+# cache does not make everything linear: each new token still looks at all before it, a term that
+# grows with the length. When does that term matter? When $2 d \cdot$ `total` is as large as $12
+# d^2$, that is, at `total` = $6d$: 1,536 positions for the storyteller, 4,608 for GPT-2 small,
+# beyond the context of either.
+#
+# Multiplications are not seconds. Here are seconds, on the machine that ran this notebook: the time
+# for the next token, at different lengths of the text before it.
+
+# %%
+sentence = tokenizer.encode("The old man and the fox went into the wood together. ")
+text_ids = (sentence * 30)[:256]
+
+
+def milliseconds(call):
+    """The best of seven runs."""
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+def next_with_cache(cache, n):
+    """The cache holds n - 1 positions; add the n-th."""
+    cache.length = n - 1  # what lies beyond is overwritten
+    model(text_ids[n - 1 : n], cache=cache, logits_to_keep=1)
+
+
+cache = KVCache(model.config)
+model(text_ids, cache=cache)
+lengths = list(range(16, 257, 16))
+with blas_threads(1):  # one core for both, so that they compare
+    slow = [milliseconds(lambda n=n: model(text_ids[:n], logits_to_keep=1)) for n in lengths]
+    fast = [milliseconds(lambda n=n: next_with_cache(cache, n)) for n in lengths]
+lines = {"all again": (lengths, slow), "with cache": (lengths, fast)}
+_ = Curve("Time for the next token", lines, "tokens so far", "milliseconds").plot()
+print("at 256 tokens, faster with the cache:", fast[-1] < slow[-1])
+
+# %% [markdown]
+# The step with a cache hardly gets slower with the length. But compare the figure with the count:
+
+# %%
+whole, step = (multiplications(model.config, new, 256) for new in (256, 1))
+print(f"at 256 tokens a step with the cache takes 1/{whole / step:.0f} of the multiplications")
+
+# %% [markdown]
+# It takes more than that of the time. A step of one token is not short of arithmetic: it has to
+# read every weight from memory to use it once, and Python has to go through all the same lines.
+# What follows from the first is the matter of notebook 10.
+#
+# ## What the cache costs
+#
+# Two vectors of `n_embd` numbers for each block and position. With the full context, in float32:
+
+# %%
+rows = []
+for name in ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl"):
+    c = GPTConfig.preset(name)
+    size = 2 * c.n_layer * c.n_ctx * c.n_embd * 4
+    rows.append([name, size, 4 * c.n_params, size / (4 * c.n_params)])
+Table(
+    "The cache of 1,024 positions",
+    ["model", "cache, bytes", "weights, bytes", "cache / weights"],
+    rows,
+    "For each text: a batch of eight needs eight caches and still one set of weights.",
+    digits=2,
+)
+
+# %% [markdown]
+# And when the text outgrows the context? The cache cannot simply drop its oldest token: keys and
+# values were computed with the positions they had. gptlite (`overflow="slide"`) forgets the older
+# half, reads the newer half again from position 0, and goes on.
+#
+# ## Exercises
+#
+# **1. Greedy, three ways.** Show that `temperature=0`, `top_k=1` and a tiny `top_p` choose the same
+# text.
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Each leaves one token to draw from, the likeliest.
+#
+# ```python
+# texts = {
+#     generate(model, tokenizer, "The fox", max_new_tokens=10, seed=0, **options)
+#     for options in (dict(temperature=0), dict(top_k=1), dict(top_k=0, top_p=1e-6))
+# }
+# assert len(texts) == 1
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **2. Does the draw keep its word?** Draw the token after "The old man" 2,000 times with `Sampler`,
+# and compare how often `·was` came up with its probability.
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# With a batch of 2,000 equal rows one call of the sampler is enough. The count has a standard error
+# of $\sqrt{p(1-p)/2000}$, below 0.01.
+#
+# ```python
+# last = model(tokenizer.encode("The old man"))[:, -1]  # [1, n_vocab]
+# rng = np.random.default_rng(0)
+# sampler = Sampler(temperature=1.0, top_k=0)
+# drawn = sampler(np.repeat(last, 2000, axis=0), [[]] * 2000, [rng] * 2000)  # [2000]
+# was = tokenizer.encode(" was")[0]
+# expected = softmax(last)[0, was]
+# assert abs((drawn == was).mean() - expected) < 0.03
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **3. Why no queries?** The cache holds keys and values. Why not queries?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# A query is used in the row of its own position only, to compute that position's mixture. Once that
+# is done nobody asks for it. Keys and values are what *later* positions read. In a call with a
+# cache there is one query and `total` keys:
+#
+# ```python
+# cache, trace = KVCache(model.config), Trace()
+# model(words[:6], cache=cache)
+# model(words[6:7], cache=cache, trace=trace)
+# assert trace["h.3.attn.q"].shape == (1, 4, 1, 64)
+# assert trace["h.3.attn.k"].shape == trace["h.3.attn.v"].shape == (1, 4, 7, 64)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **4. A false economy.** Somebody keeps the cache of "The old man said", takes the last token back
+# by lowering `cache.length`, and adds "laughed" instead. Is that right? And if they exchange the
+# *first* token's key and value for those of "A" in the same way?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Taking back the end is right: nothing before it has seen it. Exchanging the beginning is wrong
+# from block 1 on: the later tokens have gathered from the old one, so their own keys and values are
+# out of date.
+#
+# ```python
+# old, new = tokenizer.encode("The old man said"), tokenizer.encode("The old man laughed")
+# kept = KVCache(model.config)
+# model(old, cache=kept)
+# kept.length = 3
+# assert old[:3] == new[:3]
+# assert np.allclose(model(new[3:], cache=kept)[0, -1], model(new)[0, -1], atol=1e-3)
+#
+# first, patched = KVCache(model.config), KVCache(model.config)
+# model(tokenizer.encode("A"), cache=first)
+# model(old[:3], cache=patched)
+# patched.keys[:, :, :, 0] = first.keys[:, :, :, 0]
+# patched.values[:, :, :, 0] = first.values[:, :, :, 0]
+# right = model([*tokenizer.encode("A"), *old[1:]])[0, -1]
+# assert not np.allclose(model(old[3:], cache=patched)[0, -1], right, atol=1e-2)
+# ```
+#
+# </details>
+
+# %% [markdown]
+# **5. Penalise repetition.** `repetition_penalty` makes every token that has occurred less likely.
+# Continue `prompt` greedily with 1.3. Is the circle broken? What could go wrong with this remedy?
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# It is broken, but the remedy knows no difference between a phrase and a comma: words that a text
+# needs again and again are pushed down too.
+#
+# ```python
+# penalised = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)
+# steps = list(generate_tokens(model, [tokenizer.encode(prompt)], penalised, 80))
+# new = [int(step.ids[0]) for step in steps]
+# print(tokenizer.decode(new))
+# assert len(set(new)) > 1.5 * len(set(loop_ids))
+# ```
+#
+# </details>

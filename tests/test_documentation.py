@@ -1,0 +1,67 @@
+"""What the documents say works: README's Python runs, and every command they give is one."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", "gptlite/storyteller/README.md")
+COMMAND = re.compile(r"python (-m gptlite[.\w]*|scripts/\w+\.py)([^\n`#|]*)")
+
+
+def documents() -> dict[str, str]:
+    """The pages, and the docstrings at the head of commands and scripts, by their file's name."""
+    texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
+    for folder in ("gptlite", "scripts"):
+        for path in (ROOT / folder).glob("*.py"):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            texts[f"{folder}/{path.name}"] = ast.get_docstring(tree) or ""
+    return texts
+
+
+def commands() -> list[tuple[str, str, frozenset[str]]]:
+    """``(document, command, options)`` of every command a document gives."""
+    return [
+        (document, command, frozenset(re.findall(r"(?<!\S)--[a-z][a-z-]*", rest)))
+        for document, text in documents().items()
+        for command, rest in COMMAND.findall(text)
+    ]
+
+
+def test_readme_s_python_runs_and_gives_what_it_says(capsys):
+    (block,) = re.findall(
+        r"^```python\n(.*?)^```$", documents()["README.md"], re.MULTILINE | re.DOTALL
+    )
+    names: dict[str, object] = {}
+    exec(compile(block, "README.md", "exec"), names)
+    assert len(capsys.readouterr().out) > 300
+    shown = re.findall(r"^(\w.*)  # (\(.*?\))", block, re.MULTILINE)
+    assert len(shown) == 1
+    for expression, value in shown:
+        assert eval(expression, names) == ast.literal_eval(value)
+
+
+def test_commands_in_the_documents_are_there():
+    found = commands()
+    assert len(found) > 20
+    for document, command, _ in found:
+        file = command.removeprefix("-m ")
+        if file != command:
+            file = file.replace(".", "/") + ".py" if "." in file else "gptlite/__main__.py"
+        assert (ROOT / file).is_file(), f"{document}: {command}"
+
+
+@pytest.mark.parametrize(
+    "command", sorted({command for _, command, options in commands() if options})
+)
+def test_options_in_the_documents_are_those_of_the_command(command):
+    run = [sys.executable, *command.split(), "--help"]
+    told = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for document, other, options in commands():
+        if other == command:
+            unknown = options - set(re.findall(r"--[a-z][a-z-]*", told))
+            assert not unknown, f"{document}: {command}"

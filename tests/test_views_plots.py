@@ -1,0 +1,74 @@
+"""The drawings of views: matplotlib shows the same numbers as the view holds."""
+
+import numpy as np
+import pytest
+from test_views import HOSTILE, SEQ, TEXT, TOKENS, all_views
+
+from gptlite import views
+from gptlite.views.heat_map import HeatMap
+from gptlite.views.view import DEEP, PALE
+
+pytestmark = pytest.mark.notebooks
+
+
+@pytest.fixture
+def plt():
+    matplotlib = pytest.importorskip("matplotlib", reason="the extra 'notebooks' is not installed")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as pyplot
+
+    yield pyplot
+    pyplot.close("all")
+
+
+def pixels(figure):
+    figure.canvas.draw()
+    return np.asarray(figure.canvas.buffer_rgba()).copy()
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # not every font has every script
+@pytest.mark.parametrize("name", all_views(TOKENS, TEXT))
+def test_every_view_draws_itself_the_same_each_time(plt, name):
+    labels = [*HOSTILE, *TOKENS][:SEQ]
+    drawn = []
+    for _ in range(2):
+        all_views(labels, TEXT)[name].plot()
+        drawn.append(pixels(plt.gcf()))
+        plt.close("all")
+    assert np.array_equal(*drawn)
+    assert len(np.unique(drawn[0])) > 2  # something is on it
+
+
+def test_a_heat_map_has_its_numbers_in_image_and_cells(plt):
+    values = np.array([[0.0, 0.25], [0.5, 1.0]], np.float32)
+    ax = HeatMap("title", values, ["a", "b"], ["c", "d"], low=0.0, high=1.0).plot()
+    [image] = ax.get_images()
+    assert np.array_equal(image.get_array(), values)
+    assert [text.get_text() for text in ax.texts] == ["0.00", "0.25", "0.50", "1.00"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    assert ax.get_title(loc="left") == "title"
+    ends = image.cmap([0.0, 1.0], bytes=True)[:, :3]
+    assert ends.tolist() == [list(PALE), list(DEEP)]
+
+
+def test_bars_are_as_long_as_their_numbers(plt):
+    table = views.four_sizes()
+    ax = table.plot()
+    assert [bar.get_width() for bar in ax.patches] == table.column("parameters")
+    assert [label.get_text() for label in ax.get_yticklabels()] == table.column("name")
+    written = ["124,439,808", "354,823,168", "774,030,080", "1,557,611,200"]
+    assert [text.get_text() for text in ax.texts] == written
+
+
+def test_the_curve_goes_through_its_points(plt):
+    log = [{"tokens": 10 * i, "loss": 5 / i} for i in range(1, 5)]
+    [line] = views.loss_curve(log).plot().get_lines()
+    assert np.array_equal(line.get_xydata(), [[10 * i, 5 / i] for i in range(1, 5)])
+
+
+def test_a_view_can_be_drawn_on_axes_that_are_there(plt):
+    figure, axes = plt.subplots(1, 2)
+    made = all_views(TOKENS, TEXT)
+    assert made["attention_map"].plot(axes[0]) is axes[0]
+    assert made["loss_curve"].plot(axes[1]) is axes[1]
+    assert plt.get_fignums() == [figure.number]
