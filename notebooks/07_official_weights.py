@@ -239,7 +239,7 @@ print(f"the scores differ by less than a hundredth of their range: {difference <
 
 # %%
 rows = [
-    [source.owner, file.name, f"{file.size:,}" if file.size else "", (file.sha256 or "")[:12]]
+    [source.owner, file.name, f"{file.size:,}" if file.size else "", (file.checksum or "")[:12]]
     for source in SOURCES["gpt2"]
     for file in source.files
 ]
