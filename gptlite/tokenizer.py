@@ -58,6 +58,7 @@ _Ids = NDArray[np.integer[Any]]
 _ID = np.dtype(np.uintc)  # ids as bytes are arrays of this type, array("I")
 _NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
 _LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
+_MANY = 1 << 18  # words to remember
 
 
 class PieceSteps(NamedTuple):
@@ -99,7 +100,9 @@ class Tokenizer:
         symbols = np.frombuffer("".join(tokens).encode("utf-16-le"), np.uint16)  # [n_bytes]
         self._bytes = _BYTE_OF_SYMBOL[symbols]  # [n_bytes]
         self._first, self._last = _places([len(token) for token in tokens])  # [n_vocab]
+        # The ids of pieces seen before, and of words without the space that each begins with.
         self._known: dict[str, bytes] = {}
+        self._known_words: dict[str, bytes] = {}
 
     @classmethod
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
@@ -244,27 +247,29 @@ class Tokenizer:
         number: dict[str, int] = defaultdict(count(1).__next__)
         numbers = array("I", [0] if first else [])
         numbers.extend(map(number.__getitem__, others))
-        rows = self._look_up([first, *(" " + word for word in number)])
+        rows = self._look_up(first, list(number))
         flat = np.frombuffer(b"".join(rows), _ID)
         places = _places([len(row) // _ID.itemsize for row in rows])
         ids: list[int] = _take(flat, *places, np.frombuffer(numbers, _ID)).tolist()
         return ids
 
-    def _look_up(self, words: list[str]) -> list[bytes]:
-        """The ids of each word; all words but the first begin with a cut."""
-        known = self._known
-        if len(known) > 1 << 18:
+    def _look_up(self, first: str, others: list[str]) -> list[bytes]:
+        """The ids of the first word of a text, and of others, which lack their space."""
+        known = self._known_words
+        if len(known) > _MANY:
             known.clear()
-        self._learn([word for word in words if word not in known])
-        rows = list(map(known.__getitem__, words))
-        if max(map(len, words)) > _LONG:
-            for long in [word for word in known if len(word) > _LONG]:
-                del known[long]  # hardly ever seen again, and large
+        new = [word for word in others if word not in known]
+        first_row, *rows = self._encode_words([first, *(" " + word for word in new)])
+        known.update(zip(new, rows, strict=True))
+        rows = [first_row, *map(known.__getitem__, others)]
+        _forget_long(known, new)
         return rows
 
-    def _learn(self, words: list[str]) -> None:
-        """Note in ``_known`` the ids of new words and of their pieces."""
+    def _encode_words(self, words: list[str]) -> list[bytes]:
+        """The ids of each word; all but the first begin with a cut."""
         known = self._known
+        if len(known) > _MANY:
+            known.clear()
         pieces = PATTERN.findall("".join(words))  # one call: half the time of one for each word
         new = list(set(pieces).difference(known))
         try:
@@ -275,8 +280,9 @@ class Tokenizer:
         for start in range(0, len(new), 1 << 16):  # by blocks, which bounds the memory
             block = slice(start, start + (1 << 16))
             known.update(zip(new[block], self._merge(utf8[block]), strict=True))
-        for word, parts in zip(words, group_pieces(pieces, words), strict=True):
-            known[word] = b"".join(map(known.__getitem__, parts))
+        rows = [b"".join(map(known.__getitem__, parts)) for parts in group_pieces(pieces, words)]
+        _forget_long(known, new)
+        return rows
 
     def _merge(self, pieces: list[bytes]) -> list[bytes]:
         """The ids of each piece."""
@@ -384,6 +390,11 @@ def group_pieces(pieces: Iterable[str], words: Iterable[str]) -> Iterator[list[s
             parts.append(next(rest))
             left -= len(parts[-1])
         yield parts
+
+
+def _forget_long(known: dict[str, bytes], new: Iterable[str]) -> None:
+    for long in [word for word in new if len(word) > _LONG]:
+        del known[long]
 
 
 def _places(lengths: list[int]) -> tuple[_Ids, _Ids]:
