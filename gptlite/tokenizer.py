@@ -206,7 +206,8 @@ class Tokenizer:
         Raises:
             ValueError: an id that is not in the vocabulary. TypeError: an id that is not an int.
         """
-        ids = list(ids)
+        if not isinstance(ids, list):  # copying one would take a sixth of the time
+            ids = list(ids)
         try:
             which = np.frombuffer(array("I", ids), _ID)  # [seq]
             return _take(self._bytes, self._first, self._last, which).tobytes()
