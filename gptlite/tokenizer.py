@@ -281,7 +281,7 @@ class Tokenizer:
         for start in range(0, len(new), 1 << 16):  # by blocks, which bounds the memory
             block = slice(start, start + (1 << 16))
             known.update(zip(new[block], self._merge(utf8[block]), strict=True))
-        rows = [b"".join(map(known.__getitem__, parts)) for parts in group_pieces(pieces, words)]
+        rows = [b"".join(map(known.__getitem__, parts)) for parts in _group(pieces, words)]
         _forget_long(known, new)
         return rows
 
@@ -382,7 +382,7 @@ def split_words(text: str) -> tuple[str, Iterator[str]]:
     return first, chain.from_iterable(stretches())
 
 
-def group_pieces(pieces: Iterable[str], words: Iterable[str]) -> Iterator[list[str]]:
+def _group(pieces: Iterable[str], words: Iterable[str]) -> Iterator[list[str]]:
     """The pieces of each word, out of those of all words joined."""
     rest = iter(pieces)
     for word in words:
