@@ -21,6 +21,8 @@ import importlib.util
 import json
 import os
 import platform
+import random
+import string
 import subprocess
 import sys
 import tempfile
@@ -60,7 +62,7 @@ GPT2_CONFIG = GPTConfig.preset("gpt2")
 PROMPT_TOKENS, NEW_TOKENS = 32, 64
 PREFILL_TOKENS = 1024
 ENCODED_BYTES = 1_000_000
-LEARNED_TOKENS = 4096
+LEARNED_TOKENS = (4096, 32_000)
 STORY_TOKENS = 200
 
 # Contestants' threads may go on spinning for a moment after their work: the next one waits it out.
@@ -212,26 +214,47 @@ def prefill_transformers(attention: str, threads: int) -> MeasuredRun:
     return lambda: {"": per_second(PREFILL_TOKENS, prefill)}
 
 
-# ---- Encoding: text to token ids, with a new tokenizer and with one that has seen the text ------
+# ---- Encoding and decoding, with a new tokenizer and with one that has seen the text -------------
 
 
-def two_passes(new_encoder: Callable[[], Callable[[str], Sequence[int]]]) -> MeasuredRun:
-    """Time an encoder's first and its second pass over the text; each run takes a new encoder."""
-    text = encoded_text()
+def hard_texts() -> dict[str, str]:
+    """Texts of one long word each, for which a careless encoder needs the square of the time."""
+    letters = random.Random(0).choices(string.ascii_lowercase, k=ENCODED_BYTES)
+    return {
+        "a million equal letters, first pass": "a" * ENCODED_BYTES,
+        "a million random letters, first pass": "".join(letters),
+    }
+
+
+Encode, Decode = Callable[[str], list[int]], Callable[[list[int]], str]
+
+
+def two_passes(new_tokenizer: Callable[[], tuple[Encode, Decode]]) -> MeasuredRun:
+    """Time encoding and decoding of the text, and of the hard ones; each run takes a new one."""
+    text, hard = encoded_text(), hard_texts()
     megabytes = len(text.encode()) / 1e6
 
     def measured_run() -> Rates:
-        encode = new_encoder()
-        return {
-            "first pass": per_second(megabytes, lambda: encode(text)),
+        encode, decode = new_tokenizer()
+        ids: list[int] = []
+        rates = {
+            "first pass": per_second(megabytes, lambda: ids.extend(encode(text))),
             "second pass": per_second(megabytes, lambda: encode(text)),
+            "decoding its ids": per_second(megabytes, lambda: decode(ids)),
         }
+        for name, hard_text in hard.items():
+            rates[name] = per_second(len(hard_text) / 1e6, partial(encode, hard_text))
+        return rates
 
     return measured_run
 
 
 def encode_gptlite(threads: int) -> MeasuredRun:
-    return two_passes(lambda: Tokenizer.from_pretrained(OFFICIAL_VOCABULARY).encode)
+    def new_tokenizer() -> tuple[Encode, Decode]:
+        tokenizer = Tokenizer.from_pretrained(OFFICIAL_VOCABULARY)
+        return tokenizer.encode, tokenizer.decode
+
+    return two_passes(new_tokenizer)
 
 
 def encode_tiktoken(threads: int) -> MeasuredRun:
@@ -247,49 +270,54 @@ def encode_tiktoken(threads: int) -> MeasuredRun:
     )
     special = {"<|endoftext|>": len(ranks)}
 
-    def new_encoder() -> Callable[[str], Sequence[int]]:
-        return tiktoken.Encoding(
+    def new_tokenizer() -> tuple[Encode, Decode]:
+        tokenizer = tiktoken.Encoding(
             "gpt2", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special
-        ).encode_ordinary
+        )
+        return tokenizer.encode_ordinary, tokenizer.decode
 
-    return two_passes(new_encoder)
+    return two_passes(new_tokenizer)
 
 
 # ---- Learning a vocabulary ----------------------------------------------------------------------
 
 
-def learn_gptlite(threads: int) -> MeasuredRun:
+def learn(train: Callable[[list[str], int], int]) -> MeasuredRun:
+    """Time learning vocabularies of all sizes; ``train`` gives back how many tokens it learned."""
     texts = tales()
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
 
-    def learn() -> None:
-        n_vocab = Tokenizer.train(texts, LEARNED_TOKENS).n_vocab
-        assert n_vocab == LEARNED_TOKENS, f"{n_vocab} tokens learned, not {LEARNED_TOKENS}"
+    def train_and_check(n_vocab: int) -> None:
+        learned = train(texts, n_vocab)
+        assert learned == n_vocab, f"{learned} tokens learned, not {n_vocab}"
 
-    return lambda: {"": per_second(megabytes, learn)}
+    return lambda: {
+        f"{n_vocab:,} tokens": per_second(megabytes, partial(train_and_check, n_vocab))
+        for n_vocab in LEARNED_TOKENS
+    }
+
+
+def learn_gptlite(threads: int) -> MeasuredRun:
+    return learn(lambda texts, n_vocab: Tokenizer.train(texts, n_vocab).n_vocab)
 
 
 def learn_tokenizers(threads: int) -> MeasuredRun:
     import tokenizers
     from tokenizers.pre_tokenizers import ByteLevel
 
-    texts = tales()
-    megabytes = sum(len(text.encode()) for text in texts) / 1e6
-
-    def learn() -> None:
+    def train(texts: list[str], n_vocab: int) -> int:
         peer = tokenizers.Tokenizer(tokenizers.models.BPE())
         peer.pre_tokenizer = ByteLevel(add_prefix_space=False)
         trainer = tokenizers.trainers.BpeTrainer(
-            vocab_size=LEARNED_TOKENS,
+            vocab_size=n_vocab,
             special_tokens=["<|endoftext|>"],
             initial_alphabet=ByteLevel.alphabet(),
             show_progress=False,
         )
         peer.train_from_iterator(texts, trainer)
-        n_vocab = peer.get_vocab_size()
-        assert n_vocab == LEARNED_TOKENS, f"{n_vocab} tokens learned, not {LEARNED_TOKENS}"
+        return int(peer.get_vocab_size())
 
-    return lambda: {"": per_second(megabytes, learn)}
+    return learn(train)
 
 
 # ---- The storyteller, as its user meets it ------------------------------------------------------
@@ -374,7 +402,7 @@ BENCHMARKS = {
         ),
     ),
     "encode": Benchmark(
-        "encode 1 MB of tales, the official vocabulary",
+        "encode 1 MB, the official vocabulary",
         "MB/s",
         rounds=15,
         quick_rounds=5,
@@ -385,7 +413,7 @@ BENCHMARKS = {
         files=(OFFICIAL_VOCABULARY / "encoder.json", OFFICIAL_VOCABULARY / "vocab.bpe", TALES),
     ),
     "learn": Benchmark(
-        f"learn a vocabulary of {LEARNED_TOKENS:,} from the tales",
+        "learn a vocabulary from the tales",
         "MB/s",
         rounds=5,
         quick_rounds=1,

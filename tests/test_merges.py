@@ -1,6 +1,7 @@
 """Learning merges: against counting all pairs anew for each merge, and at the edges."""
 
 import random
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -157,3 +158,30 @@ def test_cost_goes_with_different_pieces_not_with_length(monkeypatch):
     assert cost(["".join(words[:300])] * 10, 100) == once
     assert 100 <= once <= 10_000
     assert cost(["".join(words)], 1000) < 20 * once
+
+
+def lines_run(texts: list[str], n_merges: int) -> int:
+    """How many lines of the module it takes to learn the merges."""
+    lines = [0]
+
+    def count(frame, event, _):
+        if frame.f_code.co_filename != gptlite.training.merges.__file__:
+            return None
+        lines[0] += event == "line"
+        return count
+
+    before = sys.gettrace()
+    sys.settrace(count)
+    try:
+        assert len(learn_merges(texts, n_merges)) == n_merges
+    finally:
+        sys.settrace(before)
+    return lines[0]
+
+
+def test_lines_run_go_with_different_pieces_and_places():
+    letters = random.Random(0)
+    words = [" " + "".join(letters.choices("abcdefgh", k=8)) for _ in range(3000)]
+    once = lines_run(["".join(words[:300])], 100)
+    assert lines_run(["".join(words[:300] * 10)], 100) == once
+    assert lines_run(["".join(words)], 1000) < 20 * once

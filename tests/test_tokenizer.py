@@ -273,6 +273,60 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
     assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
 
 
+def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
+    """Counted in pairs looked up: all words together, and two for each merge."""
+    calls = []
+    ranks = Tokenizer._ranks
+
+    def counted(self, first, second):
+        calls.append(len(first))
+        return ranks(self, first, second)
+
+    tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
+    monkeypatch.setattr(Tokenizer, "_ranks", counted)
+    letters, done = random.Random(0), {}
+    for n in (1000, 10_000):
+        words = ["".join(letters.choices("thecaid", k=letters.randint(20, 60))) for _ in range(n)]
+        text = " ".join(words)
+        calls.clear()
+        tokenizer.encode(text)
+        assert len(calls) <= 1 + 2 * 61  # a row of all pieces, then rounds of one merge a piece
+        done[n] = sum(calls)
+        assert len(text) <= done[n] <= 3 * len(text)
+    assert 9 * done[1000] < done[10_000] < 11 * done[1000]
+
+
+@given(st.lists(st.text(alphabet="aab ").map(str.encode) | st.binary(), max_size=8))
+@settings(deadline=None)
+def test_merging_by_rounds_and_by_the_heap_agree(pieces):
+    tokenizer = Tokenizer.train(["aaaaaaa aab abab baaab " * 3 + STORY], 300)
+    pieces = [piece for piece in pieces if piece]
+    assert tokenizer._merge_short(pieces) == [tokenizer._merge_long(piece) for piece in pieces]
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_words_are_the_same_whatever_the_stretches(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.tokenizer, "_STRETCH", 2)
+        first, others = gptlite.tokenizer.split_words(text)
+        words = [first, *(" " + word for word in others)]
+    assert words == [
+        word for word in gptlite.tokenizer._WORD_START.split(text) if word or not first
+    ]
+
+
+def test_words_are_remembered_up_to_a_number(monkeypatch):
+    monkeypatch.setattr(gptlite.tokenizer, "_MANY", 10)
+    tokenizer = Tokenizer.train([""], 257)
+    for n in range(100):
+        text = f"a cat{n} " + "y" * 65
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+        for known in (tokenizer._known, tokenizer._known_words):
+            assert len(known) < 20
+            assert max(map(len, known)) <= 64
+
+
 # Files
 
 
