@@ -54,9 +54,7 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[
         values.append(probabilities.max(axis=-1))  # [seq]
         texts.append(token_labels(tokenizer, probabilities.argmax(axis=-1).tolist()))
     shown = list(tokens[-len(texts[0]) :])
-    note = (
-        "Read upwards in the model, downwards here; deep where that token has a probability of 1."
-    )
+    note = "From the embeddings, above, up the stack; each token with its probability."
     stacked = np.stack(values)  # [1 + n_layer, seq]
     title = "The logit lens: the next token, if the stack ended there"
     return HeatMap(title, stacked, list(stops), shown, note, texts, low=0.0, high=1.0)
