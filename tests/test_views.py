@@ -379,6 +379,17 @@ def test_a_traced_step_with_a_cache_has_its_new_positions_as_rows():
     np.testing.assert_allclose(view.values[0], TRACE["h.0.attn.weights"][0, 0, -1], atol=1e-5)
 
 
+def test_the_split_of_a_call_with_a_cache_is_of_its_own_position():
+    cache, trace = KVCache(MODEL.config), Trace()
+    MODEL(IDS[:-2], cache=cache)
+    MODEL(IDS[-2:], cache=cache, trace=trace)
+    for position, at in ((0, -2), (1, -1), (-1, -1), (-2, -2)):
+        view = views.qkv_split(trace, TOKENS, 3, position)
+        assert TOKENS[at] in view.title
+        for [part], name in zip(view.views, "qkv", strict=True):
+            np.testing.assert_allclose(part.values, TRACE[f"h.3.attn.{name}"][0, :, at], atol=1e-3)
+
+
 # ---- Bad input ----------------------------------------------------------------------------------
 
 
@@ -391,6 +402,13 @@ def test_what_the_trace_does_not_hold_is_refused_by_name():
         views.attention_map(TRACE, TOKENS[:2], 0, 0)
     with pytest.raises(ValueError, match="query must be a position"):
         views.value_table(TRACE, TOKENS, 0, 0, query=SEQ)
+    with pytest.raises(ValueError, match=f"position must be one of the call, 0 to {SEQ - 1}"):
+        views.qkv_split(TRACE, TOKENS, 0, position=SEQ)
+    for top in (0, -1):
+        with pytest.raises(ValueError, match="top must be at least 1"):
+            views.next_token(LOGITS, TOKENIZER, top=top)
+        with pytest.raises(ValueError, match="top must be at least 1"):
+            views.neighbours(MODEL, TOKENIZER, " king", top=top)
     with pytest.raises(ValueError, match="holds 0 blocks"):
         views.attention_map(Trace(), TOKENS, 0, 0)
     with pytest.raises(ValueError, match="by must be"):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array, softmax
-from gptlite.sampling import Sampler, log_softmax
+from gptlite.sampling import Sampler, check_int, log_softmax
 from gptlite.tokenizer import Tokenizer
 from gptlite.views.table import Cell, Table
 from gptlite.views.text import token_labels
@@ -45,7 +45,12 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
 
 
 def most_likely(scores: Array, top: int) -> NDArray[np.int64]:
-    """The ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first."""
+    """The ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first.
+
+    Raises:
+        TypeError, ValueError: ``top`` is not a positive int.
+    """
+    check_int("top", top, least=1)
     return np.argsort(-scores, kind="stable")[:top]
 
 

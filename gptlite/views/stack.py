@@ -6,6 +6,7 @@ import numpy as np
 
 from gptlite.layers import Array, layer_norm, softmax
 from gptlite.model import GPT
+from gptlite.sampling import check_int
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
 from gptlite.views.heat_map import HeatMap
@@ -69,8 +70,9 @@ def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10
         token: an id, or a text that is one token (mind the space before a word).
 
     Raises:
-        ValueError: a text of several tokens or none, or no such id.
+        TypeError, ValueError: a text of several tokens or none, no such id, or ``top`` below 1.
     """
+    check_int("top", top, least=1)
     ids = [token] if isinstance(token, int) else tokenizer.encode(token)
     name = token_labels(tokenizer, ids)
     if len(ids) != 1:
