@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,12 +19,18 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     the temporary file is gone.
 
     Raises:
-        OSError: the folder is missing or cannot be written.
+        OSError: the folder is missing or cannot be written, or ``path`` is one; names ``path``.
     """
     path = Path(path)
+    if path.is_dir():  # "" too: it is the folder one is in
+        raise IsADirectoryError(EISDIR, "expected the name of a file, found a folder", str(path))
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        try:
+            file = open(temporary, "wb")  # noqa: SIM115
+        except OSError as error:  # about the name that was asked for
+            raise type(error)(error.errno, error.strerror, str(path)) from None
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())

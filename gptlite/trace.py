@@ -95,8 +95,9 @@ def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
     if callable(edit):
         result = np.asarray(edit(array.copy(), trace))
     else:
-        given = np.asarray(edit)
-        result = given if given.ndim else array * np.float32(given)
+        result = np.asarray(edit)
+        if not result.ndim and result.dtype.kind in "fiub":
+            result = array * np.float32(result)
     if result.shape != array.shape or result.dtype.kind not in "fiub":
         found = f"{result.dtype} {list(result.shape)}"
         raise ValueError(f"edit of {name}: expected float32 {list(array.shape)}, found {found}")

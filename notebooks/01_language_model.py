@@ -160,7 +160,7 @@ _ = context.plot()
 #
 # We put the token `<|endoftext|>` in front: it stands between documents in the training text, so
 # after it the model expects a beginning. Deep colour: the model saw it coming. Pale: a surprise.
-# Hover over a token for its numbers. **Guess first:** which words will be the palest?
+# The probability stands below each token. **Guess first:** which words will be the palest?
 
 # %%
 ids = [tokenizer.eot, *tokenizer.encode("Once upon a time there was a king who had three sons.")]

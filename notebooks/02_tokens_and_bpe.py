@@ -50,8 +50,9 @@ model, tokenizer = gptlite.load()
 # Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
 #
 # A model computes with numbers, so a text must become numbers out of a fixed list, the
-# **vocabulary**. Here is a sentence as the storyteller reads it. A dot is a space; hover for ids.
-# **Guess first:** which of these words are one token, and which fall apart?
+# **vocabulary**. Here is a sentence as the storyteller reads it. A dot is a space; below each token
+# stand its id and its bytes. **Guess first:** which of these words are one token, and which fall
+# apart?
 
 # %%
 sentence = "A robot must obey the orders given it"

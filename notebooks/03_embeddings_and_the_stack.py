@@ -328,7 +328,7 @@ _ = journey.plot()
 # Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
 #
 # The author says there that he left layer normalisation out. It stands before every attention,
-# before every MLP, and once more at the top (`ln_f`). The stream grew from length 1 to about 38;
+# before every MLP, and once more at the top (`ln_f`). The stream grew from length 1 to above 36;
 # who reads it should not have to care. So each vector is shifted to mean 0, scaled to standard
 # deviation 1, and then, number by number, multiplied by a learned gain and shifted by a learned
 # bias:

@@ -374,7 +374,10 @@ _ = views.attention_grid(law_trace, law_tokens).plot()
 # %% [markdown]
 # ## Taking the mask away
 #
-# Article: "The Decoder Block"
+# Article: "The Encoder Block" and "The Decoder Block"
+#
+# An encoder block, as in BERT, has no mask: there every position looks at all. A decoder block has
+# one. We make the first out of the second.
 #
 # `views.without_mask` is an edit: a trace that is given it changes the scores on their way, in the
 # blocks that are named. First the discretion from the beginning: change the last token, and look at

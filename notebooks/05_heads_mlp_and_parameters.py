@@ -246,7 +246,7 @@ Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share"
 #
 # ## What the figures leave out
 #
-# Article: "The Decoder-Only Block"
+# Article: "The Evolution of the Transformer Block" and "The Decoder-Only Block"
 #
 # In the article's drawings a vector goes into attention, then into the MLP, and out. Three things
 # are not drawn, and without them the numbers do not come out:

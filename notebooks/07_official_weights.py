@@ -66,7 +66,8 @@ else:
 #
 # Article: "Transformers for Language Modeling"
 #
-# The sizes differ in two numbers only, the blocks in the stack and the width of the stream.
+# The sizes differ in the blocks in the stack and in the width of the stream, which the number of
+# heads goes with.
 #
 # **Guess first:** from the smallest to the largest, four times as many blocks and about twice the
 # width. How many times as many parameters?
@@ -291,7 +292,7 @@ with tempfile.TemporaryDirectory() as folder:
 #
 # ## What it says
 #
-# Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
+# Article: "Crash Course in Brain Surgery: Looking Inside GPT-2"
 #
 # With random weights every token is about as likely as any other, and the loss is the logarithm
 # of the vocabulary: the start of every training (notebook 8). The two lines below are for the

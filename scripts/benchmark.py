@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 import gptlite  # noqa: E402
-from gptlite import GPT, GPTConfig, KVCache, Tokenizer  # noqa: E402
+from gptlite import GPT, GPTConfig, KVCache, Tokenizer, Trace  # noqa: E402
 from gptlite.command import FAILURES, Parser, complain  # noqa: E402
 from gptlite.generate import generate_tokens, stream_samples  # noqa: E402
 from gptlite.sampling import Sampler  # noqa: E402
@@ -212,6 +212,18 @@ def prefill_transformers(attention: str, threads: int) -> MeasuredRun:
             peer(ids, use_cache=True, logits_to_keep=1)
 
     return lambda: {"": per_second(PREFILL_TOKENS, prefill)}
+
+
+# ---- Trace: a short text, every intermediate array kept, beside the same call without -----------
+
+
+def traced_gptlite(keeps: bool, threads: int) -> MeasuredRun:
+    model, ids = GPT.init(GPT2_CONFIG), random_ids(GPT2_CONFIG, 1, PROMPT_TOKENS)
+
+    def call() -> None:
+        model(ids, trace=Trace() if keeps else None)
+
+    return lambda: {"": per_second(PROMPT_TOKENS, call)}
 
 
 # ---- Encoding and decoding, with a new tokenizer and with one that has seen the text -------------
@@ -399,6 +411,16 @@ BENCHMARKS = {
         contestants=(
             Contestant("gptlite", prefill_gptlite),
             *of_transformers(prefill_transformers),
+        ),
+    ),
+    "trace": Benchmark(
+        f"with a trace, 124M shape, {PROMPT_TOKENS} tokens",
+        "tokens/s",
+        rounds=25,
+        quick_rounds=7,
+        contestants=(
+            Contestant("gptlite", partial(traced_gptlite, True)),
+            Contestant("gptlite without a trace", partial(traced_gptlite, False)),
         ),
     ),
     "encode": Benchmark(

@@ -290,8 +290,9 @@ def test_the_command_writes_the_page(storyteller, tmp_path, monkeypatch, capsys)
         (["word " * 300], "positions"),
         (["word " * 65], "a page shows 64"),
         (["a", "--model", "gpt5"], "unknown model 'gpt5'"),
-        (["a", "-o", "nowhere/page.html"], "nowhere"),
-        (["a", "-o", "folder"], "folder"),
+        (["a", "-o", "nowhere/page.html"], "No such file or directory: 'nowhere/page.html'"),
+        (["a", "-o", "folder"], "expected the name of a file, found a folder: 'folder'"),
+        (["a", "-o", ""], "expected the name of a file, found a folder: '.'"),
     ],
 )
 def test_the_command_s_errors_are_one_line(options, message, tmp_path, monkeypatch, capsys):

@@ -93,7 +93,10 @@ def test_an_edit_of_no_array_is_refused_before_any_work(name):
 
 @pytest.mark.parametrize(
     "edit",
-    [np.zeros((1, 5, 11)), lambda array, trace: array[0], lambda array, trace: None, ["a"]],
+    [
+        *(np.zeros((1, 5, 11)), ["a"], "a", None, 1j),
+        *(lambda array, trace: array[0], lambda array, trace: None),
+    ],
 )
 def test_an_edit_of_another_shape_is_refused_by_name(edit):
     with pytest.raises(ValueError, match=r"h\.0\.mid: expected float32 \[1, 5, 12\]"):

@@ -210,7 +210,9 @@ def test_the_lens_ends_in_the_models_own_prediction():
     assert view.texts[-1] == views.token_labels(TOKENIZER, LOGITS[0].argmax(axis=-1).tolist())
     assert view.rows == ["embed", *(f"block {i}" for i in range(6))]
     shown = rows_of(view.to_html())
-    assert [row[1:] for row in shown] == view.texts
+    for row, texts, values in zip(shown, view.texts, view.values, strict=True):
+        assert row[1:] == [f"{t} {v:.2f}" for t, v in zip(texts, values, strict=True)]
+    assert all(cell in repr(view) for row in shown for cell in row)
 
 
 def test_neighbours_are_the_nearest_by_cosine():
@@ -255,6 +257,16 @@ def test_the_sampling_steps_end_in_what_is_drawn_from():
     assert [p is not None for p in top_p] == [True] * kept + [False] * (8 - kept)
     assert sum(p or 0 for p in top_p) == pytest.approx(1, abs=1e-5)
     assert f"{kept} of 4,096 tokens" in table.note
+    # Every setting has its bars, all on one scale.
+    longest = max(p for column in (model, tempered, top_k, top_p) for p in column if p)
+    rows = list(zip(model, tempered, top_k, top_p, strict=True))
+    widths = [float(w) for w in re.findall(r"width:([0-9.]+)%", table.to_html())]
+    expected = [100 * (p or 0) / longest for row in rows for p in row]
+    np.testing.assert_allclose(widths, expected, atol=0.06)
+    for line, row in zip(repr(table).splitlines()[2:], rows, strict=False):
+        assert re.findall("█+", line) == [
+            "█" * n for p in row if (n := round(5 * (p or 0) / longest))
+        ]
 
 
 @pytest.mark.parametrize("by", ["probability", "rank"])
@@ -270,6 +282,13 @@ def test_a_text_is_shaded_by_how_well_it_was_foreseen(by):
     nats = -np.log([probabilities[i - 1, IDS[i]] for i in range(1, SEQ)]).mean()
     assert f"{nats:.3f} nats" in view.note and f"perplexity {np.exp(nats):.1f}" in view.note
     assert Page(view.to_html()).titles == view.remarks
+    # The number is also in the cell: nothing hovers on a phone or on paper.
+    own = [f"{p:.2f}" for p in probabilities[range(SEQ - 1), IDS[1:]]]
+    ranks = [remark.split("rank ")[1] for remark in view.remarks[1:]]
+    under = ["", *(own if by == "probability" else ranks)]
+    assert Page(view.to_html()).cells == [
+        c for both in zip(TOKENS, under, strict=True) for c in both
+    ]
 
 
 def test_the_cache_view_shows_the_lengths_of_the_keys():
@@ -316,6 +335,9 @@ def test_the_tokens_of_a_text_with_their_ids_and_bytes():
     shown = [re.fullmatch(r"id (\d+), bytes ([0-9a-f ]+)", r) for r in view.remarks]
     assert [int(m[1]) for m in shown] == ids
     assert bytes.fromhex("".join(m[2] for m in shown)) == "fox 🤗\n".encode()
+    assert Page(view.to_html()).cells[1::2] == [f"{m[1]}\n{m[2]}" for m in shown]
+    with pytest.raises(ValueError, match="1 tokens, 2 captions"):
+        TokenRow("t", ["a"], [0.0], [""], captions=["b", "c"])
 
 
 def test_the_steps_of_an_encoding_end_in_its_ids():
@@ -357,6 +379,17 @@ def test_a_traced_step_with_a_cache_has_its_new_positions_as_rows():
     np.testing.assert_allclose(view.values[0], TRACE["h.0.attn.weights"][0, 0, -1], atol=1e-5)
 
 
+def test_the_split_of_a_call_with_a_cache_is_of_its_own_position():
+    cache, trace = KVCache(MODEL.config), Trace()
+    MODEL(IDS[:-2], cache=cache)
+    MODEL(IDS[-2:], cache=cache, trace=trace)
+    for position, at in ((0, -2), (1, -1), (-1, -1), (-2, -2)):
+        view = views.qkv_split(trace, TOKENS, 3, position)
+        assert TOKENS[at] in view.title
+        for [part], name in zip(view.views, "qkv", strict=True):
+            np.testing.assert_allclose(part.values, TRACE[f"h.3.attn.{name}"][0, :, at], atol=1e-3)
+
+
 # ---- Bad input ----------------------------------------------------------------------------------
 
 
@@ -369,6 +402,13 @@ def test_what_the_trace_does_not_hold_is_refused_by_name():
         views.attention_map(TRACE, TOKENS[:2], 0, 0)
     with pytest.raises(ValueError, match="query must be a position"):
         views.value_table(TRACE, TOKENS, 0, 0, query=SEQ)
+    with pytest.raises(ValueError, match=f"position must be one of the call, 0 to {SEQ - 1}"):
+        views.qkv_split(TRACE, TOKENS, 0, position=SEQ)
+    for top in (0, -1):
+        with pytest.raises(ValueError, match="top must be at least 1"):
+            views.next_token(LOGITS, TOKENIZER, top=top)
+        with pytest.raises(ValueError, match="top must be at least 1"):
+            views.neighbours(MODEL, TOKENIZER, " king", top=top)
     with pytest.raises(ValueError, match="holds 0 blocks"):
         views.attention_map(Trace(), TOKENS, 0, 0)
     with pytest.raises(ValueError, match="by must be"):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from test_views import HOSTILE, SEQ, TEXT, TOKENS, all_views
+from test_views import HOSTILE, SEQ, TEXT, TOKENIZER, TOKENS, all_views
 
 from gptlite import views
 from gptlite.views.heat_map import HeatMap
+from gptlite.views.table import Table
 from gptlite.views.view import DEEP, PALE
 
 pytestmark = pytest.mark.notebooks
@@ -58,6 +59,40 @@ def test_bars_are_as_long_as_their_numbers(plt):
     assert [label.get_text() for label in ax.get_yticklabels()] == table.column("name")
     written = ["124,439,808", "354,823,168", "774,030,080", "1,557,611,200"]
     assert [text.get_text() for text in ax.texts] == written
+
+
+def test_bars_of_several_columns_stand_side_by_side(plt):
+    rows = [["a", 0.5, 1.0], ["b", 0.25, None]]
+    ax = Table("title", ["", "before", "after"], rows, bar=["before", "after"]).plot()
+    assert [bar.get_width() for bar in ax.patches] == [0.5, 0.25, 1.0, 0.0]
+    edges = [(bar.get_y(), bar.get_y() + bar.get_height()) for bar in ax.patches]
+    np.testing.assert_allclose(edges, [(-0.4, 0), (0.6, 1), (0, 0.4), (1, 1.4)], atol=1e-9)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["before", "after"]
+
+
+def test_a_drawn_table_has_its_cells_and_their_shades(plt):
+    view = Table("title", ["token", "weight"], [["a", 0.0], ["b", 1.0]], shaded=["weight"])
+    [drawn] = view.plot().tables
+    cells = drawn.get_celld()
+    shown = [[cells[row, column].get_text().get_text() for column in range(2)] for row in range(3)]
+    assert shown == [["token", "weight"], ["a", "0.000"], ["b", "1.000"]]
+    shades = [cells[row, 1].get_facecolor()[:3] for row in (1, 2)]
+    np.testing.assert_allclose(shades, np.array([PALE, DEEP]) / 255)
+
+
+def test_a_wide_map_has_the_names_of_its_columns_but_a_small_one_has_not(plt):
+    names = [f"token {i}" for i in range(20)]
+    for small in (False, True):
+        view = HeatMap("title", np.eye(20, dtype=np.float32), names, names, small=small)
+        shown = [label.get_text() for label in view.plot().get_xticklabels()]
+        assert shown == ([] if small else names)
+        assert ("vertical-rl" in view.to_html()) != small
+        assert not small or "<thead>" not in view.to_html()
+
+
+def test_tokens_are_drawn_with_their_captions(plt):
+    texts = [text.get_text() for text in views.tokens(TOKENIZER, "a fox").plot().texts]
+    assert texts == ["a", "64\n61", "·fox", "2133\n20 66 6f 78"]
 
 
 def test_the_curve_goes_through_its_points(plt):

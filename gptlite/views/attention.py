@@ -143,7 +143,15 @@ def qkv_split(trace: Trace, tokens: Sequence[str], layer: int, position: int = -
 
     Args:
         position: of the call; -1 for the last.
+
+    Raises:
+        ValueError: the trace has no such block, or there is no such position.
     """
+    looking, _ = labels(tokens, *of_head(trace, layer, 0, "attn.weights").shape)
+    if not -len(looking) <= position < len(looking):
+        raise ValueError(f"position must be one of the call, 0 to {len(looking) - 1}")
+    if position >= 0:
+        position -= len(looking)  # from the end: keys and values have the cache's before them
     views = []
     for name, step in {"query": "attn.q", "key": "attn.k", "value": "attn.v"}.items():
         part = of_block(trace, layer, step)[:, position]  # [head, head_dim]

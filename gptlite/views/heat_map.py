@@ -11,6 +11,8 @@ from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number,
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
+# The name of a small cell's column, on its side.
+UPRIGHT = "padding:2px 0;font-size:11px;line-height:1.2;writing-mode:vertical-rl;white-space:pre"
 MANY = 16  # columns beyond which the cells are small, and say their number on hovering
 BLOCKS = " ░▒▓█"  # a small cell in plain text
 
@@ -21,9 +23,10 @@ class HeatMap(View):
     Attributes:
         values: ``[rows, columns]``; what the mask has hidden (-1e10) stays pale and reads -∞.
         rows, columns: the labels.
-        texts: what the cells say in place of their numbers; None for the numbers.
+        texts: what the cells say before their numbers; None for the numbers alone.
         low, high: the numbers at the two ends of the ramp.
-        small: no more than the shade fits into a cell.
+        small: no more than the shade fits into a cell, as where there are more than ``MANY``.
+        named: HTML and drawing have room for the names of the columns: ``small`` was not asked for.
 
     >>> HeatMap("Who may look", np.tri(2, dtype=int), ["a", "fox"], ["a", "fox"], digits=0)
     Who may look
@@ -56,6 +59,7 @@ class HeatMap(View):
         self.low = (float(seen.min()) if seen.size else 0.0) if low is None else low
         self.high = (float(seen.max()) if seen.size else 0.0) if high is None else high
         self.digits = digits
+        self.named = not small
         self.small = small or (len(columns) > MANY and texts is None)
 
     def shades(self) -> NDArray[np.floating[Any]]:
@@ -66,9 +70,8 @@ class HeatMap(View):
 
     def cell(self, row: int, column: int) -> str:
         """What a cell says."""
-        if self.texts is not None:
-            return self.texts[row][column]
-        return number(float(self.values[row, column]), self.digits)
+        shown = number(float(self.values[row, column]), self.digits)
+        return shown if self.texts is None else f"{self.texts[row][column]} {shown}"
 
     def body_text(self) -> str:
         if self.small:
@@ -85,8 +88,11 @@ class HeatMap(View):
     def body_html(self) -> str:
         shades = self.shades().tolist()
         head = ""
-        if not self.small:
-            head = "".join(f'<th scope="col" style="{CELL}">{escape(c)}</th>' for c in self.columns)
+        if self.named:
+            style = UPRIGHT if self.small else CELL
+            head = "".join(
+                f'<th scope="col" style="{style}">{escape(name)}</th>' for name in self.columns
+            )
             head = f'<thead><tr><th scope="col"></th>{head}</tr></thead>'
         lines = []
         for i, label in enumerate(self.rows):
@@ -105,7 +111,7 @@ class HeatMap(View):
     def plot(self, ax: Any = None) -> Any:
         """The matrix as an image, the numbers in its cells where they fit; see ``View.plot``."""
         n_rows, n_columns = self.values.shape
-        wide = 0.62 if self.texts is None else 0.9
+        wide = 0.62 if self.texts is None else 1.1
         size = (
             (9.0, 1.0 + 0.28 * n_rows)
             if self.small
@@ -116,12 +122,11 @@ class HeatMap(View):
         ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.set_yticks(range(n_rows), [plain(label, LABEL) for label in self.rows])
+        labels = [plain(label, LABEL) for label in self.columns] if self.named else []
+        turned = 90 if self.small else 45 if max(map(len, self.columns), default=0) > 4 else 0
+        ax.set_xticks(range(len(labels)), labels, rotation=turned)
         if self.small:
-            ax.set_xticks([])
             return ax
-        turned = max(map(len, self.columns), default=0) > 4
-        labels = [plain(label, LABEL) for label in self.columns]
-        ax.set_xticks(range(n_columns), labels, rotation=45 if turned else 0)
         for i in range(n_rows):
             for j in range(n_columns):
                 colour = "white" if shades[i, j] > 0.55 else "#1a1a1a"

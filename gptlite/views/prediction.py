@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array, softmax
-from gptlite.sampling import Sampler, log_softmax
+from gptlite.sampling import Sampler, check_int, log_softmax
 from gptlite.tokenizer import Tokenizer
 from gptlite.views.table import Cell, Table
 from gptlite.views.text import token_labels
@@ -45,7 +45,12 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
 
 
 def most_likely(scores: Array, top: int) -> NDArray[np.int64]:
-    """The ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first."""
+    """The ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first.
+
+    Raises:
+        TypeError, ValueError: ``top`` is not a positive int.
+    """
+    check_int("top", top, least=1)
     return np.argsort(-scores, kind="stable")[:top]
 
 
@@ -83,7 +88,7 @@ def sampling_steps(
     left = int((stages[-1] > 0).sum())
     note = f"{left:,} of {scores.shape[-1]:,} tokens are left to draw from."
     columns = ["token", "id", *settings]
-    return Table("From the model to the draw", columns, rows, note, shaded=list(settings))
+    return Table("From the model to the draw", columns, rows, note, bar=list(settings))
 
 
 def text_probabilities(
@@ -114,11 +119,12 @@ def text_probabilities(
     nats = -log_softmax(asked[0])[np.arange(len(asked[1])), asked[1]]  # [seq - 1]
     ranks = 1 + (asked[0] > own[:, None]).sum(axis=1)  # [seq - 1]
     shades = np.exp(-nats) if by == "probability" else 1 - np.log(ranks) / math.log(logits.shape[1])
-    remarks = ["the first token: nothing foresaw it"]
+    remarks, captions = ["the first token: nothing foresaw it"], [""]
     for loss, rank in zip(nats.tolist(), ranks.tolist(), strict=True):
         remarks.append(f"probability {math.exp(-loss):.3f}, rank {rank}")
+        captions.append(f"{math.exp(-loss):.2f}" if by == "probability" else str(rank))
     mean = float(nats.mean()) if len(nats) else 0.0
     note = f"{mean:.3f} nats a token, perplexity {math.exp(mean):.1f}" if len(nats) else ""
     labels = token_labels(tokenizer, ids)
     title = f"Each token's {by}, given those before it"
-    return TokenRow(title, labels, [0.0, *shades.tolist()], remarks, note)
+    return TokenRow(title, labels, [0.0, *shades.tolist()], remarks, note, captions)

@@ -6,6 +6,7 @@ import numpy as np
 
 from gptlite.layers import Array, layer_norm, softmax
 from gptlite.model import GPT
+from gptlite.sampling import check_int
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
 from gptlite.views.heat_map import HeatMap
@@ -54,9 +55,7 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[
         values.append(probabilities.max(axis=-1))  # [seq]
         texts.append(token_labels(tokenizer, probabilities.argmax(axis=-1).tolist()))
     shown = list(tokens[-len(texts[0]) :])
-    note = (
-        "Read upwards in the model, downwards here; deep where that token has a probability of 1."
-    )
+    note = "From the embeddings, above, up the stack; each token with its probability."
     stacked = np.stack(values)  # [1 + n_layer, seq]
     title = "The logit lens: the next token, if the stack ended there"
     return HeatMap(title, stacked, list(stops), shown, note, texts, low=0.0, high=1.0)
@@ -71,8 +70,9 @@ def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10
         token: an id, or a text that is one token (mind the space before a word).
 
     Raises:
-        ValueError: a text of several tokens or none, or no such id.
+        TypeError, ValueError: a text of several tokens or none, no such id, or ``top`` below 1.
     """
+    check_int("top", top, least=1)
     ids = [token] if isinstance(token, int) else tokenizer.encode(token)
     name = token_labels(tokenizer, ids)
     if len(ids) != 1:

@@ -5,7 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, shade
+from gptlite.views.view import (
+    LABEL,
+    View,
+    escape,
+    grid_text,
+    new_axes,
+    number,
+    plain,
+    ramp,
+    shade,
+)
 
 Cell = str | int | float | None
 
@@ -23,7 +33,7 @@ class Table(View):
         columns: names.
         rows: as many cells each.
         shaded: the columns whose background shows their numbers, all on one scale from 0.
-        bar: the column that is also drawn as a bar.
+        bars: the columns that are also drawn as bars, all on one scale from 0.
     """
 
     def __init__(
@@ -33,14 +43,14 @@ class Table(View):
         rows: Sequence[Sequence[Cell]],
         note: str = "",
         shaded: Collection[str] = (),
-        bar: str | None = None,
+        bar: str | Sequence[str] = (),
         digits: int = 3,
     ) -> None:
         super().__init__(title, note)
         self.columns = list(columns)
         self.rows = [list(row) for row in rows]
         self.shaded = shaded
-        self.bar = bar
+        self.bars = [bar] if isinstance(bar, str) else list(bar)
         self.digits = digits
 
     def column(self, name: str) -> list[Cell]:
@@ -58,66 +68,86 @@ class Table(View):
     def _is_numeric(self, name: str) -> bool:
         return any(isinstance(cell, (int, float)) for cell in self.column(name))
 
-    def _bars(self) -> list[float]:
-        """The lengths of the bars, the longest being 1."""
-        lengths = [float(cell or 0) for cell in self.column(self.bar or "")]
-        longest = max(lengths, default=0.0)
+    def _amount(self, name: str, cell: Cell) -> float | None:
+        """Where a cell lies on the ramp; None for one that is not shaded."""
+        if name not in self.shaded or not isinstance(cell, (int, float)):
+            return None
+        cells = [c for shaded in self.shaded for c in self.column(shaded)]
+        most = max((float(c) for c in cells if isinstance(c, (int, float))), default=0.0)
+        return cell / (most or 1.0)
+
+    def _lengths(self, name: str) -> list[float]:
+        """The lengths of a column's bars, the longest bar of the table being 1."""
+        longest = max(
+            (float(cell or 0) for bar in self.bars for cell in self.column(bar)), default=0
+        )
+        lengths = [float(cell or 0) for cell in self.column(name)]
         return [length / longest if longest > 0 else 0.0 for length in lengths]
 
     def body_text(self) -> str:
-        rows = [self.columns, *([self._shown(cell) for cell in row] for row in self.rows)]
-        numeric = [self._is_numeric(name) for name in self.columns]
-        if self.bar:
-            bars = ["", *("█" * round(BAR * length) for length in self._bars())]
-            rows = [[*row, bar] for row, bar in zip(rows, bars, strict=True)]
-            numeric.append(False)
-        return grid_text(rows, numeric)
+        room = BAR // len(self.bars) if self.bars else 0
+        columns, numeric = [], []
+        for name in self.columns:
+            columns.append([name, *map(self._shown, self.column(name))])
+            numeric.append(self._is_numeric(name))
+            if name in self.bars:
+                columns.append(["", *("█" * round(room * n) for n in self._lengths(name))])
+                numeric.append(False)
+        return grid_text([list(row) for row in zip(*columns, strict=True)], numeric)
 
     def body_html(self) -> str:
         sides = ["right" if self._is_numeric(name) else "left" for name in self.columns]
         head = "".join(
             f'<th scope="col" style="{CELL};text-align:{side}">{escape(name)}</th>'
+            + (f'<th scope="col" style="{CELL}"></th>' if name in self.bars else "")
             for name, side in zip(self.columns, sides, strict=True)
         )
-        numbers = [
-            float(cell or 0)
-            for name in self.columns
-            if name in self.shaded
-            for cell in self.column(name)
-            if not isinstance(cell, str)
-        ]
-        most = max(numbers, default=0.0) or 1.0
-        bars = self._bars() if self.bar else []
+        lengths = {name: self._lengths(name) for name in self.bars}
+        room = f"{CELL};width:{160 // max(1, len(self.bars))}px"
         lines = []
         for i, row in enumerate(self.rows):
             cells = ""
             for name, side, cell in zip(self.columns, sides, row, strict=True):
                 style = f"{CELL};text-align:{side}"
-                if name in self.shaded and isinstance(cell, (int, float)):
-                    style += f";{shade(cell / most)}"
+                if (amount := self._amount(name, cell)) is not None:
+                    style += f";{shade(amount)}"
                 cells += f'<td style="{style}">{escape(self._shown(cell))}</td>'
-            if bars:
-                length = f"width:{100 * bars[i]:.1f}%;height:0.9em;{shade(1.0)}"
-                cells += f'<td style="{CELL};width:160px"><div style="{length}"></div></td>'
+                if name in lengths:
+                    length = f"width:{100 * lengths[name][i]:.1f}%;height:0.9em;{shade(1.0)}"
+                    cells += f'<td style="{room}"><div style="{length}"></div></td>'
             lines.append(f"<tr>{cells}</tr>")
-        head += '<th scope="col"></th>' if bars else ""
         return (
             f'<table style="border-collapse:collapse;color:inherit"><thead><tr>{head}</tr></thead>'
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 
     def plot(self, ax: Any = None) -> Any:
-        """The bars, if there is a column for them, else the table; see ``View.plot``."""
-        ax = new_axes(ax, 1.5 + 1.1 * len(self.columns), 0.8 + 0.28 * len(self.rows))
+        """The bars, if there are columns for them, else the table; see ``View.plot``."""
+        n = len(self.bars)
+        high = 0.8 + 0.28 * len(self.rows) * (1 + max(0, n - 1) / 2)
+        ax = new_axes(ax, 1.5 + 1.1 * len(self.columns), high)
         ax.set_title(plain(self.title), loc="left", fontsize=10)
-        if self.bar:
+        if self.bars:
             places = np.arange(len(self.rows))
-            cells = self.column(self.bar)
-            bars = ax.barh(places, [float(cell or 0) for cell in cells], color="#084594")
-            ax.bar_label(bars, [self._shown(cell) for cell in cells], padding=3)
+            for at, name in enumerate(self.bars):
+                cells = self.column(name)
+                bars = ax.barh(
+                    places + 0.8 * ((at + 0.5) / n - 0.5),
+                    [float(cell or 0) for cell in cells],
+                    height=0.8 / n,
+                    color=ramp()((at + 1) / n),  # the last column is the deepest
+                    edgecolor="#084594",
+                    label=plain(name),
+                )
+                ax.bar_label(
+                    bars, [self._shown(c) for c in cells], padding=3, fontsize=8 if n > 1 else None
+                )
             ax.set_yticks(places, [plain(self._shown(row[0]), LABEL) for row in self.rows])
             ax.invert_yaxis()
-            ax.set_xlabel(self.bar)
+            if n > 1:
+                ax.legend(frameon=False, loc="lower right")
+            else:
+                ax.set_xlabel(plain(self.bars[0]))
             ax.spines[["top", "right"]].set_visible(False)
             return ax
         ax.axis("off")
@@ -126,4 +156,16 @@ class Table(View):
         drawn = ax.table(texts or [[""] * len(columns)], colLabels=columns, loc="upper left")
         drawn.auto_set_font_size(False)
         drawn.set_fontsize(9)
+        drawn.auto_set_column_width(list(range(len(columns))))
+        for (row, at), place in drawn.get_celld().items():
+            name = self.columns[at]
+            place.get_text().set_horizontalalignment("right" if self._is_numeric(name) else "left")
+            place.set_edgecolor("#e5e5e5")
+            amount = (
+                self._amount(name, self.rows[row - 1][at]) if 0 < row <= len(self.rows) else None
+            )
+            if amount is not None:
+                colours = dict(part.split(":") for part in shade(amount).split(";"))
+                place.set_facecolor(colours["background"])
+                place.get_text().set_color(colours["color"])
         return ax

@@ -52,7 +52,9 @@ def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
     remarks = [f"id {i}, bytes {tokenizer.decode_bytes([i]).hex(' ')}" for i in ids]
     # Two tints in turn, so that one sees where a token ends.
     shades = [0.12 if n % 2 else 0.3 for n in range(len(ids))]
-    return TokenRow(f"{len(ids)} tokens", token_labels(tokenizer, ids), shades, remarks)
+    captions = [f"{i}\n{tokenizer.decode_bytes([i]).hex(' ')}" for i in ids]
+    title = f"{len(ids)} tokens"
+    return TokenRow(title, token_labels(tokenizer, ids), shades, remarks, captions=captions)
 
 
 def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:

@@ -5,7 +5,12 @@ from typing import Any
 
 from gptlite.views.view import View, escape, new_axes, plain, shade, width
 
-TOKEN = "padding:1px 2px;margin:1px;border-radius:3px;border:1px solid #d0d0d0;white-space:pre"
+TOKEN = (
+    "display:inline-block;vertical-align:top;text-align:center;padding:1px 2px;margin:1px;"
+    "border-radius:3px;border:1px solid #d0d0d0;white-space:pre"
+)
+CAPTION = "display:block;font-size:10px;line-height:1.3"
+SMALL = 0.72  # of a token's column, what a character of a caption takes
 LINE = 100  # columns after which the text goes on in a new line
 BOX = 0.085  # inches that a column takes in a drawing
 
@@ -17,7 +22,7 @@ class TokenRow(View):
         tokens: what to show for each.
         shades: for each from 0 (pale) to 1 (deep).
         remarks: for each; also listed below in the plain text.
-        breaks: the tokens after which a new line begins.
+        captions: for each what stands under it, small; "" for nothing. All have as many lines.
     """
 
     def __init__(
@@ -27,25 +32,34 @@ class TokenRow(View):
         shades: Sequence[float],
         remarks: Sequence[str],
         note: str = "",
+        captions: Sequence[str] | None = None,
     ) -> None:
         super().__init__(title, note)
         if not len(tokens) == len(shades) == len(remarks):
             raise ValueError(f"{len(tokens)} tokens, {len(shades)} shades, {len(remarks)} remarks")
         self.tokens, self.shades, self.remarks = list(tokens), list(shades), list(remarks)
+        self.captions = [""] * len(tokens) if captions is None else list(captions)
+        if len(self.captions) != len(tokens):
+            raise ValueError(f"{len(tokens)} tokens, {len(self.captions)} captions")
+
+    def columns(self, i: int) -> float:
+        """How many columns a token takes in HTML and in a drawing, its caption included."""
+        small = max(width(line) for line in self.captions[i].split("\n"))
+        return max(width(self.tokens[i]), SMALL * small)
 
     def lines(self) -> list[list[int]]:
         """The tokens' numbers line by line: a line ends after a line feed, or when it is full."""
         lines: list[list[int]] = [[]]
-        used = 0
+        used = 0.0
         for i, token in enumerate(self.tokens):
-            if lines[-1] and used + width(token) + 1 > LINE:
+            if lines[-1] and used + self.columns(i) + 1 > LINE:
                 lines.append([])
-                used = 0
+                used = 0.0
             lines[-1].append(i)
-            used += width(token) + 1
+            used += self.columns(i) + 1
             if token.endswith("↵") and i + 1 < len(self.tokens):
                 lines.append([])
-                used = 0
+                used = 0.0
         return lines
 
     def body_text(self) -> str:
@@ -58,16 +72,24 @@ class TokenRow(View):
         for line in self.lines():
             spans = "".join(
                 f'<span style="{TOKEN};{shade(self.shades[i])}" title="{escape(self.remarks[i])}">'
-                f"{escape(self.tokens[i])}</span>"
+                f"{escape(self.tokens[i])}{self._caption(i)}</span>"
                 for i in line
             )
             lines.append(f'<div style="margin:3px 0">{spans}</div>')
         return "".join(lines)
 
+    def _caption(self, i: int) -> str:
+        if not any(self.captions):
+            return ""
+        return f'<span style="{CAPTION}">{escape(self.captions[i])}</span>'
+
     def plot(self, ax: Any = None) -> Any:
-        """The tokens as shaded boxes; see ``View.plot``."""
+        """The tokens as shaded boxes, their captions in them; see ``View.plot``."""
         lines = self.lines()
-        ax = new_axes(ax, 9.0, 0.6 + 0.35 * len(lines))
+        under = max(
+            (1 + c.count("\n") for c in self.captions if c), default=0
+        )  # lines of a caption
+        ax = new_axes(ax, 9.0, 0.6 + (0.35 + 0.15 * under) * len(lines))
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.axis("off")
         ax.set_xlim(0, LINE + 4)
@@ -76,12 +98,14 @@ class TokenRow(View):
             at = 0.0
             for i in line:
                 colours = dict(part.split(":") for part in shade(self.shades[i]).split(";"))
-                columns = width(self.tokens[i]) + 0.8
+                columns = self.columns(i) + 0.8
                 box = pyplot_rectangle((at, row + 0.1), columns, 0.8, colours["background"])
                 ax.add_patch(box)
-                middle = at + columns / 2, row + 0.5
-                style = {"ha": "center", "va": "center", "fontsize": 9, "family": "monospace"}
-                ax.text(*middle, plain(self.tokens[i]), color=colours["color"], **style)
+                style = {"ha": "center", "family": "monospace", "color": colours["color"]}
+                middle, top = at + columns / 2, row + 0.1 + 0.4 / (1 + 0.5 * under)
+                ax.text(middle, top, plain(self.tokens[i]), va="center", fontsize=9, **style)
+                bottom = row + 0.87
+                ax.text(middle, bottom, plain(self.captions[i]), va="bottom", fontsize=6.5, **style)
                 at += columns + 0.2
         return ax
 
