@@ -140,6 +140,9 @@ def test_which_of_several_checkpoints(openai: Path) -> None:
     (openai / "checkpoint").write_text('model_checkpoint_path: "model-200"\n')
     assert weights_file(openai).name == "model-200.index"
     assert read_checkpoint(openai)[0] == TINY
+    # What a Saver that was given an absolute path notes; the directory need not lie there any more.
+    (openai / "checkpoint").write_text('model_checkpoint_path: "/where/it was/model-100"\n')
+    assert weights_file(openai).name == "model-100.index"
     (openai / "checkpoint").write_text('model_checkpoint_path: "../model-200"\n')
     assert "expected one TensorFlow checkpoint" in refusal(openai)
     (openai / "model-100.index").unlink()

@@ -45,6 +45,8 @@ WEIGHT_FILES = (
 )
 TORCH_SUFFIXES = (".bin", ".pt", ".pth")
 _TENSORFLOW = re.compile(r"\.(?:index|meta|data-[0-9]{5}-of-[0-9]{5})$")
+# TensorFlow notes an absolute path where it was given one; the directory may have moved since.
+_LATEST = re.compile(r'model_checkpoint_path: "(?:/(?:[^"/]*/)*)?([^"\\/]+)"')
 _LLMC_MAGIC = llmc.MAGIC.to_bytes(4, "little")
 
 
@@ -89,7 +91,7 @@ def weights_file(directory: Path) -> Path:
     wanted = [directory / "model.ckpt.index"]
     if (directory / "checkpoint").is_file():
         text = (directory / "checkpoint").read_bytes()[:4096].decode("utf-8", "replace")
-        if latest := re.match(r'model_checkpoint_path: "([^"\\/]+)"', text):
+        if latest := _LATEST.match(text):
             wanted.append(directory / f"{latest[1]}.index")
     for file in [*wanted, *(found if len(found) == 1 else [])]:
         if file in found:
