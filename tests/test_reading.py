@@ -350,7 +350,21 @@ def test_written_by_tensorflow() -> None:
 
 def test_a_place_where_nothing_is(tmp_path: Path) -> None:
     expected = "model.safetensors, pytorch_model.bin, model.ckpt.index"
+    expected += ", or a single file of weights"
     assert refusal(tmp_path) == f"{tmp_path}: expected one of {expected}, found none"
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "ckpt.pt", "gpt2_124M.bin"])
+def test_the_one_file_of_weights_in_a_directory(name: str, hub: Path) -> None:
+    expected = read_checkpoint(hub)[1]
+    (hub / "model.safetensors").rename(hub / name)
+    (hub / "log.txt").write_text("step 1")
+    (hub / "more.pt").mkdir()
+    assert same(read_checkpoint(hub)[1], expected)
+    (hub / "another.bin").write_bytes(b"")
+    assert refusal(hub).endswith(f"found {', '.join(sorted(['another.bin', name]))}")
+    shutil.copy(hub / name, hub / "model.safetensors")
+    assert same(read_checkpoint(hub)[1], expected)
 
 
 @pytest.mark.parametrize("name", ["x.bin", "x.pt", "x.safetensors", "x", "x.index", "x.txt"])

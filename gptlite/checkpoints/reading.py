@@ -36,7 +36,8 @@ from gptlite.files import with_progress
 
 Parameters = dict[str, NDArray[np.floating[Any]]]
 
-# What a directory is searched for, in this order; then for a TensorFlow checkpoint.
+# What a directory is searched for, in this order; then for a TensorFlow checkpoint, and at last for
+# one file that ends as files of weights do.
 WEIGHT_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -44,6 +45,7 @@ WEIGHT_FILES = (
     "pytorch_model.bin.index.json",
 )
 TORCH_SUFFIXES = (".bin", ".pt", ".pth")
+FREE_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 _TENSORFLOW = re.compile(r"\.(?:index|meta|data-[0-9]{5}-of-[0-9]{5})$")
 # TensorFlow notes an absolute path where it was given one; the directory may have moved since.
 _LATEST = re.compile(r'model_checkpoint_path: "(?:/(?:[^"/]*/)*)?([^"\\/]+)"')
@@ -81,7 +83,7 @@ def weights_file(directory: Path) -> Path:
     """The file of a directory that holds the weights, or the table of them.
 
     Raises:
-        CheckpointError: there is none, or several TensorFlow checkpoints and no choice among them.
+        CheckpointError: there is none, or several of one kind and no choice among them.
     """
     for name in WEIGHT_FILES:
         if (directory / name).is_file():
@@ -99,8 +101,15 @@ def weights_file(directory: Path) -> Path:
     if found:
         names = ", ".join(file.name for file in found[:5])
         raise CheckpointError(f"{directory}: expected one TensorFlow checkpoint, found {names}")
+    # nanoGPT's out/ckpt.pt, llm.c's gpt2_124M.bin: their names are free.
+    found = sorted(f for f in directory.iterdir() if f.suffix in FREE_SUFFIXES and f.is_file())
+    if len(found) == 1:
+        return found[0]
     expected = ", ".join([*WEIGHT_FILES[::2], "model.ckpt.index"])
-    raise CheckpointError(f"{directory}: expected one of {expected}, found none")
+    names = ", ".join(file.name for file in found[:5]) or "none"
+    raise CheckpointError(
+        f"{directory}: expected one of {expected}, or a single file of weights, found {names}"
+    )
 
 
 def _read(path: Path, dtype: str) -> tuple[GPTConfig, Parameters]:
