@@ -39,8 +39,9 @@ def load(
 
     Args:
         name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
-            ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (``"gpt2@main"``:
-            at that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
+            ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (also called
+            small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"``: at
+            that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
             TensorFlow or llm.c. Where a model of GPT-2's vocabulary has no tokenizer beside it,
             GPT-2's is taken.
         dtype: "float32", or "float16" for half the memory: see ``GPT.from_pretrained``.
