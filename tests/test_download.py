@@ -825,10 +825,17 @@ def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
     assert verify_model("124M") == folder
 
 
-def test_a_model_without_a_tokenizer_gets_gpt2_s(hosts: Server, tmp_path: Path) -> None:
+def test_a_model_without_a_tokenizer_gets_gpt2_s(
+    hosts: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     GPT.init(TINY).save_pretrained(tmp_path / "mine")
+    with monkeypatch.context() as patch:
+        patch.setenv("GPTLITE_OFFLINE", "1")
+        with pytest.raises(DownloadError, match=r"^the tokenizer of gpt2: expected in .*OFFLINE"):
+            gptlite.load(tmp_path / "mine")
     _, tokenizer = gptlite.load(tmp_path / "mine")
     assert tokenizer.n_vocab == 260
+    assert "gptlite: the tokenizer of gpt2 is fetched from Hug" in capsys.readouterr().err
     assert names(model_folder("gpt2")) == {"vocab.json", "merges.txt"}
     gptlite.load(tmp_path / "mine")
     assert len(hosts.paths) == 2

@@ -47,7 +47,7 @@ def fetch_model(name: str) -> Path:
     name = required_name(name)
     folder = find_model(name)
     if folder is None:
-        return _fetch_files(name, lambda files: files)
+        return _fetch_files(name, name, lambda files: files)
     if folder != model_folder(name):
         _say(f"{name} is taken from Hugging Face's cache: {folder}")
     return folder
@@ -61,7 +61,9 @@ def fetch_tokenizer(name: str = "gpt2") -> Path:
     name = required_name(name)
     # That of any size will do; the smallest's is fetched.
     to_fetch = name if "@" in name else "gpt2"
-    return find_tokenizer(name) or _fetch_files(to_fetch, tokenizer_files)
+    return find_tokenizer(name) or _fetch_files(
+        to_fetch, f"the tokenizer of {to_fetch}", tokenizer_files
+    )
 
 
 def verify_model(name: str) -> Path:
@@ -94,17 +96,21 @@ def verify_model(name: str) -> Path:
     return folder
 
 
-def _fetch_files(name: str, wanted: Callable[[Files], Files]) -> Path:
-    """Fetch those of a model's files that are wanted from the first source that has them all."""
+def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path:
+    """Fetch those of a model's files that are wanted from the first source that has them all.
+
+    Args:
+        what: these files, in words.
+    """
     if variable := offline():
         raise DownloadError(
-            f"{name}: expected in {_places(name)}, found in none; nothing is fetched, because "
+            f"{what}: expected in {_places(name)}, found in none; nothing is fetched, because "
             f"{variable} is set"
         )
     folder = model_folder(name)
     failures: list[str] = []
     for source in known_sources(name) or _ask(name, folder):
-        _say(f"{name} is fetched from {source.owner} ({source.url('')}) into {folder}")
+        _say(f"{what} is fetched from {source.owner} ({source.url('')}) into {folder}")
         try:
             _fetch_from(source, name, wanted(source.files), folder)
         except StorageError:
