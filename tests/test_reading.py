@@ -227,7 +227,9 @@ def test_an_index_does_not_lead_in_a_circle(sharded: Path) -> None:
     assert "expected a file name, found 'model.safetensors.index.json'" in refusal(sharded)
 
 
-@pytest.mark.parametrize("name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a"])
+@pytest.mark.parametrize(
+    "name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a", "a\n"]
+)
 def test_an_index_does_not_lead_out_of_its_folder(sharded: Path, name: str) -> None:
     write_index(sharded, {"wte.weight": name})
     assert "weight_map: expected a file name, found" in refusal(sharded)
