@@ -810,6 +810,30 @@ def test_hugging_face_s_cache_is_used_and_not_touched(hosts: Server, capsys: Any
         verify_model("gpt2")
 
 
+@pytest.mark.parametrize("how", ["load", "command"])
+def test_hugging_face_s_cache_without_a_tokenizer(
+    hosts: Server, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, _ = SOURCES["gpt2"]
+    place = hub_home() / "models--gpt2" / "snapshots" / REVISION
+    place.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (place / name).write_bytes(hosts.files[f"/hub/{hub.folder}/{name}"])
+    if how == "load":
+        model, tokenizer = gptlite.load("gpt2")
+        assert (model.config, tokenizer.n_vocab) == (TINY, 260)
+    else:
+        assert door.main(["gpt2"]) == 0
+    assert [at.rpartition("/")[2] for at in hosts.paths] == ["merges.txt", "vocab.json"]
+    assert names(place) == {"config.json", "model.safetensors"}
+    assert verify_model("gpt2") == place
+    monkeypatch.setenv("GPTLITE_OFFLINE", "1")
+    assert gptlite.load("gpt2")[1].n_vocab == 260
+    (place / "config.json").write_bytes(bytes(hub.files[0].size or 0))
+    with pytest.raises(CheckpointError, match=r"config\.json: expected sha256"):
+        verify_model("gpt2")
+
+
 def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
     break_source(hosts, "hub", "config.json")
     folder = fetch_model("gpt2")

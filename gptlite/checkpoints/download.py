@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from gptlite.checkpoints.cache import (
+    bare_files,
+    find_bare_model,
     find_model,
     find_tokenizer,
     holds,
@@ -32,6 +34,8 @@ Files = tuple[OfficialFile, ...]
 def fetch_model(name: str) -> Path:
     """The folder that holds an official model: found on this machine, or fetched into the cache.
 
+    (Without its tokenizer, where Hugging Face's cache has only the model: see ``fetch_tokenizer``.)
+
     Looks in gptlite's own cache, then in Hugging Face's, then asks the sources in turn. One line to
     stderr says what was used, unless it is the own cache.
 
@@ -45,7 +49,7 @@ def fetch_model(name: str) -> Path:
         DownloadError: no source has it, or it cannot be kept, or nothing may be fetched (offline).
     """
     name = required_name(name)
-    folder = find_model(name)
+    folder = find_model(name) or find_bare_model(name)
     if folder is None:
         return _fetch_files(name, name, lambda files: files)
     if folder != model_folder(name):
@@ -79,14 +83,16 @@ def verify_model(name: str) -> Path:
         CheckpointError: it is not complete; or a file is damaged, or another.
     """
     name = required_name(name)
-    folder = find_model(name)
+    folder = find_model(name) or find_bare_model(name)
     if folder is None:
         raise CheckpointError(f"{name}: expected in {_places(name)}, found in none")
     try:
         for source in known_sources(name):
-            if holds(folder, source.files):
-                for file in source.files:
-                    check_file(name, file, folder / file.name, folder)
+            for files in (source.files, bare_files(source.files)):
+                if holds(folder, files):
+                    for file in files:
+                        check_file(name, file, folder / file.name, folder)
+                    break
     except CheckpointError as error:
         if folder != model_folder(name):
             raise
