@@ -1025,6 +1025,23 @@ def test_a_hub_that_does_not_say_what_its_files_are(branch: Server, told: dict[s
     assert names(model_folder("gpt2@main")) == set()
 
 
+def test_redirects_within_the_hub(branch: Server) -> None:
+    """A small file's HEAD leads to another path, which has the headers."""
+    for name in ("config.json", "merges.txt", "vocab.json"):
+        for at in (MAIN, MAIN.replace("main", COMMIT)):
+            told = branch.heads[f"{at}/{name}"]
+            to = f"/api/resolve-cache/models/openai-community/gpt2/{COMMIT}/{name}?etag=%22a%22"
+            branch.heads[to] = told
+            branch.heads[f"{at}/{name}"] = (307, {"Location": to, "Content-Length": "0"})
+    assert fetch_model("gpt2@main") == model_folder("gpt2@main") == verify_model("gpt2@main")
+
+
+def test_a_redirect_that_leads_in_a_circle(branch: Server) -> None:
+    branch.heads[f"{MAIN}/config.json"] = (307, {"Location": f"{MAIN}/config.json"})
+    with pytest.raises(DownloadError, match=r"main/config\.json: expected a commit"):
+        fetch_model("gpt2@main")
+
+
 def test_a_revision_that_there_is_not(branch: Server, waits: list[float]) -> None:
     with pytest.raises(DownloadError, match=r"resolve/v9/config\.json: .*found 404"):
         fetch_model("gpt2@v9")
