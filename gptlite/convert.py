@@ -35,7 +35,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         import gptlite
+        from gptlite.checkpoints.writing import check_form
 
+        check_form(options.dtype, options.format)  # before the long work
         model, tokenizer = gptlite.load(options.model)
         model.save_pretrained(options.directory, options.dtype, options.format)
         tokenizer.save_pretrained(options.directory, options.format)

@@ -17,8 +17,9 @@ def parser() -> Parser:
     parser = Parser(
         PROGRAM,
         description="Fetch one of OpenAI's models, once, and print the directory it is in. "
-        "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl; gpt2@main and the like for Hugging "
-        "Face's newest files in place of the known ones.",
+        "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl; or small, medium, large, xl; or 124M, "
+        "355M, 774M, 1558M; or 117M, 345M as the first two were called at first. gpt2@main and "
+        "the like for Hugging Face's newest files in place of the known ones.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")
@@ -31,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     try:
-        from gptlite.checkpoints.download import fetch_model, verify_model
+        from gptlite.checkpoints.download import fetch_model, fetch_tokenizer, verify_model
 
         if options.where:
             for line in inventory():
@@ -39,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         elif options.verify is not None:
             print(verify_model(options.verify))
         else:
-            print(fetch_model(options.name))
+            folder = fetch_model(options.name)
+            fetch_tokenizer(options.name)  # which is elsewhere if the folder has none
+            print(folder)
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted: the same command goes on where this one stopped")
         return 130
@@ -51,12 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def inventory() -> Iterator[str]:
     """The cache's folder; then, for each official model, a line on what is there of it."""
-    from gptlite.checkpoints.cache import cache_home, find_model, kept_revisions, model_folder
+    from gptlite.checkpoints.cache import (
+        cache_home,
+        find_bare_model,
+        find_model,
+        kept_revisions,
+        model_folder,
+    )
     from gptlite.checkpoints.official import SOURCES
 
     yield str(cache_home())
     for name in [*SOURCES, *kept_revisions()]:
-        found, folder = find_model(name), model_folder(name)
+        found, folder = find_model(name) or find_bare_model(name), model_folder(name)
         here = list(folder.iterdir()) if folder.is_dir() else []
         size = sum(file.stat().st_size for file in here if file.is_file())
         if found is not None and found != folder:

@@ -8,6 +8,7 @@ import pytest
 
 from gptlite.checkpoints.cache import (
     cache_home,
+    find_bare_model,
     find_model,
     find_tokenizer,
     hub_home,
@@ -150,6 +151,20 @@ def test_hugging_face_s_cache_without_safetensors() -> None:
     names = ["config.json", "pytorch_model.bin", "vocab.json"]
     put(hub_home() / "models--gpt2" / "snapshots" / PINNED, names)
     assert find_model("gpt2") is None and find_tokenizer() is None
+
+
+def test_hugging_face_s_cache_without_a_tokenizer() -> None:
+    """Whoever has loaded only the model with its library has these two files."""
+    names = ["config.json", "model.safetensors"]
+    folder = put(hub_home() / "models--gpt2" / "snapshots" / PINNED, names)
+    assert find_bare_model("gpt2") == folder
+    assert find_model("gpt2") is None and find_tokenizer() is None
+    (folder / "config.json").write_text("")
+    assert find_bare_model("gpt2") is None
+    put(folder, [*names, "vocab.json"])  # half a tokenizer would be taken for the model's own
+    assert find_bare_model("gpt2") is None
+    put(model_folder("gpt2"), names)
+    assert find_bare_model("gpt2") is None
 
 
 def test_a_tokenizer_of_any_size_will_do() -> None:

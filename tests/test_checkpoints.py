@@ -450,7 +450,8 @@ def test_a_configuration_that_is_no_json_object(saved: Path, data: bytes, messag
 
 def test_missing_files_are_named(saved: Path, tmp_path: Path) -> None:
     (saved / "model.safetensors").rename(tmp_path / "weights.safetensors")
-    nothing = "expected one of model.safetensors, pytorch_model.bin, model.ckpt.index, found none"
+    nothing = "expected one of model.safetensors, pytorch_model.bin, model.ckpt.index, "
+    nothing += "or a single file of weights, found none"
     assert refusal(saved) == f"{saved}: {nothing}"
     assert refusal(tmp_path / "weights.safetensors") == f"{tmp_path}: missing config.json"
     (saved / "config.json").unlink()

@@ -46,7 +46,7 @@ def test_half_the_size(model: Path, tmp_path: Path) -> None:
     [
         (["nowhere/model", "out"], "nowhere/model: no such directory or file"),
         (["gpt5", "out"], "unknown model 'gpt5'"),
-        (["storyteller", "out", "--format", "openai", "--dtype", "float16"], "float32 only"),
+        (["gpt5", "out", "--format", "openai", "--dtype", "float16"], "float32 only"),
     ],
 )
 def test_what_cannot_be_converted(

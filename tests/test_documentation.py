@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gptlite
+from gptlite import download
+from gptlite.checkpoints.official import _CANONICAL
+
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", "gptlite/storyteller/README.md")
 COMMAND = re.compile(r"python (-m gptlite[.\w]*|scripts/\w+\.py)([^\n`#|]*)")
@@ -44,6 +48,14 @@ def test_readme_s_python_runs_and_gives_what_it_says(capsys):
     assert len(shown) == 1
     for expression, value in shown:
         assert eval(expression, names) == ast.literal_eval(value)
+
+
+def test_every_name_of_an_official_model_is_told():
+    names = [name for name in _CANONICAL if "/" not in name]
+    assert len(names) == 14
+    help_text = download.parser().format_help()
+    for text in (documents()["README.md"], gptlite.load.__doc__ or "", help_text):
+        assert not set(names) - set(re.findall(r"[\w-]+", text))
 
 
 def test_commands_in_the_documents_are_there():

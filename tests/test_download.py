@@ -810,6 +810,30 @@ def test_hugging_face_s_cache_is_used_and_not_touched(hosts: Server, capsys: Any
         verify_model("gpt2")
 
 
+@pytest.mark.parametrize("how", ["load", "command"])
+def test_hugging_face_s_cache_without_a_tokenizer(
+    hosts: Server, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, _ = SOURCES["gpt2"]
+    place = hub_home() / "models--gpt2" / "snapshots" / REVISION
+    place.mkdir(parents=True)
+    for name in ("config.json", "model.safetensors"):
+        (place / name).write_bytes(hosts.files[f"/hub/{hub.folder}/{name}"])
+    if how == "load":
+        model, tokenizer = gptlite.load("gpt2")
+        assert (model.config, tokenizer.n_vocab) == (TINY, 260)
+    else:
+        assert door.main(["gpt2"]) == 0
+    assert [at.rpartition("/")[2] for at in hosts.paths] == ["merges.txt", "vocab.json"]
+    assert names(place) == {"config.json", "model.safetensors"}
+    assert verify_model("gpt2") == place
+    monkeypatch.setenv("GPTLITE_OFFLINE", "1")
+    assert gptlite.load("gpt2")[1].n_vocab == 260
+    (place / "config.json").write_bytes(bytes(hub.files[0].size or 0))
+    with pytest.raises(CheckpointError, match=r"config\.json: expected sha256"):
+        verify_model("gpt2")
+
+
 def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
     break_source(hosts, "hub", "config.json")
     folder = fetch_model("gpt2")
@@ -825,10 +849,17 @@ def test_verify_finds_what_has_changed_since(hosts: Server) -> None:
     assert verify_model("124M") == folder
 
 
-def test_a_model_without_a_tokenizer_gets_gpt2_s(hosts: Server, tmp_path: Path) -> None:
+def test_a_model_without_a_tokenizer_gets_gpt2_s(
+    hosts: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
     GPT.init(TINY).save_pretrained(tmp_path / "mine")
+    with monkeypatch.context() as patch:
+        patch.setenv("GPTLITE_OFFLINE", "1")
+        with pytest.raises(DownloadError, match=r"^the tokenizer of gpt2: expected in .*OFFLINE"):
+            gptlite.load(tmp_path / "mine")
     _, tokenizer = gptlite.load(tmp_path / "mine")
     assert tokenizer.n_vocab == 260
+    assert "gptlite: the tokenizer of gpt2 is fetched from Hug" in capsys.readouterr().err
     assert names(model_folder("gpt2")) == {"vocab.json", "merges.txt"}
     gptlite.load(tmp_path / "mine")
     assert len(hosts.paths) == 2
@@ -992,6 +1023,23 @@ def test_a_hub_that_does_not_say_what_its_files_are(branch: Server, told: dict[s
     with pytest.raises(DownloadError, match=r"main/config\.json: expected a commit .* checksum"):
         fetch_model("gpt2@main")
     assert names(model_folder("gpt2@main")) == set()
+
+
+def test_redirects_within_the_hub(branch: Server) -> None:
+    """A small file's HEAD leads to another path, which has the headers."""
+    for name in ("config.json", "merges.txt", "vocab.json"):
+        for at in (MAIN, MAIN.replace("main", COMMIT)):
+            told = branch.heads[f"{at}/{name}"]
+            to = f"/api/resolve-cache/models/openai-community/gpt2/{COMMIT}/{name}?etag=%22a%22"
+            branch.heads[to] = told
+            branch.heads[f"{at}/{name}"] = (307, {"Location": to, "Content-Length": "0"})
+    assert fetch_model("gpt2@main") == model_folder("gpt2@main") == verify_model("gpt2@main")
+
+
+def test_a_redirect_that_leads_in_a_circle(branch: Server) -> None:
+    branch.heads[f"{MAIN}/config.json"] = (307, {"Location": f"{MAIN}/config.json"})
+    with pytest.raises(DownloadError, match=r"main/config\.json: expected a commit"):
+        fetch_model("gpt2@main")
 
 
 def test_a_revision_that_there_is_not(branch: Server, waits: list[float]) -> None:

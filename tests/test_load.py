@@ -39,6 +39,25 @@ def test_a_model_of_gpt_2_s_vocabulary_takes_gpt_2_s_tokenizer(
     assert Tokenizer.from_pretrained("124M").encode("hello world") == [31373, 995]
 
 
+def test_a_tokenizer_that_is_not_read_is_told_of(
+    alone: Path, tmp_path: Path, shared: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cached = tmp_path / "own" / "gpt2"
+    cached.mkdir(parents=True)
+    for name, official in {"vocab.json": "encoder.json", "merges.txt": "vocab.bpe"}.items():
+        shutil.copy(shared / "gpt2-tokenizer" / official, cached / name)
+    gptlite.load(alone)
+    assert not caplog.messages
+    (alone / "tokenizer.json").write_text("{}")  # what transformers 5 saves, and that alone
+    for place in (alone, alone / "model.safetensors"):
+        gptlite.load(place)
+        said = caplog.messages.pop()
+        assert said.startswith(
+            f"{alone / 'tokenizer.json'} is not read: GPT-2's tokenizer is taken"
+        )
+        caplog.clear()
+
+
 def test_another_vocabulary_has_no_other_tokenizer(tmp_path: Path) -> None:
     GPT.init(GPTConfig(300, 4, 2, 1, 1)).save_pretrained(tmp_path)
     with pytest.raises(CheckpointError, match=r"expected vocab\.json and merges\.txt"):

@@ -1,5 +1,6 @@
 """The table of the official models: names, addresses, and what a file must be."""
 
+import dataclasses
 import hashlib
 import re
 from pathlib import Path
@@ -15,6 +16,8 @@ from gptlite.checkpoints.official import (
     required_name,
 )
 from gptlite.checkpoints.openai import write_openai
+from gptlite.checkpoints.sstable import read_table, write_table
+from gptlite.checkpoints.tensorbundle import HEADER, build_index, read_index
 from gptlite.config import PRESETS, GPTConfig
 from gptlite.errors import CheckpointError
 from gptlite.model import GPT
@@ -111,11 +114,13 @@ def test_size_and_sha256(tmp_path: Path) -> None:
     assert refusal(OfficialFile("x", 3, other), path) == message
 
 
+TINY = GPTConfig(n_vocab=300, n_ctx=9, n_embd=64, n_head=2, n_layer=1)
+
+
 @pytest.fixture
 def published(tmp_path: Path) -> Path:
     """A tiny model as OpenAI publishes its own."""
-    config = GPTConfig(n_vocab=300, n_ctx=9, n_embd=64, n_head=2, n_layer=1)
-    write_openai(tmp_path, config, GPT.init(config).parameters)
+    write_openai(tmp_path, TINY, GPT.init(TINY).parameters)
     return tmp_path
 
 
@@ -143,9 +148,29 @@ def test_a_bit_that_flipped_in_the_weights_is_found_under_any_name(published: Pa
         assert re.search(r"x\.part: tensor 'model/.* expected crc32c", refusal(DATA, part))
     part.write_bytes(good[:-1])
     assert "the file ends within it" in refusal(DATA, part)
+    part.write_bytes(good + b"?")
+    assert f"expected {len(good):,} bytes (model.ckpt.index says so)" in refusal(DATA, part)
 
 
-def test_a_damaged_index(published: Path) -> None:
+def test_the_index_of_another_model(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sound by itself, so that with its own weights beside it every checksum would be right."""
+    index = published / INDEX.name
+    assert "expected 12 blocks (n_layer), found variables of 1" in refusal(INDEX, index)
+    wider = dataclasses.replace(TINY, n_embd=66)
+    monkeypatch.setitem(PRESETS, "gpt2", wider)
+    assert "tensor 'model/wte': expected shape [300, 66]" in refusal(INDEX, index)
+    monkeypatch.setitem(PRESETS, "gpt2", TINY)
+    check_file("gpt2", INDEX, index, published)
+    _, records = read_index(index)
+    index.write_bytes(build_index([*records.items(), ("model/x", records["model/wte"])]))
+    assert "expected 16 variables in 1 shard, found 17 in 1" in refusal(INDEX, index)
+    two_shards = [(b"", b"\x08\x02" + HEADER[2:]), *read_table(build_index(records.items()))[1:]]
+    index.write_bytes(write_table(two_shards))
+    assert "expected 16 variables in 1 shard, found 16 in 2" in refusal(INDEX, index)
+
+
+def test_a_damaged_index(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PRESETS, "gpt2", TINY)
     check_file("gpt2", INDEX, published / INDEX.name, published)
     good = (published / INDEX.name).read_bytes()
     for data in (b"", good[:-1], good[:50] + b"\xff" + good[51:], b"<html>" * 100):

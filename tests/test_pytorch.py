@@ -21,6 +21,7 @@ from pickles import integer, named, storage, text, tuple_of
 
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.pytorch import _BYTES, LEGACY_MAGIC, read_contents
+from gptlite.checkpoints.reading import weights_file
 from gptlite.checkpoints.stored import READ_AS, Stored, read_into
 from gptlite.checkpoints.unpickler import _OPCODES
 from gptlite.config import GPTConfig
@@ -120,6 +121,7 @@ def test_written_by_torch(name: str, tmp_path: Path) -> None:
         (tmp_path / "hparams.json").write_text(json.dumps(sizes))
     path = tmp_path / name
     path.write_bytes((FIXTURES / name).read_bytes())
+    assert weights_file(tmp_path) == path
     config, parameters = read_checkpoint(path)
     assert config == CONFIG
     with np.load(FIXTURES / "expected.npz") as expected:

@@ -140,6 +140,9 @@ def test_which_of_several_checkpoints(openai: Path) -> None:
     (openai / "checkpoint").write_text('model_checkpoint_path: "model-200"\n')
     assert weights_file(openai).name == "model-200.index"
     assert read_checkpoint(openai)[0] == TINY
+    # What a Saver that was given an absolute path notes; the directory need not lie there any more.
+    (openai / "checkpoint").write_text('model_checkpoint_path: "/where/it was/model-100"\n')
+    assert weights_file(openai).name == "model-100.index"
     (openai / "checkpoint").write_text('model_checkpoint_path: "../model-200"\n')
     assert "expected one TensorFlow checkpoint" in refusal(openai)
     (openai / "model-100.index").unlink()
@@ -224,7 +227,9 @@ def test_an_index_does_not_lead_in_a_circle(sharded: Path) -> None:
     assert "expected a file name, found 'model.safetensors.index.json'" in refusal(sharded)
 
 
-@pytest.mark.parametrize("name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a"])
+@pytest.mark.parametrize(
+    "name", ["../a", "/a", "sub/a", "..", ".", "", "a\0", "C:a", "sub\\a", "a\n"]
+)
 def test_an_index_does_not_lead_out_of_its_folder(sharded: Path, name: str) -> None:
     write_index(sharded, {"wte.weight": name})
     assert "weight_map: expected a file name, found" in refusal(sharded)
@@ -347,7 +352,21 @@ def test_written_by_tensorflow() -> None:
 
 def test_a_place_where_nothing_is(tmp_path: Path) -> None:
     expected = "model.safetensors, pytorch_model.bin, model.ckpt.index"
+    expected += ", or a single file of weights"
     assert refusal(tmp_path) == f"{tmp_path}: expected one of {expected}, found none"
+
+
+@pytest.mark.parametrize("name", ["x.safetensors", "ckpt.pt", "gpt2_124M.bin"])
+def test_the_one_file_of_weights_in_a_directory(name: str, hub: Path) -> None:
+    expected = read_checkpoint(hub)[1]
+    (hub / "model.safetensors").rename(hub / name)
+    (hub / "log.txt").write_text("step 1")
+    (hub / "more.pt").mkdir()
+    assert same(read_checkpoint(hub)[1], expected)
+    (hub / "another.bin").write_bytes(b"")
+    assert refusal(hub).endswith(f"found {', '.join(sorted(['another.bin', name]))}")
+    shutil.copy(hub / name, hub / "model.safetensors")
+    assert same(read_checkpoint(hub)[1], expected)
 
 
 @pytest.mark.parametrize("name", ["x.bin", "x.pt", "x.safetensors", "x", "x.index", "x.txt"])

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from os.path import isfile  # of a broken link, or in a folder that may not be read, it is False
 from pathlib import Path
 
 from gptlite.checkpoints.official import (
@@ -82,8 +83,7 @@ def holds(folder: Path, files: tuple[OfficialFile, ...]) -> bool:
     """Whether all these files lie in a folder, each of its known size."""
     for file in files:
         path = folder / file.name
-        # Of a broken link, or in a folder that may not be read, isfile is False.
-        if not os.path.isfile(path) or file.size not in (None, os.path.getsize(path)):
+        if not isfile(path) or file.size not in (None, os.path.getsize(path)):
             return False
     return True
 
@@ -101,6 +101,23 @@ def find_model(name: str) -> Path | None:
     for folder in _folders(name):
         if any(holds(folder, source.files) for source in known_sources(name)):
             return folder
+    return None
+
+
+def find_bare_model(name: str) -> Path | None:
+    """The folder of Hugging Face's cache that holds an official model without any tokenizer.
+
+    That is what is there when only the model was loaded with Hugging Face's library.
+
+    Args:
+        name: canonical.
+    """
+    for folder in _folders(name):
+        if folder == model_folder(name) or any(isfile(folder / file) for file in _TOKENIZER_FILES):
+            continue
+        for source in known_sources(name):
+            if holds(folder, bare_files(source.files)):
+                return folder
     return None
 
 
@@ -138,6 +155,11 @@ def find_tokenizer(name: str = "gpt2") -> Path | None:
 def tokenizer_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
     """Those among a source's files that are the tokenizer's two."""
     return tuple(file for file in files if file.name in _TOKENIZER_FILES)
+
+
+def bare_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
+    """Those among a source's files that are not the tokenizer's."""
+    return tuple(file for file in files if file.name not in _TOKENIZER_FILES)
 
 
 def _folders(name: str) -> Iterator[Path]:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from gptlite.checkpoints.cache import (
+    bare_files,
+    find_bare_model,
     find_model,
     find_tokenizer,
     holds,
@@ -32,6 +34,8 @@ Files = tuple[OfficialFile, ...]
 def fetch_model(name: str) -> Path:
     """The folder that holds an official model: found on this machine, or fetched into the cache.
 
+    (Without its tokenizer, where Hugging Face's cache has only the model: see ``fetch_tokenizer``.)
+
     Looks in gptlite's own cache, then in Hugging Face's, then asks the sources in turn. One line to
     stderr says what was used, unless it is the own cache.
 
@@ -45,9 +49,9 @@ def fetch_model(name: str) -> Path:
         DownloadError: no source has it, or it cannot be kept, or nothing may be fetched (offline).
     """
     name = required_name(name)
-    folder = find_model(name)
+    folder = find_model(name) or find_bare_model(name)
     if folder is None:
-        return _fetch_files(name, lambda files: files)
+        return _fetch_files(name, name, lambda files: files)
     if folder != model_folder(name):
         _say(f"{name} is taken from Hugging Face's cache: {folder}")
     return folder
@@ -61,7 +65,9 @@ def fetch_tokenizer(name: str = "gpt2") -> Path:
     name = required_name(name)
     # That of any size will do; the smallest's is fetched.
     to_fetch = name if "@" in name else "gpt2"
-    return find_tokenizer(name) or _fetch_files(to_fetch, tokenizer_files)
+    return find_tokenizer(name) or _fetch_files(
+        to_fetch, f"the tokenizer of {to_fetch}", tokenizer_files
+    )
 
 
 def verify_model(name: str) -> Path:
@@ -77,14 +83,16 @@ def verify_model(name: str) -> Path:
         CheckpointError: it is not complete; or a file is damaged, or another.
     """
     name = required_name(name)
-    folder = find_model(name)
+    folder = find_model(name) or find_bare_model(name)
     if folder is None:
         raise CheckpointError(f"{name}: expected in {_places(name)}, found in none")
     try:
         for source in known_sources(name):
-            if holds(folder, source.files):
-                for file in source.files:
-                    check_file(name, file, folder / file.name, folder)
+            for files in (source.files, bare_files(source.files)):
+                if holds(folder, files):
+                    for file in files:
+                        check_file(name, file, folder / file.name, folder)
+                    break
     except CheckpointError as error:
         if folder != model_folder(name):
             raise
@@ -94,17 +102,21 @@ def verify_model(name: str) -> Path:
     return folder
 
 
-def _fetch_files(name: str, wanted: Callable[[Files], Files]) -> Path:
-    """Fetch those of a model's files that are wanted from the first source that has them all."""
+def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path:
+    """Fetch those of a model's files that are wanted from the first source that has them all.
+
+    Args:
+        what: these files, in words.
+    """
     if variable := offline():
         raise DownloadError(
-            f"{name}: expected in {_places(name)}, found in none; nothing is fetched, because "
+            f"{what}: expected in {_places(name)}, found in none; nothing is fetched, because "
             f"{variable} is set"
         )
     folder = model_folder(name)
     failures: list[str] = []
     for source in known_sources(name) or _ask(name, folder):
-        _say(f"{name} is fetched from {source.owner} ({source.url('')}) into {folder}")
+        _say(f"{what} is fetched from {source.owner} ({source.url('')}) into {folder}")
         try:
             _fetch_from(source, name, wanted(source.files), folder)
         except StorageError:

@@ -116,8 +116,9 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
     for name in sorted(set(weight_map.values())):
         # A name, not a path: an index must not lead out of its own folder.
         # Nor may it name another index, which could name this one.
-        is_path = not name or name in (".", "..") or any(c in name for c in "/\\:\0")
-        if is_path or name.endswith(".index.json"):
+        is_path = not name or name in (".", "..") or any(c in name for c in "/\\:")
+        # Nor what would break the line of a message.
+        if is_path or not name.isprintable() or name.endswith(".index.json"):
             raise CheckpointError(f"{path}: weight_map: expected a file name, found {shown(name)}")
         if not (path.parent / name).is_file():
             raise CheckpointError(f"{path.parent}: missing {shown(name)}")

@@ -212,8 +212,8 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
     """Refuse a file that is not what the official one is known to be.
 
     By size and checksum where they are known; without a checksum, by what is in it: hparams.json
-    must state the model's sizes, the index have the checksums of its blocks, and the weights those
-    of their tensors.
+    must state the model's sizes, the index have the checksums of its blocks and the model's
+    variables, and the weights those of their tensors and nothing after them.
 
     Args:
         model: canonical name of the model it belongs to.
@@ -237,11 +237,24 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":
-        from gptlite.checkpoints.tensorbundle import read_index
-
-        read_index(path)
+        _check_variables(model, path)
     elif file.name == _DATA:
         _check_tensors(folder / "model.ckpt.index", path)
+
+
+def _check_variables(model: str, index: Path) -> None:
+    """Refuse the index of another model, or of one in several files: those are not fetched."""
+    from gptlite.checkpoints.names import match_openai_names
+    from gptlite.checkpoints.tensorbundle import read_index
+
+    n_shards, records = read_index(index)
+    shapes = {name: record.shape for name, record in records.items()}
+    n_expected = len(match_openai_names(shapes, PRESETS[model], str(index)))
+    if (n_shards, len(records)) != (1, n_expected):
+        raise CheckpointError(
+            f"{index}: expected {n_expected} variables in 1 shard, "
+            f"found {len(records)} in {n_shards}"
+        )
 
 
 def _check_tensors(index: Path, data: Path) -> None:
@@ -254,6 +267,7 @@ def _check_tensors(index: Path, data: Path) -> None:
     from gptlite.checkpoints.tensorbundle import read_index
 
     _, records = read_index(index)
+    end = max((record.offset + record.size for record in records.values()), default=0)
     with open(data, "rb", buffering=0) as file:
         for name, record in records.items():
             file.seek(record.offset)
@@ -265,3 +279,7 @@ def _check_tensors(index: Path, data: Path) -> None:
                 raise CheckpointError(
                     f"{data}: tensor {shown(name)}: expected crc32c {record.crc:08x}, {what}"
                 )
+    if (size := data.stat().st_size) != end:
+        raise CheckpointError(
+            f"{data}: expected {end:,} bytes ({index.name} says so), found {size:,}"
+        )

@@ -36,7 +36,8 @@ from gptlite.files import with_progress
 
 Parameters = dict[str, NDArray[np.floating[Any]]]
 
-# What a directory is searched for, in this order; then for a TensorFlow checkpoint.
+# What a directory is searched for, in this order; then for a TensorFlow checkpoint, and at last for
+# one file that ends as files of weights do.
 WEIGHT_FILES = (
     "model.safetensors",
     "model.safetensors.index.json",
@@ -44,7 +45,10 @@ WEIGHT_FILES = (
     "pytorch_model.bin.index.json",
 )
 TORCH_SUFFIXES = (".bin", ".pt", ".pth")
+FREE_SUFFIXES = (".safetensors", *TORCH_SUFFIXES)
 _TENSORFLOW = re.compile(r"\.(?:index|meta|data-[0-9]{5}-of-[0-9]{5})$")
+# TensorFlow notes an absolute path where it was given one; the directory may have moved since.
+_LATEST = re.compile(r'model_checkpoint_path: "(?:/(?:[^"/]*/)*)?([^"\\/]+)"')
 _LLMC_MAGIC = llmc.MAGIC.to_bytes(4, "little")
 
 
@@ -79,7 +83,7 @@ def weights_file(directory: Path) -> Path:
     """The file of a directory that holds the weights, or the table of them.
 
     Raises:
-        CheckpointError: there is none, or several TensorFlow checkpoints and no choice among them.
+        CheckpointError: there is none, or several of one kind and no choice among them.
     """
     for name in WEIGHT_FILES:
         if (directory / name).is_file():
@@ -89,7 +93,7 @@ def weights_file(directory: Path) -> Path:
     wanted = [directory / "model.ckpt.index"]
     if (directory / "checkpoint").is_file():
         text = (directory / "checkpoint").read_bytes()[:4096].decode("utf-8", "replace")
-        if latest := re.match(r'model_checkpoint_path: "([^"\\/]+)"', text):
+        if latest := _LATEST.match(text):
             wanted.append(directory / f"{latest[1]}.index")
     for file in [*wanted, *(found if len(found) == 1 else [])]:
         if file in found:
@@ -97,8 +101,15 @@ def weights_file(directory: Path) -> Path:
     if found:
         names = ", ".join(file.name for file in found[:5])
         raise CheckpointError(f"{directory}: expected one TensorFlow checkpoint, found {names}")
+    # nanoGPT's out/ckpt.pt, llm.c's gpt2_124M.bin: their names are free.
+    found = sorted(f for f in directory.iterdir() if f.suffix in FREE_SUFFIXES and f.is_file())
+    if len(found) == 1:
+        return found[0]
     expected = ", ".join([*WEIGHT_FILES[::2], "model.ckpt.index"])
-    raise CheckpointError(f"{directory}: expected one of {expected}, found none")
+    names = ", ".join(file.name for file in found[:5]) or "none"
+    raise CheckpointError(
+        f"{directory}: expected one of {expected}, or a single file of weights, found {names}"
+    )
 
 
 def _read(path: Path, dtype: str) -> tuple[GPTConfig, Parameters]:

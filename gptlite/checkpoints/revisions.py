@@ -8,6 +8,7 @@ import json
 import re
 from functools import partial
 from pathlib import Path
+from urllib.parse import urljoin
 
 from gptlite.checkpoints.official import SOURCES, OfficialFile, Source
 from gptlite.checkpoints.web import answer, check_status, insist
@@ -18,6 +19,7 @@ NOTE = "revision.json"
 _COMMIT = re.compile("[0-9a-f]{40}")
 _ETAG = re.compile('(?:W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')  # of a small file; of a large one
 _REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
 
 
 def ask_for_revision(name: str) -> Source:
@@ -76,17 +78,24 @@ def _at(source: Source, revision: str) -> Source:
 def _ask_for_file(url: str) -> tuple[str, int | None, str]:
     """The commit, the bytes and the checksum of a file.
 
-    The hub answers for a large file with a redirect to where it is stored, which has headers of its
-    own: so the redirect is looked at, not followed.
+    A redirect within the hub is its way to a small file, and is followed. One to another host is
+    where a large file is stored, which has headers of its own: it is looked at, not followed.
     """
-    with answer("HEAD", url, {}) as response:
-        check_status(response, url, (200, *_REDIRECTS))
-        headers = response.headers
-        commit = headers.get("X-Repo-Commit", "")
-        etag = headers.get("X-Linked-Etag") or headers.get("ETag", "")
-        # That of a redirect counts the bytes of the redirect.
-        length = headers.get("Content-Length", "") if response.status_code == 200 else ""
-        size = headers.get("X-Linked-Size") or length
+    at = url
+    for _ in range(_MOST_REDIRECTS):
+        with answer("HEAD", at, {}) as response:
+            check_status(response, at, (200, *_REDIRECTS))
+            headers, is_redirect = response.headers, response.status_code != 200
+        to = headers.get("Location", "")
+        if not is_redirect or not re.match("/[^/]", to):
+            break
+        at = urljoin(at, to)
+    commit = headers.get("X-Repo-Commit", "")
+    etag = headers.get("X-Linked-Etag") or headers.get("ETag", "")
+    # That of a redirect counts the bytes of the redirect.
+    size = headers.get("X-Linked-Size") or (
+        "" if is_redirect else headers.get("Content-Length", "")
+    )
     checksum = _ETAG.fullmatch(etag)
     if not _COMMIT.fullmatch(commit) or checksum is None:
         raise DownloadError(

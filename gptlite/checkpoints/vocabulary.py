@@ -4,6 +4,7 @@ OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json``
 they hold the same. The first is a JSON object {symbols: id}, the second has one merge a line.
 """
 
+import logging
 from itertools import islice
 from os.path import isfile  # unlike pathlib's, False where one may not look
 from pathlib import Path
@@ -20,6 +21,15 @@ def has_vocabulary(path: Path) -> bool:
     """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
     directory = path if path.is_dir() else path.parent
     return any(isfile(directory / name) for pair in FILES.values() for name in pair)
+
+
+def warn_of_another(path: Path) -> None:
+    """Say so where a tokenizer is beside the weights in the one form that is not read."""
+    other = (path if path.is_dir() else path.parent) / "tokenizer.json"
+    if isfile(other):
+        logging.getLogger("gptlite").warning(
+            "%s is not read: GPT-2's tokenizer is taken, which may be another", other
+        )
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:

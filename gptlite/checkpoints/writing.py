@@ -35,10 +35,7 @@ def write_checkpoint(
             too large for float16. No file has been touched then.
         OSError: a file cannot be written.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
-    if format == "openai" and dtype != "float32":
-        raise ValueError(f"OpenAI's format holds float32 only, not {dtype!r}")
+    check_form(dtype, format)
     directory = Path(directory)
     model = GPT(config, parameters)  # checks names, shapes and dtype
     directory.mkdir(parents=True, exist_ok=True)
@@ -48,3 +45,15 @@ def write_checkpoint(
     write_tensors(directory / "model.safetensors", model.parameters, dtype)
     with write_atomically(directory / CONFIG_FILE) as file:
         file.write(format_config(config, dtype))
+
+
+def check_form(dtype: str, format: str) -> None:
+    """Refuse what no model could be written as.
+
+    Raises:
+        ValueError: another format, or a dtype that it does not hold.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    if format == "openai" and dtype != "float32":
+        raise ValueError(f"OpenAI's format holds float32 only, not {dtype!r}")
