@@ -81,9 +81,9 @@ def test_a_drawn_table_has_its_cells_and_their_shades(plt):
 
 
 def test_a_wide_map_has_the_names_of_its_columns_but_a_small_one_has_not(plt):
-    names = [f"token {i}" for i in range(20)]
+    names = [f"token {i}" for i in range(30)]
     for small in (False, True):
-        view = HeatMap("title", np.eye(20, dtype=np.float32), names, names, small=small)
+        view = HeatMap("title", np.eye(30, dtype=np.float32), names, names, small=small)
         shown = [label.get_text() for label in view.plot().get_xticklabels()]
         assert shown == ([] if small else names)
         assert ("vertical-rl" in view.to_html()) != small

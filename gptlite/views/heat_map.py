@@ -13,7 +13,7 @@ CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
 # The name of a small cell's column, on its side.
 UPRIGHT = "padding:2px 0;font-size:11px;line-height:1.2;writing-mode:vertical-rl;white-space:pre"
-MANY = 16  # columns beyond which the cells are small, and say their number on hovering
+MANY = 24  # columns beyond which the cells are small, and say their number on hovering
 BLOCKS = " ░▒▓█"  # a small cell in plain text
 
 
