@@ -162,6 +162,22 @@ def test_the_trace_holds_together():
         np.testing.assert_allclose(trace[at + "attn.z"], z, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("queries", [1, 3, 5, 12])
+def test_scores_made_a_few_queries_at_a_time_are_the_same(monkeypatch, queries):
+    ids = np.random.default_rng(0).integers(0, CONFIG.n_vocab, (2, 11))
+    mask = np.ones((2, 11), int)
+    mask[0, :4] = 0
+    wholes = [MODEL(ids, trace=Trace()), MODEL(ids, attention_mask=mask, trace=Trace())]
+    monkeypatch.setattr("gptlite.model.QUERIES", queries)
+    np.testing.assert_allclose(MODEL(ids), wholes[0], **CLOSE)
+    padded = MODEL(ids, attention_mask=mask)  # what stands at padding is of no account
+    np.testing.assert_allclose(padded[mask == 1], wholes[1][mask == 1], **CLOSE)
+    cache = KVCache(CONFIG, batch=2)
+    first = MODEL(ids[:, :4], cache=cache)
+    parts = np.concatenate([first, MODEL(ids[:, 4:], cache=cache)], axis=1)
+    np.testing.assert_allclose(parts, wholes[0], **CLOSE)
+
+
 def test_the_mask_is_counted_from_the_lower_right_corner():
     np.testing.assert_array_equal(causal_mask(3, 3), np.tri(3, dtype=bool))
     np.testing.assert_array_equal(causal_mask(2, 5), np.tri(5, dtype=bool)[-2:])
