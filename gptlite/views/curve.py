@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import View, escape, new_axes, number, plain
+from gptlite.views.view import View, axes_for, escape, number, plain
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 60
@@ -73,9 +73,12 @@ class Curve(View):
         numbers = [value for line in self.lines.values() for value in line[axis]]
         return min(numbers), max(numbers)
 
+    def inches(self) -> tuple[float, float]:
+        return 6.5, 3.2
+
     def plot(self, ax: Any = None) -> Any:
         """The lines; see ``View.plot``."""
-        ax = new_axes(ax, 6.5, 3.2)
+        ax = axes_for(self, ax)
         for (name, (x, y)), style in zip(self.lines.items(), ("-", "--", ":", "-."), strict=False):
             ax.plot(x, y, style, color="#084594", label=plain(name))
         ax.set_title(plain(self.title), loc="left", fontsize=10)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array
-from gptlite.views.view import LABEL, View, escape, grid_text, new_axes, number, plain, ramp, shade
+from gptlite.views.view import LABEL, View, axes_for, escape, grid_text, number, plain, ramp, shade
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
@@ -108,16 +108,16 @@ class HeatMap(View):
         table = f"{head}<tbody>{''.join(lines)}</tbody>"
         return f'<table style="border-collapse:collapse;color:inherit">{table}</table>'
 
+    def inches(self) -> tuple[float, float]:
+        n_rows, n_columns = self.values.shape
+        if self.small:
+            return min(9.0, 1.5 + 0.2 * n_columns), 0.7 + 0.16 * max(n_rows, 5)
+        return 1.6 + (0.62 if self.texts is None else 1.1) * n_columns, 1.2 + 0.4 * n_rows
+
     def plot(self, ax: Any = None) -> Any:
         """The matrix as an image, the numbers in its cells where they fit; see ``View.plot``."""
         n_rows, n_columns = self.values.shape
-        wide = 0.62 if self.texts is None else 1.1
-        size = (
-            (9.0, 1.0 + 0.28 * n_rows)
-            if self.small
-            else (1.6 + wide * n_columns, 1.2 + 0.4 * n_rows)
-        )
-        ax = new_axes(ax, *size)
+        ax = axes_for(self, ax)
         shades = self.shades()  # [rows, columns]
         ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
         ax.set_title(plain(self.title), loc="left", fontsize=10)

@@ -5,6 +5,8 @@ from typing import Any
 
 from gptlite.views.view import HEADING, View, escape, plain, pyplot
 
+WIDEST = 13.0  # inches of a drawing
+
 
 class Panels(View):
     """Views that belong together, in rows.
@@ -31,6 +33,12 @@ class Panels(View):
             rows += f'<div style="display:flex;flex-wrap:wrap">{cells}</div>'
         return rows
 
+    def inches(self) -> tuple[float, float]:
+        sizes = [[view.inches() for view in row] for row in self.views]
+        wide = max(sum(size[0] for size in row) for row in sizes)
+        high = sum(max(size[1] for size in row) for row in sizes)
+        return min(wide, WIDEST), high + 0.3
+
     def plot(self, ax: Any = None) -> Any:
         """Each view on Axes of its own; see ``View.plot``.
 
@@ -42,11 +50,14 @@ class Panels(View):
         """
         wide = max(map(len, self.views))
         if ax is None:
-            size = (
-                (4.2 * wide, 3.4 * len(self.views)) if wide < 4 else (11.0, 1.9 * len(self.views))
-            )
+            heights = [max(view.inches()[1] for view in row) for row in self.views]
             figure, ax = pyplot().subplots(
-                len(self.views), wide, figsize=size, squeeze=False, layout="constrained"
+                len(self.views),
+                wide,
+                figsize=self.inches(),
+                squeeze=False,
+                layout="constrained",
+                height_ratios=heights,
             )
             figure.suptitle(plain(self.title), fontsize=11)
         for row, line in zip(self.views, ax, strict=True):

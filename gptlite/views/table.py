@@ -8,9 +8,9 @@ import numpy as np
 from gptlite.views.view import (
     LABEL,
     View,
+    axes_for,
     escape,
     grid_text,
-    new_axes,
     number,
     plain,
     ramp,
@@ -121,11 +121,14 @@ class Table(View):
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 
+    def inches(self) -> tuple[float, float]:
+        taller = 1 + max(0, len(self.bars) - 1) / 2
+        return 1.5 + 1.1 * len(self.columns), 0.8 + 0.28 * len(self.rows) * taller
+
     def plot(self, ax: Any = None) -> Any:
         """The bars, if there are columns for them, else the table; see ``View.plot``."""
         n = len(self.bars)
-        high = 0.8 + 0.28 * len(self.rows) * (1 + max(0, n - 1) / 2)
-        ax = new_axes(ax, 1.5 + 1.1 * len(self.columns), high)
+        ax = axes_for(self, ax)
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         if self.bars:
             places = np.arange(len(self.rows))

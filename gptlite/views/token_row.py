@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gptlite.views.view import View, escape, new_axes, plain, shade, width
+from gptlite.views.view import View, axes_for, escape, plain, shade, width
 
 TOKEN = (
     "display:inline-block;vertical-align:top;text-align:center;padding:1px 2px;margin:1px;"
@@ -83,13 +83,17 @@ class TokenRow(View):
             return ""
         return f'<span style="{CAPTION}">{escape(self.captions[i])}</span>'
 
+    def inches(self) -> tuple[float, float]:
+        return 9.0, 0.6 + (0.35 + 0.15 * self._lines_under()) * len(self.lines())
+
+    def _lines_under(self) -> int:
+        """Lines of the longest caption."""
+        return max((1 + caption.count("\n") for caption in self.captions if caption), default=0)
+
     def plot(self, ax: Any = None) -> Any:
         """The tokens as shaded boxes, their captions in them; see ``View.plot``."""
-        lines = self.lines()
-        under = max(
-            (1 + c.count("\n") for c in self.captions if c), default=0
-        )  # lines of a caption
-        ax = new_axes(ax, 9.0, 0.6 + (0.35 + 0.15 * under) * len(lines))
+        lines, under = self.lines(), self._lines_under()
+        ax = axes_for(self, ax)
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.axis("off")
         ax.set_xlim(0, LINE + 4)

@@ -40,6 +40,10 @@ class View(ABC):
         """What is between title and note, as HTML."""
 
     @abstractmethod
+    def inches(self) -> tuple[float, float]:
+        """Width and height of a drawing that leaves room for everything in it."""
+
+    @abstractmethod
     def plot(self, ax: Any = None) -> Any:
         """Draw with matplotlib (``pip install 'gptlite[notebooks]'``).
 
@@ -138,11 +142,11 @@ def pyplot() -> Any:
     return matplotlib.pyplot
 
 
-def new_axes(ax: Any, wide: float, high: float) -> Any:
-    """The Axes given, or those of a new figure of so many inches."""
+def axes_for(view: View, ax: Any) -> Any:
+    """The Axes given, or those of a new figure, as large as the view asks for."""
     if ax is not None:
         return ax
-    return pyplot().subplots(figsize=(wide, high), layout="constrained")[1]
+    return pyplot().subplots(figsize=view.inches(), layout="constrained")[1]
 
 
 def ramp() -> Any:
