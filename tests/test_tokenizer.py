@@ -1,4 +1,4 @@
-"""The tokenizer: published ids, its own slow oracle, its files, and what it refuses."""
+"""The tokenizer: published ids, its own plain way, its files, and what it refuses."""
 
 import json
 import random
@@ -138,16 +138,6 @@ def test_nothing_is_printed(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-def test_pieces_are_the_same_wherever_text_is_cut():
-    """Encoding goes by words; the pattern taken over the whole text must give the same pieces."""
-    random.seed(0)
-    for _ in range(2000):
-        text = "".join(random.choices(" \n\t\x1c\x85\u3000ab1.'s", k=12))
-        expected = gptlite.tokenizer.PATTERN.findall(text)
-        words = gptlite.tokenizer._WORD_START.split(text)
-        assert [p for w in words for p in gptlite.tokenizer.PATTERN.findall(w)] == expected
-
-
 def test_text_longer_than_a_block():
     text = " the cat" * 70_000 + " sat" + "x" * 100
     once = SMALL.encode(" the cat")
@@ -170,13 +160,6 @@ def test_half_a_character_decodes_to_the_replacement():
     assert SMALL.decode(SMALL.encode("é")[:1]) == "\ufffd"
     assert SMALL.decode([]) == ""
     assert SMALL.decode_bytes(iter(np.array(SMALL.encode("the cat")))) == b"the cat"
-
-
-def test_the_known_words_stay_few_and_short(monkeypatch):
-    tokenizer = Tokenizer.train([""], 257)
-    for n in range(3):
-        tokenizer.encode(f"{'x' * 1000}{n}! " + "y" * 65)
-    assert max(map(len, tokenizer._known)) <= 64
 
 
 @pytest.mark.parametrize(
@@ -231,100 +214,6 @@ def test_other_special_tokens_are_refused():
         ValueError, match="the only special token is '<|endoftext|>', not '<s>'".replace("|", r"\|")
     ):
         SMALL.encode("a", allowed_special={EOT, "<s>"})
-
-
-# Cost
-
-
-class Counted(dict):
-    looked_up = 0
-
-    def get(self, key, default=None):
-        self.looked_up += 1
-        return dict.get(self, key, default)
-
-
-@pytest.mark.parametrize("kind", ["one letter", "random letters"])
-def test_cost_grows_with_the_length(kind, monkeypatch):
-    """Counted in look-ups of pairs, places put in order, and merges taken from the heap."""
-    letters = random.Random(0).choices("abc", k=1_000_000)
-    text = "a" * 1_000_000 if kind == "one letter" else "".join(letters)
-    tokenizer = Tokenizer.train([text[:2000]], 400)
-    heappop, work = gptlite.tokenizer.heappop, [0]
-
-    def counted_pop(heap):
-        work[0] += 1
-        return heappop(heap)
-
-    def counted_sort(places):
-        work[0] += len(places)
-        return sorted(places)
-
-    monkeypatch.setattr(gptlite.tokenizer, "heappop", counted_pop)
-    monkeypatch.setattr(gptlite.tokenizer, "sorted", counted_sort, raising=False)
-    done = {}
-    for n in (10_000, 100_000, 1_000_000):
-        work[0] = 0
-        tokenizer._rank = Counted(tokenizer._rank)
-        ids = tokenizer.encode(text[:n])
-        assert tokenizer.decode(ids) == text[:n]
-        done[n] = tokenizer._rank.looked_up + work[0]
-        assert n <= done[n] <= 6 * n
-    assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
-
-
-def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
-    """Counted in pairs looked up: all words together, and two for each merge."""
-    calls = []
-    ranks = Tokenizer._ranks
-
-    def counted(self, first, second):
-        calls.append(len(first))
-        return ranks(self, first, second)
-
-    tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
-    monkeypatch.setattr(Tokenizer, "_ranks", counted)
-    letters, done = random.Random(0), {}
-    for n in (1000, 10_000):
-        words = ["".join(letters.choices("thecaid", k=letters.randint(20, 60))) for _ in range(n)]
-        text = " ".join(words)
-        calls.clear()
-        tokenizer.encode(text)
-        assert len(calls) <= 1 + 2 * 61  # a row of all pieces, then rounds of one merge a piece
-        done[n] = sum(calls)
-        assert len(text) <= done[n] <= 3 * len(text)
-    assert 9 * done[1000] < done[10_000] < 11 * done[1000]
-
-
-@given(st.lists(st.text(alphabet="aab ").map(str.encode) | st.binary(), max_size=8))
-@settings(deadline=None)
-def test_merging_by_rounds_and_by_the_heap_agree(pieces):
-    tokenizer = Tokenizer.train(["aaaaaaa aab abab baaab " * 3 + STORY], 300)
-    pieces = [piece for piece in pieces if piece]
-    assert tokenizer._merge_short(pieces) == [tokenizer._merge_long(piece) for piece in pieces]
-
-
-@given(TEXTS)
-@settings(deadline=None)
-def test_words_are_the_same_whatever_the_stretches(text):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gptlite.tokenizer, "_STRETCH", 2)
-        first, others = gptlite.tokenizer.split_words(text)
-        words = [first, *(" " + word for word in others)]
-    assert words == [
-        word for word in gptlite.tokenizer._WORD_START.split(text) if word or not first
-    ]
-
-
-def test_words_are_remembered_up_to_a_number(monkeypatch):
-    monkeypatch.setattr(gptlite.tokenizer, "_MANY", 10)
-    tokenizer = Tokenizer.train([""], 257)
-    for n in range(100):
-        text = f"a cat{n} " + "y" * 65
-        assert tokenizer.decode(tokenizer.encode(text)) == text
-        for known in (tokenizer._known, tokenizer._known_words):
-            assert len(known) < 20
-            assert max(map(len, known)) <= 64
 
 
 # Files

@@ -1,9 +1,9 @@
 """Learning the merges of a byte-pair encoding from text (Sennrich et al. 2016, section 3.2).
 
-Again and again, the most frequent pair of neighbouring tokens becomes a token. Counting all pairs
-anew for each merge would take hours; here each different piece of text stands once in a row, with
-the times it occurs, and a merge only changes the counts of the pairs beside the places where it
-happens.
+Again and again, the most frequent pair of neighbouring tokens becomes a token. To count all pairs
+anew for each merge would take hours. Here each different piece of text stands once in a row, with
+the number of times it occurs; a merge changes only the counts of the pairs beside the places where
+it happens; and a heap gives the most frequent pair.
 
 Of pairs that are equally frequent the one with the smaller ids is taken, first token before second;
 bytes have the ids of ``BYTE_SYMBOLS``, merges follow in the order they are learned. The trainer of
@@ -19,7 +19,8 @@ from itertools import count
 
 import numpy as np
 
-from gptlite.tokenizer import BYTE_SYMBOLS, PATTERN, split_words
+from gptlite.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
+from gptlite.tokenizer import BYTE_SYMBOLS, PATTERN
 
 
 def count_pieces(texts: Iterable[str]) -> Counter[str]:
@@ -45,13 +46,10 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     for word, n in firsts.items():
         for piece in PATTERN.findall(word):
             pieces[piece] += n
-    # The others in one call of the pattern, and all their pieces counted at once: it takes a third
-    # of the time that one after the other does.
-    words = [" " + word for word in others]
-    cut = PATTERN.findall("".join(words))
-    word_end = np.cumsum([len(word) for word in words])  # [n_words]
-    cut_end = np.cumsum([len(piece) for piece in cut])  # [n_cut]
-    times = np.array(list(others.values()), np.int64)[np.searchsorted(word_end, cut_end)]  # [n_cut]
+    # The pieces of the others are counted all at once: a third of the time of one by one.
+    cut, ends = cut_words(PATTERN.findall, [" " + word for word in others])
+    times = np.array(list(others.values()), np.int64)  # [n_words]
+    times = np.repeat(times, np.diff(ends, prepend=0))  # [n_cut]: of the word around each piece
     number: dict[str, int] = defaultdict(count().__next__)  # of each different piece
     numbers = np.fromiter(map(number.__getitem__, cut), np.int64, len(cut))  # [n_cut]
     for piece, n in zip(number, np.bincount(numbers, times).tolist(), strict=True):
@@ -74,22 +72,14 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     from tqdm import tqdm
 
     pieces = count_pieces(texts)
-    try:
-        utf8 = [piece.encode() for piece in pieces]
-    except UnicodeEncodeError as error:
-        lone = error.object[error.start]
-        raise ValueError(f"text has a lone surrogate, {lone!r}, which no UTF-8 has") from None
-    # All pieces in one row, with -1 after each; a place's neighbours are found through right and
-    # left, since merges leave holes.
-    id_of_byte = np.argsort(list(BYTE_SYMBOLS))  # [256]
-    size = np.array([len(piece) + 1 for piece in utf8], np.int64)  # [n_pieces]
-    ids = id_of_byte[np.frombuffer(b" ".join([*utf8, b""]), np.uint8)]  # [n]
-    ids[np.cumsum(size) - 1] = -1
-    times = np.repeat(np.array(list(pieces.values()), np.int64), size)  # [n]: of the piece
-    # The places of each pair, sorted by pair in one go. A pair is one number, first << 32 | second:
+    utf8 = to_utf8(pieces)
+    ids = lay_out(utf8, np.argsort(list(BYTE_SYMBOLS)))  # [n]
+    times = np.array(list(pieces.values()), np.int64)  # [n_pieces]
+    times = np.repeat(times, [len(piece) + 1 for piece in utf8])  # [n]: of the piece at each place
+    # The places of each pair, by a sort of all places. A pair is one number, first << 32 | second:
     # numbers are made, found and compared faster than tuples.
-    at = np.flatnonzero((ids[:-1] >= 0) & (ids[1:] >= 0))  # [n_places]
-    pairs = ids[at] << 32 | ids[at + 1]  # [n_places]
+    at = np.flatnonzero((ids[:-1] != MARK) & (ids[1:] != MARK))  # [n_places]
+    pairs = pair_number(ids[at], ids[at + 1])  # [n_places]
     order = np.argsort(pairs, kind="stable")  # [n_places]
     at, pairs = at[order], pairs[order]  # [n_places]
     start = np.flatnonzero(np.diff(pairs, prepend=-1))  # [n_pairs]
@@ -98,11 +88,12 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     for pair, of_pair in zip(pairs[start].tolist(), np.split(at, start[1:]), strict=False):
         where[pair] = array("q", of_pair.tobytes())
         counts[pair] = int(times[of_pair].sum())
-    # Arrays, whose numbers lie closer together than those of lists: a tenth of the time.
+    # A list linked both ways, since merges leave holes. Of arrays, whose numbers lie closer
+    # together than those of lists: a tenth of the time.
     row, weight = array("q", ids.tobytes()), array("q", times.tobytes())
     right, left = array("q", range(1, len(row) + 1)), array("q", range(-1, len(row) - 1))
     # Smallest first: the highest count, then the smallest ids. Again each entry is one number.
-    heap = [(-count << 64) + pair for pair, count in counts.items()]
+    heap = [(-n << 64) + pair for pair, n in counts.items()]
     heapify(heap)
     merges: list[tuple[int, int]] = []
     bar = tqdm(total=n_merges, desc="learning merges", unit="merge", disable=None)  # on a terminal
@@ -118,7 +109,7 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
         first, second = pair >> 32, pair & (1 << 32) - 1
         new = 256 + len(merges)
         merges.append((first, second))
-        # {neighbour: places of the new pairs}, in rising order as all places are.
+        # {neighbour: places of its pairs with the new token}, in rising order as all places are.
         before: dict[int, array[int]] = defaultdict(partial(array, "q"))
         after: dict[int, array[int]] = defaultdict(partial(array, "q"))
         for i in where.pop(pair):
@@ -126,14 +117,14 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
             if row[i] != first or row[j] != second:
                 continue  # another merge took one of the two
             h, k = left[i], right[j]
-            row[i], row[j] = new, -2  # -2: a hole
+            row[i], row[j] = new, HOLE
             right[i] = k
             left[k] = i
             before[row[h]].append(h)
             after[row[k]].append(i)
         # By neighbour rather than by place, which saves most look-ups of pairs.
-        changes = [(t << 32 | first, t << 32 | new, at) for t, at in before.items() if t >= 0]
-        changes += [(second << 32 | t, new << 32 | t, at) for t, at in after.items() if t >= 0]
+        changes = [(t << 32 | first, t << 32 | new, at) for t, at in before.items() if t != MARK]
+        changes += [(second << 32 | t, new << 32 | t, at) for t, at in after.items() if t != MARK]
         for old, wider, places in changes:
             n = sum(map(weight.__getitem__, places))
             counts[old] -= n
