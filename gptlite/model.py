@@ -466,6 +466,8 @@ class GPT:
 
         Raises:
             ValueError: another dtype or format.
+            FileExistsError: format "openai", and the directory holds weights in the hub's form or
+                PyTorch's, which would be read in place of these.
             OSError: the directory cannot be written.
         """
         from gptlite.checkpoints import write_checkpoint

@@ -304,6 +304,18 @@ def test_a_model_in_float16_is_saved_in_either(hub: Path, tmp_path: Path) -> Non
                 assert np.array_equal(array, tiny()[name])
 
 
+def test_openai_s_format_is_not_written_where_it_would_not_be_read(hub: Path) -> None:
+    other = GPT.init(TINY, seed=2)
+    with pytest.raises(
+        FileExistsError, match=r"hub: holds model\.safetensors, which would be read"
+    ):
+        other.save_pretrained(hub, format="openai")
+    assert sorted(file.name for file in hub.iterdir()) == ["config.json", "model.safetensors"]
+    (hub / "model.safetensors").unlink()
+    other.save_pretrained(hub, format="openai")
+    assert same(GPT.from_pretrained(hub).parameters, dict(other.parameters))
+
+
 def test_openai_s_format_has_no_place_for_other_options(tmp_path: Path) -> None:
     model = GPT.init(TINY)
     with pytest.raises(ValueError, match="OpenAI's format holds float32 only, not 'float16'"):
