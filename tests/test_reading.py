@@ -393,6 +393,25 @@ def test_a_file_of_something_else_is_called_that(hub: Path) -> None:
     assert message in refusal(hub / "config.json")
 
 
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 548105171\n" % 0
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "x.pt", "gpt2_124M.bin", "model.ckpt.index"]
+)
+def test_a_pointer_of_git_lfs_is_called_that(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(POINTER)
+    expected = f"{tmp_path / name}: expected a file of weights, found a Git LFS pointer to one"
+    for place in (tmp_path, tmp_path / name):
+        assert refusal(place) == f"{expected} ('git lfs pull' fetches it)"
+
+
+def test_a_pointer_among_several_files(sharded: Path, openai: Path) -> None:
+    for file in (sharded / "b.safetensors", openai / "model.ckpt.data-00000-of-00001"):
+        file.write_bytes(POINTER)
+        assert refusal(file.parent).startswith(f"{file}: expected a file of weights, found a Git")
+
+
 def test_tensorflow_s_first_version_is_called_by_its_name(tmp_path: Path) -> None:
     (tmp_path / "model.ckpt").write_bytes(b"\0" * 100)
     assert "V1 checkpoint" in refusal(tmp_path / "model.ckpt")
