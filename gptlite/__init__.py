@@ -43,7 +43,7 @@ def load(
             small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"``: at
             that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
             TensorFlow or llm.c. Where a model of GPT-2's vocabulary has no tokenizer beside it,
-            GPT-2's is taken (with a warning if there is a tokenizer.json, which is not read).
+            GPT-2's is taken.
         dtype: "float32", or "float16" for half the memory: see ``GPT.from_pretrained``.
 
     Raises:
@@ -62,9 +62,7 @@ def load(
     if not beside:
         if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
             from gptlite.checkpoints.download import fetch_tokenizer
-            from gptlite.checkpoints.vocabulary import warn_of_another
 
-            warn_of_another(place)
             place = fetch_tokenizer()
         tokenizer = Tokenizer.from_pretrained(place)
     if tokenizer.n_vocab != model.config.n_vocab:

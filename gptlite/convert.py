@@ -35,9 +35,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     try:
         import gptlite
-        from gptlite.checkpoints.writing import check_form
+        from gptlite.checkpoints.writing import check_form, check_place
 
-        check_form(options.dtype, options.format)  # before the long work
+        # Before the long work.
+        check_form(options.dtype, options.format)
+        check_place(options.directory, options.format, with_tokenizer=True)
         model, tokenizer = gptlite.load(options.model)
         model.save_pretrained(options.directory, options.dtype, options.format)
         tokenizer.save_pretrained(options.directory, options.format)

@@ -456,7 +456,7 @@ class GPT:
                 ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's, fetched once; a directory; or a file
                 of weights: safetensors, PyTorch, TensorFlow or llm.c.
             dtype: "float32", or "float16" to keep matrices in half the memory, computing in float32
-                all the same: slower, and logits differ by about a thousandth.
+                all the same: slower, and logits differ by about a thousandth of their range.
 
         Raises:
             ValueError: an unknown name, or another dtype.
@@ -480,6 +480,8 @@ class GPT:
 
         Raises:
             ValueError: another dtype or format.
+            FileExistsError: format "openai", and the directory holds weights in the hub's form or
+                PyTorch's, which would be read in place of these.
             OSError: the directory cannot be written.
         """
         from gptlite.checkpoints import write_checkpoint

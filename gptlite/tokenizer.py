@@ -91,7 +91,8 @@ class Tokenizer:
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
         """The tokenizer of a model: the storyteller's (None), GPT-2's ("gpt2"), or a directory's.
 
-        Reads ``vocab.json`` and ``merges.txt``, or OpenAI's ``encoder.json`` and ``vocab.bpe``.
+        Reads ``vocab.json`` and ``merges.txt``, or OpenAI's ``encoder.json`` and ``vocab.bpe``, or
+        the ``tokenizer.json`` of Hugging Face's library.
 
         Raises:
             CheckpointError: a file is missing or damaged, or the two do not fit.

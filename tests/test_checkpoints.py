@@ -357,6 +357,7 @@ def test_absurd_sizes_are_refused_before_anything_is_made_for_them() -> None:
 def test_options_that_change_nothing_are_let_be(saved: Path) -> None:
     change_config(
         saved,
+        activation_function="gelu_pytorch_tanh",  # PyTorch's own gelu_new
         n_inner=16,
         reorder_and_upcast_attn=True,
         attn_pdrop=0.1,

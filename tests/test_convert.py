@@ -63,6 +63,58 @@ def test_what_cannot_be_converted(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["model.safetensors"],
+        ["model.safetensors.index.json"],
+        ["pytorch_model.bin"],
+        ["pytorch_model.bin.index.json"],
+        ["vocab.json", "merges.txt"],
+    ],
+)
+def test_what_would_be_read_in_place_of_openai_s_files(
+    names: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Said before any work: the model is not even looked for."""
+    for name in names:
+        (tmp_path / name).write_text("old")
+    assert main(["nowhere/model", str(tmp_path), "--format", "openai"]) == 2
+    printed = capsys.readouterr().err
+    assert f"{tmp_path}: holds {' and '.join(names)}, which would be read in place of" in printed
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
+    # In the hub's form it is written over them, or is read before them.
+    assert main(["nowhere/model", str(tmp_path)]) == 2
+    assert "nowhere/model: no such directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["vocab.json", "config.json", "tokenizer.json", "old.pt"])
+def test_what_openai_s_files_are_read_before(model: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("old")
+    (out / "model.safetensors").mkdir()  # no file, so no weights
+    assert main([str(model), str(out), "--format", "openai"]) == 0
+    loaded, tokenizer = gptlite.load(out)
+    assert np.array_equal(loaded([1, 2]), GPT.init(TINY, seed=1)([1, 2]))
+    assert tokenizer.n_vocab == 260
+
+
+def test_what_the_hub_s_files_are_read_before(model: Path, tmp_path: Path) -> None:
+    """Another model of other sizes, in every other form."""
+    out = tmp_path / "out"
+    old = GPT.init(GPTConfig(n_vocab=257, n_ctx=3, n_embd=4, n_head=1, n_layer=1))
+    old.save_pretrained(out, format="openai")
+    Tokenizer.train([], 257).save_pretrained(out, format="openai")
+    for name in ("model.safetensors.index.json", "pytorch_model.bin", "old.pt", "tokenizer.json"):
+        (out / name).write_text("old")
+    (out / "model-00001-of-00002.safetensors").write_text("old")
+    assert main([str(model), str(out)]) == 0
+    loaded, tokenizer = gptlite.load(out)
+    assert loaded.config == TINY and tokenizer.n_vocab == 260
+    assert np.array_equal(loaded([1, 2]), GPT.init(TINY, seed=1)([1, 2]))
+
+
 def test_options_that_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["storyteller", "out", "--format", "onnx"])

@@ -39,23 +39,15 @@ def test_a_model_of_gpt_2_s_vocabulary_takes_gpt_2_s_tokenizer(
     assert Tokenizer.from_pretrained("124M").encode("hello world") == [31373, 995]
 
 
-def test_a_tokenizer_that_is_not_read_is_told_of(
-    alone: Path, tmp_path: Path, shared: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    cached = tmp_path / "own" / "gpt2"
-    cached.mkdir(parents=True)
-    for name, official in {"vocab.json": "encoder.json", "merges.txt": "vocab.bpe"}.items():
-        shutil.copy(shared / "gpt2-tokenizer" / official, cached / name)
-    gptlite.load(alone)
-    assert not caplog.messages
-    (alone / "tokenizer.json").write_text("{}")  # what transformers 5 saves, and that alone
-    for place in (alone, alone / "model.safetensors"):
-        gptlite.load(place)
-        said = caplog.messages.pop()
-        assert said.startswith(
-            f"{alone / 'tokenizer.json'} is not read: GPT-2's tokenizer is taken"
-        )
-        caplog.clear()
+def test_a_tokenizer_json_beside_the_weights_is_theirs(tmp_path: Path) -> None:
+    """What transformers 5 saves, and that alone."""
+    GPT.init(GPTConfig(275, 4, 2, 1, 1)).save_pretrained(tmp_path)
+    fixture = Path(__file__).parent / "fixtures" / "tokenizer" / "new" / "tokenizer.json"
+    shutil.copy(fixture, tmp_path)
+    for place in (tmp_path, tmp_path / "model.safetensors"):
+        assert gptlite.load(place)[1].encode("the cat") == Tokenizer.from_pretrained(
+            fixture.parent
+        ).encode("the cat")
 
 
 def test_another_vocabulary_has_no_other_tokenizer(tmp_path: Path) -> None:

@@ -304,6 +304,18 @@ def test_a_model_in_float16_is_saved_in_either(hub: Path, tmp_path: Path) -> Non
                 assert np.array_equal(array, tiny()[name])
 
 
+def test_openai_s_format_is_not_written_where_it_would_not_be_read(hub: Path) -> None:
+    other = GPT.init(TINY, seed=2)
+    with pytest.raises(
+        FileExistsError, match=r"hub: holds model\.safetensors, which would be read"
+    ):
+        other.save_pretrained(hub, format="openai")
+    assert sorted(file.name for file in hub.iterdir()) == ["config.json", "model.safetensors"]
+    (hub / "model.safetensors").unlink()
+    other.save_pretrained(hub, format="openai")
+    assert same(GPT.from_pretrained(hub).parameters, dict(other.parameters))
+
+
 def test_openai_s_format_has_no_place_for_other_options(tmp_path: Path) -> None:
     model = GPT.init(TINY)
     with pytest.raises(ValueError, match="OpenAI's format holds float32 only, not 'float16'"):
@@ -379,6 +391,25 @@ def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes) ->
 def test_a_file_of_something_else_is_called_that(hub: Path) -> None:
     message = "config.json: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c)"
     assert message in refusal(hub / "config.json")
+
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 548105171\n" % 0
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "pytorch_model.bin", "x.pt", "gpt2_124M.bin", "model.ckpt.index"]
+)
+def test_a_pointer_of_git_lfs_is_called_that(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(POINTER)
+    expected = f"{tmp_path / name}: expected a file of weights, found a Git LFS pointer to one"
+    for place in (tmp_path, tmp_path / name):
+        assert refusal(place) == f"{expected} ('git lfs pull' fetches it)"
+
+
+def test_a_pointer_among_several_files(sharded: Path, openai: Path) -> None:
+    for file in (sharded / "b.safetensors", openai / "model.ckpt.data-00000-of-00001"):
+        file.write_bytes(POINTER)
+        assert refusal(file.parent).startswith(f"{file}: expected a file of weights, found a Git")
 
 
 def test_tensorflow_s_first_version_is_called_by_its_name(tmp_path: Path) -> None:

@@ -197,7 +197,7 @@ HOSTILE = {
     "length past the end": ((3).to_bytes(8, "little") + b"{}", "header of 3 bytes in a file of 10"),
     "length over the limit": (
         (MAX_BYTES + 1).to_bytes(8, "little") + b"{}",
-        "expected at most 4000000",
+        f"expected at most {MAX_BYTES}",
     ),
     "a web page": (b"<!DOCTYPE html><html>not found</html>", "header of"),
     "a Git LFS pointer": (b"version https://git-lfs.github.com/spec/v1\n", "header of"),

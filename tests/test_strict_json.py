@@ -36,7 +36,7 @@ DENSE = {
     "deep lists": b'{"a":[' + b",".join([b"[" * 200 + b"]" * 200] * (N // 201)) + b"]}",
     "deep dicts": b'{"a":[' + b",".join([b'{"":' * 200 + b"1" + b"}" * 200] * (N // 201)) + b"]}",
     "pairs": b"{" + b",".join(b'"%x":1.5' % i for i in range(N)) + b"}",
-    "long pairs": b"{" + b",".join(b'"%019x":""' % i for i in range(N)) + b"}",
+    "long pairs": b"{" + b",".join(b'"%012x":""' % i for i in range(N)) + b"}",
     "pairs of lists": b"{" + b",".join(b'"%x":[]' % i for i in range(N // 2)) + b"}",
     "numbers": b'{"a":[' + b",".join([b"1.5"] * N) + b"]}",
     "wide text": b'{"a":"' + b"x" * (MAX_BYTES - 20) + "\N{GRINNING FACE}".encode() + b'"}',

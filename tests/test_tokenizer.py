@@ -394,11 +394,11 @@ def test_a_missing_file(tmp_path, names, gone):
     SMALL.save_pretrained(tmp_path, names)
     pair = gptlite.tokenizer.FILES[names]
     (tmp_path / pair[gone]).unlink()
-    expected = "expected vocab.json and merges.txt or encoder.json and vocab.bpe"
+    expected = "expected vocab.json and merges.txt or encoder.json and vocab.bpe or tokenizer.json"
     assert f"{expected}, found {pair[1 - gone]}" in complaint(tmp_path)
     (tmp_path / pair[1 - gone]).unlink()
     (tmp_path / "vocab.json").mkdir()
-    assert f"{expected}, found neither" in complaint(tmp_path)
+    assert f"{expected}, found none" in complaint(tmp_path)
 
 
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ One file per format, each of which makes a table of contents of a file:
                      has the hparams.json beside it
     pytorch.py       PyTorch's, with unpickler.py
     llmc.py          llm.c's
-    vocabulary.py    the tokenizer's two files
+    vocabulary.py    the tokenizer's two files, or the one that tokenizer_json.py reads
     sizes.py         the five sizes, under whatever names a file has for them
     strict_json.py   JSON that says one thing only
 

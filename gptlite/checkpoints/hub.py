@@ -30,6 +30,7 @@ _FIXED_OPTIONS = {
     "add_cross_attention": False,
     "tie_word_embeddings": True,
 }
+_SAME = ("activation_function", "gelu_pytorch_tanh")  # PyTorch's own gelu_new
 
 
 def parse_config(data: bytes, path: str) -> GPTConfig:
@@ -41,6 +42,8 @@ def parse_config(data: bytes, path: str) -> GPTConfig:
     options = parse_object(data, path)
     for key, expected in _FIXED_OPTIONS.items():
         found = options.get(key, expected)
+        if (key, found) == _SAME:
+            continue
         if type(found) is not type(expected) or found != expected:
             raise CheckpointError(
                 f"{path}: {key} is {shown(found)}; gptlite has GPT-2's {expected!r} only"

@@ -28,7 +28,7 @@ from gptlite.checkpoints.names import (
 )
 from gptlite.checkpoints.openai import parse_hparams
 from gptlite.checkpoints.sizes import read_sizes
-from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Stored, read_into
+from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Stored, read_into, refuse_pointer
 from gptlite.checkpoints.strict_json import shown
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
@@ -144,6 +144,7 @@ def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:
     """The table of contents of a file, whose first bytes say what it is; and its sizes, if any."""
     if path.name.endswith(".index.json"):
         return read_sharded(path, lambda file: _contents(file)[0]), None
+    refuse_pointer(path)
     with open(path, "rb") as file:
         head = file.read(16)
     if head.startswith(_LLMC_MAGIC) and any(head[4:8]):

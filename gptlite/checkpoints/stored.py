@@ -67,6 +67,22 @@ class Stored(NamedTuple):
 
 Contents = Mapping[str, Stored]
 
+_POINTER = b"version https://git-lfs"
+
+
+def refuse_pointer(path: Path) -> None:
+    """Call a file that Git keeps elsewhere by its name: its few lines only say what it would hold.
+
+    Raises:
+        CheckpointError: it is such a pointer. OSError: it cannot be read.
+    """
+    with open(path, "rb") as file:
+        if file.read(len(_POINTER)) == _POINTER:
+            raise CheckpointError(
+                f"{path}: expected a file of weights, found a Git LFS pointer to one "
+                "('git lfs pull' fetches it)"
+            )
+
 
 def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None:
     """Fill an array with a tensor's numbers, converted to the array's own kind of number.

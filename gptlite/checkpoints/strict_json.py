@@ -11,9 +11,10 @@ from typing import Any, NoReturn
 from gptlite.errors import CheckpointError
 
 # No more is believed of a file: a byte of JSON can make 50 of objects. gpt2-xl's header has 70
-# thousand bytes and 4 thousand values, GPT-2's vocabulary a million bytes and 50 thousand values.
-MAX_BYTES = 4_000_000
-MAX_VALUES = 150_000
+# thousand bytes and 4 thousand values, GPT-2's vocabulary a million bytes and 50 thousand values,
+# its tokenizer.json, with each merge on four lines, 3.6 million bytes and 200 thousand values.
+MAX_BYTES = 5_000_000
+MAX_VALUES = 220_000
 
 _MAX_DIGITS = 19  # enough for 2**63 - 1; longer ones only serve to waste time
 

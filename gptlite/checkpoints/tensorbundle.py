@@ -23,7 +23,7 @@ import numpy as np
 
 from gptlite.checkpoints.crc32c import crc32c, masked, unmasked
 from gptlite.checkpoints.sstable import MOST_BYTES, read_table, write_table
-from gptlite.checkpoints.stored import Checksum, Shape, Stored
+from gptlite.checkpoints.stored import Checksum, Shape, Stored, refuse_pointer
 from gptlite.checkpoints.strict_json import shown
 from gptlite.checkpoints.varint import decode_varint, encode_varint
 from gptlite.errors import CheckpointError
@@ -117,6 +117,7 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
         contents[name] = Stored(path, offset, _kind(dtype), shape, checksum=checksum)
     for path, end in files.values():
         if (found := os.path.getsize(path)) < end:
+            refuse_pointer(path)
             raise CheckpointError(
                 f"{path}: expected at least {end} bytes ({index.name} says so), found {found}"
             )
@@ -133,6 +134,7 @@ def read_index(path: Path) -> tuple[int, dict[str, Record]]:
     size = os.path.getsize(path)
     if size > MOST_BYTES:
         raise CheckpointError(f"{path}: expected at most {MOST_BYTES} bytes, found {size}")
+    refuse_pointer(path)
     try:
         return parse_index(path.read_bytes())
     except ValueError as error:

@@ -1,15 +1,18 @@
-"""A tokenizer's two files: the ids of its tokens, and the merges that make them, in order.
+"""A tokenizer's files: the ids of its tokens, and the merges that make them, in order.
 
 OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json`` and ``merges.txt``;
-they hold the same. The first is a JSON object {symbols: id}, the second has one merge a line.
+they hold the same. The first is a JSON object {symbols: id}, the second has one merge a line. Where
+neither pair lies, both may be in a ``tokenizer.json``.
 """
 
-import logging
+from collections.abc import Mapping
 from itertools import islice
 from os.path import isfile  # unlike pathlib's, False where one may not look
 from pathlib import Path
+from typing import Any
 
 from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
+from gptlite.checkpoints.tokenizer_json import TOKENIZER_FILE, parse_tokenizer
 from gptlite.errors import CheckpointError
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT, FILES
 
@@ -20,39 +23,38 @@ Merges = list[tuple[str, str]]
 def has_vocabulary(path: Path) -> bool:
     """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
     directory = path if path.is_dir() else path.parent
-    return any(isfile(directory / name) for pair in FILES.values() for name in pair)
-
-
-def warn_of_another(path: Path) -> None:
-    """Say so where a tokenizer is beside the weights in the one form that is not read."""
-    other = (path if path.is_dir() else path.parent) / "tokenizer.json"
-    if isfile(other):
-        logging.getLogger("gptlite").warning(
-            "%s is not read: GPT-2's tokenizer is taken, which may be another", other
-        )
+    names = [name for pair in FILES.values() for name in pair]
+    return any(isfile(directory / name) for name in [*names, TOKENIZER_FILE])
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
     """The vocabulary in a directory, checked: a Tokenizer made of it encodes and decodes anything.
 
     Args:
-        path: a directory, or a file of weights in it. If both pairs lie there, the hub's is read.
+        path: a directory, or a file of weights in it. If several forms lie there, the hub's pair is
+            read before OpenAI's, and either before a ``tokenizer.json``.
 
     Raises:
-        CheckpointError: a file is missing, cannot be read or is damaged; the two do not fit.
+        CheckpointError: a file is missing, cannot be read or is damaged; the two do not fit; a
+            ``tokenizer.json`` asks for what GPT-2's tokenizer does not do.
     """
     directory = path if path.is_dir() else path.parent
     pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
     whole = [pair for pair in pairs if all(map(isfile, pair))]
-    if not whole:
-        expected = " or ".join(" and ".join(pair) for pair in FILES.values())
+    if whole:
+        vocab_file, merges_file = whole[0]
+        vocab = parse_vocab(_read(vocab_file), str(vocab_file))
+        merges = parse_merges(_read(merges_file), str(merges_file))
+    elif isfile(directory / TOKENIZER_FILE):
+        vocab_file = merges_file = directory / TOKENIZER_FILE
+        vocab, merges = parse_tokenizer(_read(vocab_file), str(vocab_file))
+        _check_vocab(vocab, str(vocab_file))
+    else:
+        expected = " or ".join([*(" and ".join(pair) for pair in FILES.values()), TOKENIZER_FILE])
         found = [file.name for pair in pairs for file in pair if isfile(file)]
         raise CheckpointError(
-            f"{directory}: expected {expected}, found {' and '.join(found) or 'neither'}"
+            f"{directory}: expected {expected}, found {' and '.join(found) or 'none'}"
         )
-    vocab_file, merges_file = whole[0]
-    vocab = parse_vocab(_read(vocab_file), str(vocab_file))
-    merges = parse_merges(_read(merges_file), str(merges_file))
     _check_fit(vocab, merges, vocab_file, merges_file)
     return vocab, merges
 
@@ -65,6 +67,12 @@ def parse_vocab(data: bytes, source: str) -> Vocab:
             ``<|endoftext|>`` is missing.
     """
     vocab = parse_object(data, source)
+    _check_vocab(vocab, source)
+    return vocab
+
+
+def _check_vocab(vocab: Mapping[str, Any], source: str) -> None:
+    """Ids 0 to n - 1, each once, and a token for each byte and for the end of a text."""
     token_of: dict[int, str] = {}
     for token, i in vocab.items():
         if type(i) is not int or not 0 <= i < len(vocab):
@@ -81,7 +89,6 @@ def parse_vocab(data: bytes, source: str) -> Vocab:
     for token, meaning in [*((s, f"byte {b}") for b, s in BYTE_SYMBOLS.items()), (EOT, "text end")]:
         if token not in vocab:
             raise CheckpointError(f"{source}: expected a token {token!r} ({meaning}), found none")
-    return vocab
 
 
 def parse_merges(data: bytes, source: str) -> Merges:

@@ -214,6 +214,13 @@ def test_transformers_opens_what_gptlite_writes_in_silence(
     assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
 
 
+def test_the_other_name_of_gpt2_s_activation(tmp_path: Path) -> None:
+    peer = transformers.GPT2LMHeadModel(peer_config(activation_function="gelu_pytorch_tanh"))
+    peer.save_pretrained(tmp_path)
+    found, expected = GPT.from_pretrained(tmp_path)([IDS]), peer_logits(peer)
+    assert np.abs(found - expected).max() < 1e-5 * np.ptp(expected)
+
+
 def test_there_and_back_again(tmp_path: Path) -> None:
     """gptlite writes, transformers opens and saves, gptlite reads: the same bits and sizes."""
     write_checkpoint(tmp_path / "ours", TINY, tiny())

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptlite import Tokenizer
+import gptlite.tokenizer
+from gptlite import CheckpointError, Tokenizer
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT
 
 pytestmark = pytest.mark.peers
@@ -88,6 +89,8 @@ def test_long_runs(official, theirs, n):
 
 # Training
 
+STORY = "The cat and the dog sat in the sand, and then the cat said: that's that!\n  The end.\n"
+
 
 def hugging_face_trained(texts, n_vocab):
     tokenizers = pytest.importorskip("tokenizers")
@@ -150,3 +153,138 @@ def test_what_transformers_saves_opens_here(tmp_path, shared):
     theirs.backend_tokenizer.model.save(str(tmp_path / "a"))  # vocab.json, merges.txt
     ours = Tokenizer.from_pretrained(tmp_path / "a")
     assert ours.encode("the cat, the dog\n") == theirs("the cat, the dog\n").input_ids
+
+
+# tokenizer.json
+
+
+@pytest.fixture(scope="module")
+def saved(shared, tmp_path_factory):
+    """GPT-2's tokenizer as transformers saves it, and as it opens that again."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("saved")
+    Tokenizer.from_pretrained(shared / "gpt2-tokenizer").save_pretrained(folder / "a")
+    transformers.GPT2TokenizerFast.from_pretrained(folder / "a").save_pretrained(folder / "b")
+    assert sorted(p.name for p in (folder / "b").iterdir()) == [
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ]
+    # The kind of model tells transformers the kind of tokenizer.
+    (folder / "b" / "config.json").write_text('{"model_type": "gpt2"}')
+    return folder / "b", transformers.AutoTokenizer.from_pretrained(folder / "b")
+
+
+def test_tokenizer_json_is_read(saved, official, shared):
+    folder, theirs = saved
+    ours = Tokenizer.from_pretrained(folder)
+    assert ours._vocab == official._vocab and ours._merges == official._merges
+    for path in sorted((shared / "corpora").rglob("*.txt"))[:10]:
+        text = path.read_text(encoding="utf-8")[:50_000]
+        assert ours.encode(text) == theirs(text).input_ids
+    assert theirs(f"a{EOT} b").input_ids == ours.encode(f"a{EOT} b", {EOT})
+
+
+# The library's tables of characters may be of another year's Unicode.
+@given(
+    st.text(st.characters(codec="utf-8", exclude_categories=["Cn"]))
+    | st.text(alphabet="thecat 's'll\n\t\r\x00\x1c\x85\xa0\u3000１²é🤗\u200d,!")
+)
+@settings(deadline=None, max_examples=1000)
+def test_any_text_of_tokenizer_json(saved, official, text):
+    assert saved[1](text).input_ids == official.encode(text, {EOT})
+
+
+def small_file(tmp_path, transformers, **options):
+    """What transformers saves of a small tokenizer, as a dict."""
+    Tokenizer.train([STORY, *["that"] * 9], 280).save_pretrained(tmp_path / "small")
+    tokenizer = transformers.GPT2TokenizerFast.from_pretrained(tmp_path / "small", **options)
+    if not options:  # as after training in batches
+        tokenizer.pad_token = tokenizer.eos_token
+        tokenizer([STORY, "a"], padding=True, truncation=True, max_length=3)
+    tokenizer.save_pretrained(tmp_path / "saved")
+    return json.loads((tmp_path / "saved" / "tokenizer.json").read_text(encoding="utf-8"))
+
+
+def test_how_a_batch_was_made_is_forgotten(tmp_path):
+    transformers = pytest.importorskip("transformers")
+    tokenizer = small_file(tmp_path, transformers)
+    assert tokenizer["padding"] and tokenizer["truncation"]["max_length"] == 3
+    ours = Tokenizer.from_pretrained(tmp_path / "saved")
+    theirs = transformers.GPT2TokenizerFast.from_pretrained(tmp_path / "saved")
+    assert ours.encode(STORY) == theirs(STORY).input_ids == theirs.encode(STORY)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"add_prefix_space": True}, "add_prefix_space is True"),
+        ({"add_bos_token": True}, "post_processor: single is"),
+        ({"pad_token": "<|pad|>"}, "added_tokens: content is '<|pad|>'"),
+    ],
+)
+def test_options_of_transformers_that_give_other_ids_are_refused(tmp_path, options, message):
+    small_file(tmp_path, pytest.importorskip("transformers"), **options)
+    with pytest.raises(CheckpointError) as caught:
+        Tokenizer.from_pretrained(tmp_path / "saved")
+    assert message in str(caught.value)
+
+
+def containers(value):
+    """The objects and lists of a JSON value that are not empty, but for each merge's own."""
+    if isinstance(value, dict | list) and value:
+        yield value
+        inner = list(value.values()) if isinstance(value, dict) else value
+        if len(inner) < 12:
+            for one in inner:
+                yield from containers(one)
+
+
+def test_whatever_is_accepted_is_what_the_library_makes_of_it(tmp_path):
+    """Options set, taken away and exchanged at random."""
+    tokenizers = pytest.importorskip("tokenizers")
+    whole = small_file(tmp_path, pytest.importorskip("transformers"))
+    texts = [STORY, f" the{EOT} cat", "that's  \n１２ 12 é🤗\n", "that'that"]
+    byte_level = whole["pre_tokenizer"]
+    split = {"type": "Split", "pattern": {"Regex": gptlite.tokenizer.PATTERN.pattern}}
+    split |= {"behavior": "Isolated", "invert": False}
+    values = [None, True, False, 0, 0.0, 1.0, "", EOT, "BPE", [], {}, {"type": "NFC"}]
+    values += [byte_level, byte_level | {"use_regex": False}, split, {"type": "Whitespace"}]
+    lists = [[split, byte_level], [split, values[-3]], [byte_level], [byte_level, byte_level]]
+    values += [{"type": "Sequence", "pretokenizers": steps} for steps in lists]
+    values += [{"type": "Sequence", "decoders": [whole["decoder"]]}]
+    merges = [" ".join(pair) for pair in whole["model"]["merges"]]
+    rng = random.Random(0)
+    n_read = 0
+    for n in range(4000):
+        tokenizer = json.loads(json.dumps(whole | {"truncation": None, "padding": None}))
+        if n % 2:
+            tokenizer["model"]["merges"] = list(merges)
+        for _ in range(rng.randint(1, 2)):
+            within = rng.choice(list(containers(tokenizer)))
+            keys = list(within) if isinstance(within, dict) else range(len(within))
+            key = rng.choice(keys)
+            if rng.random() < 0.3:
+                del within[key]
+            else:
+                other = rng.choice(keys)
+                value = rng.choice([*values, within[other]])
+                within[key] = json.loads(json.dumps(value))
+        text = json.dumps(tokenizer)
+        (tmp_path / "tokenizer.json").write_text(text)
+        try:
+            ours = Tokenizer.from_pretrained(tmp_path)
+        except CheckpointError:
+            continue
+        try:
+            theirs = tokenizers.Tokenizer.from_str(text)
+        except Exception:  # the only one it has: here gptlite is the more lenient
+            continue
+        theirs.no_truncation()
+        theirs.no_padding()
+        n_read += 1
+        allowed = {EOT} if tokenizer.get("added_tokens") else set()
+        for text in texts:
+            assert ours.encode(text, allowed) == theirs.encode(text).ids, tokenizer
+            ids = ours.encode(text)
+            assert ours.decode(ids) == theirs.decode(ids, skip_special_tokens=False), tokenizer
+    assert 200 < n_read < 3000

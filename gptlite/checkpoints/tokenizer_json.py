@@ -1,0 +1,188 @@
+"""``tokenizer.json``: a whole tokenizer in one file, as Hugging Face's library saves it.
+
+Since its version 5 transformers saves no other. Besides the vocabulary the file says how text is
+prepared, cut, encoded and decoded, in many ways of which GPT-2's is one:
+
+    added_tokens    <|endoftext|>, at most
+    normalizer      none
+    pre_tokenizer   ByteLevel with GPT-2's pattern, and no space put before the text
+    model           BPE: vocab {symbols: id}, and merges in order, each "a b" or ["a", "b"]
+    post_processor  one that adds no tokens
+    decoder         ByteLevel
+
+Whatever would give other ids is refused by its name. Read past, because they would not, are: how
+batches were last padded and cut short, which holds for no later call; what pairs of texts get
+between them; what stands for an unknown symbol, since every byte has a token; and which characters
+a token is said to cover.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.errors import CheckpointError
+from gptlite.tokenizer import EOT, PATTERN
+
+TOKENIZER_FILE = "tokenizer.json"
+
+_Options = Mapping[str, tuple[Any, ...]]  # for each key the values that are GPT-2's
+_ANY = (...,)  # any value: it makes no difference to ids, or has a check of its own
+
+_FILE: _Options = {
+    "version": ("1.0",),
+    "normalizer": (None,),
+    **dict.fromkeys(["truncation", "padding"], _ANY),
+    **dict.fromkeys(["added_tokens", "pre_tokenizer", "model", "post_processor", "decoder"], _ANY),
+}
+_MODEL: _Options = {
+    "type": ("BPE",),
+    "dropout": (None, 0.0),
+    "continuing_subword_prefix": (None, ""),
+    "end_of_word_suffix": (None, ""),
+    "byte_fallback": (False,),
+    "ignore_merges": (False,),
+    **dict.fromkeys(["unk_token", "fuse_unk", "vocab", "merges"], _ANY),
+}
+_ADDED_TOKEN: _Options = {
+    "content": (EOT,),
+    "special": (True,),
+    **dict.fromkeys(["single_word", "lstrip", "rstrip"], (False,)),
+    **dict.fromkeys(["id", "normalized"], _ANY),
+}
+_BYTE_LEVEL: _Options = {"type": ("ByteLevel",), "trim_offsets": _ANY}
+_CUT_BY_BYTE_LEVEL: _Options = {**_BYTE_LEVEL, "add_prefix_space": (False,), "use_regex": (True,)}
+# The same in two steps: the pattern spelled out, then bytes for characters.
+_CUT_BY_PATTERN: _Options = {
+    "type": ("Split",),
+    "pattern": ({"Regex": PATTERN.pattern},),
+    "behavior": ("Isolated",),
+    "invert": (False,),
+}
+_BYTES_ONLY: _Options = {**_CUT_BY_BYTE_LEVEL, "use_regex": (False,)}
+# Of the same name, but after the ids: neither option makes a difference there.
+_AFTER: _Options = {**_BYTE_LEVEL, **dict.fromkeys(["add_prefix_space", "use_regex"], _ANY)}
+_TEMPLATE: _Options = {
+    "type": ("TemplateProcessing",),
+    "single": ([{"Sequence": {"id": "A", "type_id": 0}}],),
+    **dict.fromkeys(["pair", "special_tokens"], _ANY),
+}
+
+
+def parse_tokenizer(data: bytes, source: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The vocabulary and the merges of a tokenizer that does what GPT-2's does.
+
+    Args:
+        source: names the file in the message of an error.
+
+    Returns:
+        {symbols: id}, whose ids are yet to be checked; the merges' pairs of symbols, likewise.
+
+    Raises:
+        CheckpointError: not JSON; a tokenizer of another kind; an option that would give other ids;
+            an added token other than ``<|endoftext|>``.
+    """
+    tokenizer = parse_object(data, source)
+    _check(tokenizer, _FILE, source)
+    _check_cut(tokenizer.get("pre_tokenizer"), f"{source}: pre_tokenizer")
+    for step in _steps(tokenizer.get("post_processor"), "processors"):
+        after = _TEMPLATE if _type(step) == "TemplateProcessing" else _AFTER
+        _check(step, after, f"{source}: post_processor", needed=("type",))
+    decoder = _steps(tokenizer.get("decoder"), "decoders")
+    if len(decoder) != 1:
+        raise CheckpointError(
+            f"{source}: decoder: expected ByteLevel, found {shown([_type(d) for d in decoder])}"
+        )
+    _check(decoder[0], _AFTER, f"{source}: decoder", needed=("type",))
+
+    model = _check(tokenizer.get("model"), _MODEL, f"{source}: model", ("vocab", "merges"))
+    vocab, merges = model["vocab"], model["merges"]
+    if not isinstance(vocab, dict):
+        raise CheckpointError(f"{source}: vocab: expected an object, found {shown(vocab)}")
+    if not isinstance(merges, list):
+        raise CheckpointError(f"{source}: merges: expected a list, found {shown(merges)}")
+    _add_tokens(tokenizer.get("added_tokens"), vocab, f"{source}: added_tokens")
+    return vocab, [_pair(merge, n, source) for n, merge in enumerate(merges, 1)]
+
+
+def _check_cut(found: object, source: str) -> None:
+    """GPT-2's pieces: by ByteLevel itself, or by its pattern in a step of its own."""
+    steps = _steps(found, "pretokenizers")
+    if [_type(step) for step in steps] == ["Split", "ByteLevel"]:
+        _check(steps[0], _CUT_BY_PATTERN, source, needed=tuple(_CUT_BY_PATTERN))
+        _check(steps[1], _BYTES_ONLY, source, needed=("add_prefix_space", "use_regex"))
+    elif len(steps) == 1:
+        _check(steps[0], _CUT_BY_BYTE_LEVEL, source, needed=("type", "add_prefix_space"))
+    else:
+        names = [_type(step) for step in steps]
+        raise CheckpointError(f"{source}: expected ByteLevel, found {shown(names)}")
+
+
+def _add_tokens(added: object, vocab: dict[str, Any], source: str) -> None:
+    """``<|endoftext|>`` may be among them, under its id in the vocabulary or the one after it."""
+    if added is None:
+        return
+    if not isinstance(added, list):
+        raise CheckpointError(f"{source}: expected a list, found {shown(added)}")
+    for one in added:
+        token = _check(one, _ADDED_TOKEN, source, needed=("content", "id"))
+        expected = vocab.setdefault(EOT, len(vocab))
+        if type(token["id"]) is not int or token["id"] != expected:
+            raise CheckpointError(
+                f"{source}: expected id {shown(expected)} for {EOT!r}, found {shown(token['id'])}"
+            )
+
+
+def _pair(merge: object, number: int, source: str) -> tuple[str, str]:
+    """One merge, from the form of older files or of newer ones."""
+    symbols = merge.split(" ", 2) if isinstance(merge, str) else merge
+    if isinstance(symbols, list) and len(symbols) == 2:
+        first, second = symbols
+        if isinstance(first, str) and isinstance(second, str) and first and second:
+            return first, second
+    raise CheckpointError(
+        f"{source}: merge {number}: expected two symbols, as 'a b' or ['a', 'b'], "
+        f"found {shown(merge)}"
+    )
+
+
+def _steps(found: object, inner: str) -> list[object]:
+    """What is done one after the other: no step, one, or those of a Sequence."""
+    if found is None:
+        return []
+    if (
+        isinstance(found, dict)
+        and found.get("type") == "Sequence"
+        and found.keys() <= {"type", inner}
+    ):
+        steps = found.get(inner)
+        return steps if isinstance(steps, list) else [found]
+    return [found]
+
+
+def _type(step: object) -> object:
+    return step.get("type") if isinstance(step, dict) else step
+
+
+def _check(
+    found: object, options: _Options, source: str, needed: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """An object with no key but the options', and no value but those; or the error that says so."""
+    if not isinstance(found, dict):
+        raise CheckpointError(f"{source}: expected an object, found {shown(found)}")
+    for key, allowed in options.items():
+        if key not in found:
+            if key in needed:
+                raise CheckpointError(f"{source}: missing {key}")
+        elif allowed != _ANY and not any(_same(found[key], value) for value in allowed):
+            raise CheckpointError(
+                f"{source}: {key} is {shown(found[key])}; gptlite has GPT-2's {allowed[0]!r} only"
+            )
+    for key in found:
+        if key not in options:
+            raise CheckpointError(f"{source}: expected nothing else, found {shown(key)}")
+    return found
+
+
+def _same(found: object, value: object) -> bool:
+    """Equal, and of the same type: 0 is not False here."""
+    return type(found) is type(value) and found == value
