@@ -165,8 +165,16 @@ class Row(NamedTuple):
     others: dict[str, list[float]]
 
 
+def rounds_of(name: str, quick: bool) -> tuple[int, int]:
+    """How many rounds to warm up, and how many to measure."""
+    benchmark = BENCHMARKS[name]
+    if not quick:
+        return benchmark.warm_ups, benchmark.rounds
+    return benchmark.warm_ups if benchmark.quick_rounds > 1 else 0, benchmark.quick_rounds
+
+
 def measure(
-    name: str, contestants: list[Contestant], rounds: int, setup: Setup, bar: tqdm[Any]
+    name: str, contestants: list[Contestant], setup: Setup, bar: tqdm[Any]
 ) -> tuple[list[Row], list[str]]:
     """Some rounds to warm up, then the measured ones: in each the contestants take turns.
 
@@ -175,15 +183,16 @@ def measure(
         yardsticks measured besides.
     """
     benchmark = BENCHMARKS[name]
+    warm_ups, rounds = rounds_of(name, setup.quick)
     history: list[list[Figures]] = []  # [round][contestant]
     bar.set_description(name)
     if benchmark.make is not None:
         benchmark.make(setup)
     with started(name, contestants, setup) as workers:
-        for _ in range(benchmark.warm_ups + rounds):
+        for _ in range(warm_ups + rounds):
             history.append([worker.run() for worker in workers])
             bar.update()
-    measured = history[benchmark.warm_ups :]
+    measured = history[warm_ups:]
     figures = {  # {contestant: {part: figures of the rounds}}
         contestant.name: {
             part: [of_round[i][part] for of_round in measured] for part in measured[0][i]
@@ -253,8 +262,8 @@ def places_for(size: str) -> int:
     if not hasattr(os, "sysconf"):
         return sys.maxsize  # Windows does not tell
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    # A quarter is left to what is not weights.
-    return max(1, int(0.75 * memory / (4 * PRESETS[size].n_params)))
+    # A tenth is left to what is not weights.
+    return max(1, int(0.9 * memory / (4 * PRESETS[size].n_params)))
 
 
 # ---- The table ----------------------------------------------------------------------------------
@@ -390,15 +399,11 @@ def report(names: Iterable[str], setup: Setup) -> str:
     packages = {p for present in takes_part.values() for c in present for p in c.packages}
     about = machine(setup.threads, ["numpy", *sorted(packages)])
 
-    rounds = {
-        name: BENCHMARKS[name].quick_rounds if setup.quick else BENCHMARKS[name].rounds
-        for name in takes_part
-    }
     rows, besides = [], []
-    total = sum(BENCHMARKS[name].warm_ups + n for name, n in rounds.items())
+    total = sum(sum(rounds_of(name, setup.quick)) for name in takes_part)
     with tqdm(total=total, unit="round", disable=None) as bar:
         for name, present in takes_part.items():
-            more_rows, more_besides = measure(name, present, rounds[name], setup, bar)
+            more_rows, more_besides = measure(name, present, setup, bar)
             rows += more_rows
             besides += more_besides
 

@@ -61,8 +61,9 @@ class Benchmark(NamedTuple):
         title: "{shape}" in it stands for the shape of ``Setup.size``.
         unit: of the figures. What is counted per second is better the higher; all else (seconds,
             GB) the lower.
-        rounds, quick_rounds, warm_ups: those measured, those of a quick look, and those before
-            them, which are not counted: memory is claimed and threads are started in them.
+        rounds, quick_rounds: those measured, and those of a quick look.
+        warm_ups: rounds before them, which are not counted: memory is claimed and threads are
+            started in them. A quick look of a single round does without.
         contestants: gptlite first.
         units: of parts that have another.
         files: what has to be there.
