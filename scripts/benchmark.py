@@ -156,6 +156,9 @@ def started(name: str, contestants: list[Contestant], setup: Setup) -> Iterator[
 # ---- Measuring ----------------------------------------------------------------------------------
 
 
+Series = dict[str, list[float]]  # {part of a benchmark: its figures, round by round}
+
+
 class Row(NamedTuple):
     """Figures of one part of a benchmark, round by round: gptlite's, and the others' by name."""
 
@@ -175,12 +178,11 @@ def rounds_of(name: str, quick: bool) -> tuple[int, int]:
 
 def measure(
     name: str, contestants: list[Contestant], setup: Setup, bar: tqdm[Any]
-) -> tuple[list[Row], list[str]]:
+) -> dict[str, Series]:
     """Some rounds to warm up, then the measured ones: in each the contestants take turns.
 
     Returns:
-        The rows: for each part one against the peers and one against each yardstick; and what
-        yardsticks measured besides.
+        For each contestant, by its name, the figures of every part.
     """
     benchmark = BENCHMARKS[name]
     warm_ups, rounds = rounds_of(name, setup.quick)
@@ -193,30 +195,40 @@ def measure(
             history.append([worker.run() for worker in workers])
             bar.update()
     measured = history[warm_ups:]
-    figures = {  # {contestant: {part: figures of the rounds}}
+    return {
         contestant.name: {
             part: [of_round[i][part] for of_round in measured] for part in measured[0][i]
         }
         for i, contestant in enumerate(contestants)
     }
-    yardsticks = [c.name for c in contestants if c.yardstick]
-    peers = [c.name for c in contestants if c.name not in ("gptlite", *yardsticks)]
-    about = benchmark.title.format(shape=shape(setup.size))
+
+
+def rows_of(
+    benchmark: Benchmark, contestants: list[Contestant], figures: dict[str, Series], size: str
+) -> list[Row]:
+    """For each part a row against the peers, and one against each yardstick."""
+    peers = [c.name for c in contestants[1:] if not c.yardstick]
+    rivals = [peers] if peers else []
+    rivals += [[c.name] for c in contestants if c.yardstick]
+    about = benchmark.title.format(shape=shape(size))
     rows = []
     for part, ours in figures["gptlite"].items():
-        title, unit = f"{about}, {part}" if part else about, benchmark.units.get(part)
-        against = [names for names in (peers, *([yardstick] for yardstick in yardsticks)) if names]
-        rows += [
-            Row(title, unit or benchmark.unit, ours, {name: figures[name][part] for name in names})
-            for names in against or [[]]
-        ]
-    besides = [
-        f"{yardstick}: {number(median(values))} {unit}"
-        for yardstick in yardsticks
-        for unit, values in figures[yardstick].items()
+        title = f"{about}, {part}" if part else about
+        unit = benchmark.units.get(part, benchmark.unit)
+        for names in rivals or [[]]:  # gptlite has a row also where it is alone
+            rows.append(Row(title, unit, ours, {name: figures[name][part] for name in names}))
+    return rows
+
+
+def measured_besides(contestants: list[Contestant], figures: dict[str, Series]) -> list[str]:
+    """What yardsticks measured and gptlite did not; such a part is named after its unit."""
+    return [
+        f"{c.name}: {number(median(values))} {unit}"
+        for c in contestants
+        if c.yardstick
+        for unit, values in figures[c.name].items()
         if unit not in figures["gptlite"]
     ]
-    return rows, besides
 
 
 def shape(size: str) -> str:
@@ -233,12 +245,12 @@ def who_takes_part(
 ) -> tuple[dict[str, list[Contestant]], list[str]]:
     """For each benchmark that can be run its contestants; and who is left out, with the reason."""
     takes_part: dict[str, list[Contestant]] = {}
-    absent = []
+    absent: dict[str, list[str]] = {}  # {contestant and reason: benchmarks}
     for name in names:
         benchmark = BENCHMARKS[name]
         missing = [file for file in benchmark.files if not file.exists()]
         if missing:
-            absent.append(f"{name} ({missing[0]} is missing)")
+            absent.setdefault(f"all contestants ({missing[0]} is missing)", []).append(name)
             continue
         places = places_for(setup.size) if benchmark.holds_weights else len(benchmark.contestants)
         takes_part[name] = []
@@ -253,8 +265,8 @@ def who_takes_part(
             else:
                 takes_part[name].append(contestant)
                 continue
-            absent.append(f"{contestant.name} in {name} ({reason})")
-    return takes_part, absent
+            absent.setdefault(f"{contestant.name} ({reason})", []).append(name)
+    return takes_part, [f"{who} in {', '.join(where)}" for who, where in absent.items()]
 
 
 def places_for(size: str) -> int:
@@ -352,7 +364,9 @@ def machine(threads: int, packages: list[str]) -> str:
 def command_line() -> Parser:
     """The command's options."""
     p = Parser(PROGRAM, description="Measure gptlite's speed beside its peers'.")
-    p.add_argument("--quick", action="store_true", help="fewer rounds and peers, for a first look")
+    p.add_argument(
+        "--quick", action="store_true", help="fewer rounds, peers and parts, for a first look"
+    )
     p.add_argument(
         "--only", nargs="+", choices=BENCHMARKS, metavar="NAME", help=f"of {', '.join(BENCHMARKS)}"
     )
@@ -403,9 +417,9 @@ def report(names: Iterable[str], setup: Setup) -> str:
     total = sum(sum(rounds_of(name, setup.quick)) for name in takes_part)
     with tqdm(total=total, unit="round", disable=None) as bar:
         for name, present in takes_part.items():
-            more_rows, more_besides = measure(name, present, setup, bar)
-            rows += more_rows
-            besides += more_besides
+            figures = measure(name, present, setup, bar)
+            rows += rows_of(BENCHMARKS[name], present, figures, setup.size)
+            besides += measured_besides(present, figures)
 
     notes = [
         "Medians. The ratio says how many times as good gptlite is in the same round: what is "

@@ -68,7 +68,8 @@ class Benchmark(NamedTuple):
         units: of parts that have another.
         files: what has to be there.
         make: makes the files that the contestants read, once, before they start.
-        holds_weights: every contestant has a model of ``Setup.size`` in memory.
+        holds_weights: every contestant has a model of ``Setup.size`` in memory; where they do not
+            fit side by side, the last of them are left out.
     """
 
     title: str
