@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -10,7 +11,7 @@ from gptlite import GPTConfig
 
 
 def gelu(x: np.ndarray) -> np.ndarray:
-    return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 def softmax(x: np.ndarray) -> np.ndarray:
@@ -39,10 +40,11 @@ def next_token(p: Mapping[str, np.ndarray], config: GPTConfig, ids: list[int]) -
         q, k, v = np.split(linear(norm(x, "ln_1"), "attn.c_attn"), 3, axis=-1)  # [seq, n_embd]
         heads = []
         for head in np.split(np.arange(config.n_embd), config.n_head):
-            scores = q[:, head] @ k[:, head].T / np.float32(np.sqrt(len(head))) + hidden
+            scores = q[:, head] @ k[:, head].T / math.sqrt(len(head)) + hidden
             heads.append(softmax(scores) @ v[:, head])  # [seq, head_dim]
         x = x + linear(np.hstack(heads), "attn.c_proj")
         x = x + linear(gelu(linear(norm(x, "ln_2"), "mlp.c_fc")), "mlp.c_proj")
     x = layer_norm(x, p["ln_f.weight"], p["ln_f.bias"])
     logits = x @ p["wte.weight"].T  # [seq, n_vocab]
+    assert logits.dtype == np.float32
     return int(np.argmax(logits[-1]))
