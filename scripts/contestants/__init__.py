@@ -1,0 +1,1 @@
+"""The contestants of scripts/benchmark.py: what each of them does in one measured run."""
