@@ -87,7 +87,10 @@ def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float) -> Array:
 def centre_and_scale(x: Array, epsilon: float) -> tuple[Array, Array]:
     """``x`` less its mean, ``[..., n_embd]``, and one over its standard deviation, ``[..., 1]``."""
     n = x.shape[-1]
-    centred = x - x.mean(axis=-1, keepdims=True)  # [..., n_embd]
+    # What x.mean does, without its checks: a fortieth of a small model's step.
+    mean = np.add.reduce(x, axis=-1, keepdims=True)  # [..., 1]
+    mean /= n
+    centred = x - mean  # [..., n_embd]
     # einsum sums the squares without writing them down first.
     variance = np.einsum("...i,...i->...", centred, centred)[..., None]  # [..., 1]
     variance *= 1.0 / n
