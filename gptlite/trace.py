@@ -64,7 +64,8 @@ class Trace(dict[str, Array]):
 
     def check(self, n_layer: int) -> None:
         """Raise ValueError if an edit names no array of a model of so many blocks."""
-        for name in self.edits.keys() - set(trace_names(n_layer)) if self.edits else ():
+        if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer))):
+            name = min(unknown)
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
 
     def record(self, prefix: str, name: str, array: Array) -> Array:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import View, axes_for, escape, number, plain
+from gptlite.views.view import BLUE, View, axes_for, escape, number, plain
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 60
@@ -53,7 +53,7 @@ class Curve(View):
             across = (np.array(x) - left) / ((right - left) or 1) * WIDE
             down = HIGH - (np.array(y) - bottom) / ((top - bottom) or 1) * HIGH
             points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(across, down, strict=True))
-            stroke = f'fill="none" stroke="#084594" stroke-width="2" stroke-dasharray="{dash}"'
+            stroke = f'fill="none" stroke="{BLUE}" stroke-width="2" stroke-dasharray="{dash}"'
             drawn += f'<polyline points="{points}" {stroke}/>'
             sample = f'<line x1="0" y1="5" x2="30" y2="5" {stroke}/>'
             key += f'<div><svg width="30" height="10">{sample}</svg> {escape(name)}</div>'
@@ -80,7 +80,7 @@ class Curve(View):
         """The lines; see ``View.plot``."""
         ax = axes_for(self, ax)
         for (name, (x, y)), style in zip(self.lines.items(), ("-", "--", ":", "-."), strict=False):
-            ax.plot(x, y, style, color="#084594", label=plain(name))
+            ax.plot(x, y, style, color=BLUE, label=plain(name))
         ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.set_xlabel(self.x_label)
         ax.set_ylabel(self.y_label)

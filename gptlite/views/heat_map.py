@@ -7,7 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.layers import Array
-from gptlite.views.view import LABEL, View, axes_for, escape, grid_text, number, plain, ramp, shade
+from gptlite.views.view import (
+    LABEL,
+    View,
+    axes_for,
+    colours,
+    escape,
+    grid_text,
+    number,
+    plain,
+    ramp,
+    shade,
+)
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
@@ -129,7 +140,7 @@ class HeatMap(View):
             return ax
         for i in range(n_rows):
             for j in range(n_columns):
-                colour = "white" if shades[i, j] > 0.55 else "#1a1a1a"
+                _, ink = colours(float(shades[i, j]))
                 text = plain(self.cell(i, j), LABEL)
-                ax.text(j, i, text, ha="center", va="center", color=colour, fontsize=8)
+                ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=8)
         return ax

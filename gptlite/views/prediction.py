@@ -114,17 +114,19 @@ def text_probabilities(
     logits = np.asarray(logits).reshape(-1, np.shape(logits)[-1])  # [seq, n_vocab]
     if len(logits) != len(ids):
         raise ValueError(f"expected logits of {len(ids)} positions, found {len(logits)}")
-    asked = logits[:-1], np.asarray(ids[1:], np.int64)  # [seq - 1, n_vocab], [seq - 1]
-    own = asked[0][np.arange(len(asked[1])), asked[1]]  # [seq - 1]
-    nats = -log_softmax(asked[0])[np.arange(len(asked[1])), asked[1]]  # [seq - 1]
-    ranks = 1 + (asked[0] > own[:, None]).sum(axis=1)  # [seq - 1]
-    shades = np.exp(-nats) if by == "probability" else 1 - np.log(ranks) / math.log(logits.shape[1])
+    asked, targets = logits[:-1], np.asarray(ids[1:], np.int64)[:, None]  # [seq - 1, ...]
+    own = np.take_along_axis(asked, targets, axis=1)  # [seq - 1, 1]
+    nats = -np.take_along_axis(log_softmax(asked), targets, axis=1)[:, 0]  # [seq - 1]
+    ranks = 1 + (asked > own).sum(axis=1)  # [seq - 1]
+    shades = np.exp(-nats) if by == "probability" else 1 - np.log(ranks) / math.log(asked.shape[1])
     remarks, captions = ["the first token: nothing foresaw it"], [""]
     for loss, rank in zip(nats.tolist(), ranks.tolist(), strict=True):
         remarks.append(f"probability {math.exp(-loss):.3f}, rank {rank}")
         captions.append(f"{math.exp(-loss):.2f}" if by == "probability" else str(rank))
-    mean = float(nats.mean()) if len(nats) else 0.0
-    note = f"{mean:.3f} nats a token, perplexity {math.exp(mean):.1f}" if len(nats) else ""
+    note = ""
+    if len(nats):
+        mean = float(nats.mean())
+        note = f"{mean:.3f} nats a token, perplexity {math.exp(mean):.1f}"
     labels = token_labels(tokenizer, ids)
     title = f"Each token's {by}, given those before it"
     return TokenRow(title, labels, [0.0, *shades.tolist()], remarks, note, captions)

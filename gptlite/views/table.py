@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 
 from gptlite.views.view import (
+    BLUE,
     LABEL,
     View,
     axes_for,
+    colours,
     escape,
     grid_text,
     number,
@@ -72,15 +74,16 @@ class Table(View):
         """Where a cell lies on the ramp; None for one that is not shaded."""
         if name not in self.shaded or not isinstance(cell, (int, float)):
             return None
-        cells = [c for shaded in self.shaded for c in self.column(shaded)]
-        most = max((float(c) for c in cells if isinstance(c, (int, float))), default=0.0)
-        return cell / (most or 1.0)
+        return cell / (self._greatest(self.shaded) or 1.0)
+
+    def _greatest(self, names: Collection[str]) -> float:
+        """The greatest number in some columns; 0 if they have none."""
+        cells = [cell for name in names for cell in self.column(name)]
+        return max((float(c) for c in cells if isinstance(c, (int, float))), default=0.0)
 
     def _lengths(self, name: str) -> list[float]:
         """The lengths of a column's bars, the longest bar of the table being 1."""
-        longest = max(
-            (float(cell or 0) for bar in self.bars for cell in self.column(bar)), default=0
-        )
+        longest = self._greatest(self.bars)
         lengths = [float(cell or 0) for cell in self.column(name)]
         return [length / longest if longest > 0 else 0.0 for length in lengths]
 
@@ -139,7 +142,7 @@ class Table(View):
                     [float(cell or 0) for cell in cells],
                     height=0.8 / n,
                     color=ramp()((at + 1) / n),  # the last column is the deepest
-                    edgecolor="#084594",
+                    edgecolor=BLUE,
                     label=plain(name),
                 )
                 ax.bar_label(
@@ -168,7 +171,7 @@ class Table(View):
                 self._amount(name, self.rows[row - 1][at]) if 0 < row <= len(self.rows) else None
             )
             if amount is not None:
-                colours = dict(part.split(":") for part in shade(amount).split(";"))
-                place.set_facecolor(colours["background"])
-                place.get_text().set_color(colours["color"])
+                background, ink = colours(amount)
+                place.set_facecolor(background)
+                place.get_text().set_color(ink)
         return ax

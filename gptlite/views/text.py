@@ -49,12 +49,13 @@ def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
       !  id 0, bytes 21
     """
     ids = tokenizer.encode(text)
-    remarks = [f"id {i}, bytes {tokenizer.decode_bytes([i]).hex(' ')}" for i in ids]
+    pairs = [(i, tokenizer.decode_bytes([i])) for i in ids]
+    remarks = [f"id {i}, bytes {token.hex(' ')}" for i, token in pairs]
+    captions = [f"{i}\n{token.hex(' ')}" for i, token in pairs]
     # Two tints in turn, so that one sees where a token ends.
     shades = [0.12 if n % 2 else 0.3 for n in range(len(ids))]
-    captions = [f"{i}\n{tokenizer.decode_bytes([i]).hex(' ')}" for i in ids]
-    title = f"{len(ids)} tokens"
-    return TokenRow(title, token_labels(tokenizer, ids), shades, remarks, captions=captions)
+    labels = [token_label(token) for _, token in pairs]
+    return TokenRow(f"{len(ids)} tokens", labels, shades, remarks, captions=captions)
 
 
 def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:

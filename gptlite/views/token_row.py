@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from gptlite.views.view import View, axes_for, escape, plain, shade, width
+from gptlite.views.view import View, axes_for, colours, escape, plain, shade, width
 
 TOKEN = (
     "display:inline-block;vertical-align:top;text-align:center;padding:1px 2px;margin:1px;"
@@ -12,7 +12,6 @@ TOKEN = (
 CAPTION = "display:block;font-size:10px;line-height:1.3"
 SMALL = 0.72  # of a token's column, what a character of a caption takes
 LINE = 100  # columns after which the text goes on in a new line
-BOX = 0.085  # inches that a column takes in a drawing
 
 
 class TokenRow(View):
@@ -101,11 +100,11 @@ class TokenRow(View):
         for row, line in enumerate(lines):
             at = 0.0
             for i in line:
-                colours = dict(part.split(":") for part in shade(self.shades[i]).split(";"))
+                background, ink = colours(self.shades[i])
                 columns = self.columns(i) + 0.8
-                box = pyplot_rectangle((at, row + 0.1), columns, 0.8, colours["background"])
+                box = rectangle((at, row + 0.1), columns, 0.8, background)
                 ax.add_patch(box)
-                style = {"ha": "center", "family": "monospace", "color": colours["color"]}
+                style = {"ha": "center", "family": "monospace", "color": ink}
                 middle, top = at + columns / 2, row + 0.1 + 0.4 / (1 + 0.5 * under)
                 ax.text(middle, top, plain(self.tokens[i]), va="center", fontsize=9, **style)
                 bottom = row + 0.87
@@ -114,7 +113,7 @@ class TokenRow(View):
         return ax
 
 
-def pyplot_rectangle(corner: tuple[float, float], wide: float, high: float, colour: str) -> Any:
+def rectangle(corner: tuple[float, float], wide: float, high: float, colour: str) -> Any:
     """A box behind a token."""
     from matplotlib.patches import Rectangle
 

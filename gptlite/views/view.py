@@ -12,9 +12,11 @@ from unicodedata import combining, east_asian_width
 
 # The two ends of the one ramp all views share: white, and a blue on which white can be read.
 PALE, DEEP = (255, 255, 255), (8, 69, 148)
+BLUE = "#084594"  # DEEP, for what is drawn in one colour
+INK = "#1a1a1a"
 FONT = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.5"
 LABEL = 20  # characters of the longest label in a drawing
-FRAME = f"{FONT};color:#1a1a1a;background:#ffffff;padding:8px;overflow-x:auto"
+FRAME = f"{FONT};color:{INK};background:#ffffff;padding:8px;overflow-x:auto"
 HEADING = "font-weight:600;margin-bottom:6px"
 NOTE = "color:#595959;margin-top:6px"
 
@@ -76,16 +78,25 @@ def escape(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def shade(amount: float) -> str:
-    """The colours of a cell whose value lies at ``amount`` on the ramp: 0 pale, 1 deep.
+def colours(amount: float) -> tuple[str, str]:
+    """Background and text of a cell whose value lies at ``amount`` on the ramp: 0 pale, 1 deep.
 
-    >>> shade(0.0), shade(1.0)
-    ('background:#ffffff;color:#1a1a1a', 'background:#084594;color:#ffffff')
+    >>> colours(0.0), colours(1.0)
+    (('#ffffff', '#1a1a1a'), ('#084594', '#ffffff'))
     """
     amount = min(max(amount, 0.0), 1.0)
-    mixed = [round(pale + amount * (deep - pale)) for pale, deep in zip(PALE, DEEP, strict=True)]
-    text = "#ffffff" if amount > 0.55 else "#1a1a1a"
-    return f"background:#{mixed[0]:02x}{mixed[1]:02x}{mixed[2]:02x};color:{text}"
+    red, green, blue = (round(p + amount * (d - p)) for p, d in zip(PALE, DEEP, strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if amount > 0.55 else INK
+
+
+def shade(amount: float) -> str:
+    """``colours`` as a style of HTML.
+
+    >>> shade(1.0)
+    'background:#084594;color:#ffffff'
+    """
+    background, text = colours(amount)
+    return f"background:{background};color:{text}"
 
 
 def number(value: float, digits: int = 2) -> str:
