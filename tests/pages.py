@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gptlite import GPT, Tokenizer, Trace
+
 
 class Parsed(HTMLParser):
     """The tags of a page, and the text inside each kind of element."""
@@ -66,3 +68,10 @@ class Parsed(HTMLParser):
 #: What a page must survive as text, in 62 bytes: ends and beginnings of scripts and comments, an
 #: entity, quotes, a placeholder, line ends of every kind, a change of direction, an emoji.
 HOSTILE = "</script><script>alert(1)</script><!--&lt;\"'$x\r\n\t\u2028\u202e\x07🙂é"
+
+
+def trace_of(model: GPT, tokenizer: Tokenizer, text: str) -> Trace:
+    """The arrays that the page about a text is to show."""
+    trace = Trace()
+    model(tokenizer.encode(text), trace=trace)
+    return trace

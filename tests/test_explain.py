@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pages import HOSTILE, Parsed
+from pages import HOSTILE, Parsed, trace_of
 
 import gptlite
 from gptlite import GPT, ContextOverflowError, GPTConfig, Tokenizer, Trace
@@ -29,10 +29,7 @@ def storyteller():
 
 @pytest.fixture(scope="module")
 def trace(storyteller) -> Trace:
-    model, tokenizer = storyteller
-    trace = Trace()
-    model(tokenizer.encode(TEXT), trace=trace)
-    return trace
+    return trace_of(*storyteller, TEXT)
 
 
 @pytest.fixture(scope="module")

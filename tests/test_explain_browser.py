@@ -11,7 +11,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
-from pages import HOSTILE, Parsed
+from pages import HOSTILE, Parsed, trace_of
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer, Trace
@@ -67,10 +67,7 @@ def storyteller():
 
 @pytest.fixture(scope="module")
 def trace(storyteller) -> Trace:
-    model, tokenizer = storyteller
-    trace = Trace()
-    model(tokenizer.encode(TEXT), trace=trace)
-    return trace
+    return trace_of(*storyteller, TEXT)
 
 
 @pytest.fixture(scope="module")
