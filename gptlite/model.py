@@ -159,7 +159,8 @@ def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
     Args:
         q: ``[batch, head, seq, head_dim]``.
         k: ``[batch, head, total, head_dim]``.
-        mask: what ``additive_mask`` gave; None lets every position look at all.
+        mask: what ``additive_mask`` gave, or its last columns where the first are zeros; None lets
+            every position look at all.
 
     Returns:
         ``[batch, head, seq, total]``.
@@ -167,7 +168,7 @@ def attention_scores(q: Array, k: Array, mask: Array | None) -> Array:
     # Scaling the queries is less work than scaling the scores.
     scores: Array = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
     if mask is not None:
-        scores += mask
+        scores[..., -mask.shape[-1] :] += mask
     return scores
 
 
@@ -217,7 +218,9 @@ def attention(
         end = min(start + step, seq)
         # The keys after these are hidden from all of these queries: no scores are made for them.
         seen = total if mask is None else total - seq + end
-        rows = None if mask is None else mask[..., start:end, :seen]  # [..., queries, seen]
+        # Those before the queries are hidden from none, if there is no padding.
+        open_to_all = 0 if mask is None or mask.ndim > 2 else total - seq + start
+        rows = None if mask is None else mask[..., start:end, open_to_all:seen]
         scores = attention_scores(q[:, :, start:end], k[:, :, :seen], rows)
         scores = record("attn.scores", scores)  # [batch, head, queries, seen]
         in_place = scores if record is unrecorded else None  # overwritten where nobody keeps them

@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -194,6 +196,40 @@ def test_the_cache_is_written_in_place():
     assert cache.keys is keys
     assert keys.shape == (2, 1, 3, 12, 4)
     np.testing.assert_array_equal(keys[:, :, :, :3], first)
+
+
+def peak_bytes(call):
+    """The most memory that the arrays made in a call take up at once."""
+    call()  # what is made once only
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_step_copies_nothing_of_the_cache():
+    config = GPTConfig(n_vocab=31, n_ctx=1024, n_embd=64, n_head=4, n_layer=2)
+    model, cache = GPT.init(config), KVCache(config)
+    model(np.zeros((1, 1000), np.int64), cache=cache, logits_to_keep=1)
+
+    def step(position):
+        cache.length = position
+        model([0], cache=cache)
+
+    near, far = (peak_bytes(partial(step, position)) for position in (8, 1000))
+    scores, keys = 4 * config.n_head * 992, 4 * config.n_embd * 992  # one block's
+    assert scores < far - near < keys / 4
+
+
+def test_the_scores_of_a_prompt_are_never_all_there_at_once():
+    config = GPTConfig(n_vocab=31, n_ctx=2048, n_embd=16, n_head=4, n_layer=2)
+    model, ids = GPT.init(config), np.zeros((1, 2048), np.int64)
+
+    peak = peak_bytes(lambda: model(ids, cache=KVCache(config), logits_to_keep=1))
+    mask, scores = 4 * 2048**2, 4 * config.n_head * 2048**2
+    assert mask < peak < scores / 2
 
 
 def test_init_follows_openai():
