@@ -111,12 +111,13 @@ def run(options: argparse.Namespace) -> None:
             given[name] = standard_input(whole=True)
     model, tokenizer = gptlite.load(given.pop("model"))
     try:
-        print(result(model, tokenizer, overflow="error", **given))
+        printed = result(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # before any work
         if options.task in ("translate", "winograd"):  # of which nothing can be left out
             raise
+        printed = result(model, tokenizer, overflow="cut", **given)
         print(f"{PROGRAM}: {failure}: what is too much is left out", file=sys.stderr)
-        print(result(model, tokenizer, overflow="cut", **given))
+    print(printed)
 
 
 def result(model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **given: Any) -> str:
