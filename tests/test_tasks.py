@@ -140,6 +140,14 @@ def test_a_translation(model):
     assert found == "".join(sentences(written)[:1])
 
 
+def test_of_a_translation_the_first_sentence_is_kept():
+    story = gptlite.load()
+    prompt = 'I am here. = "Here I am!" he said. "Here!"\nI am hungry ='
+    found = translate(*story, "I am hungry", [("I am here.", '"Here I am!" he said. "Here!"')])
+    written = sentences(generate(*story, prompt, 64, temperature=0, stop="\n"))
+    assert len(written) > 1 and found == written[0]
+
+
 # ---- What is too long ---------------------------------------------------------------------------
 
 
