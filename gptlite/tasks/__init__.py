@@ -1,0 +1,20 @@
+"""Tasks that GPT-2 does without training for them: the task is text, and so is the answer.
+
+    score.py         how likely a model finds each of several options after a prompt
+    choice.py        the likeliest option as an answer, and how often it is right
+    cloze.py, winograd.py, sentiment.py, entail.py
+                     tasks that are choices: what the options are, and after which prompt
+    continuation.py  an answer that the model writes
+    summarise.py, answer.py, translate.py
+                     tasks that are written: the prompt, and what is kept; with sentences.py
+    lambada.py       last words of passages, side by side
+    benchmarks.py    the files of benchmarks, with lines.py and detokenise.py
+
+    from gptlite import load
+    from gptlite.tasks.score import score
+
+    model, tokenizer = load()
+    score(model, tokenizer, "Once upon a", [" time", " spoon"])  # nats: the first is likelier
+
+GPT-1 paper, section 5 (zero-shot behaviours); GPT-2 paper, section 3.
+"""
