@@ -23,6 +23,9 @@ from gptlite.training.backward import (
 
 Gradients = dict[str, Array]
 
+# The target of a position whose prediction does not count, as PyTorch has it: padding, prompts.
+IGNORED = -100
+
 # What no gradient reads.
 UNREAD = ("attn.scores", "attn.out", "mlp.out")
 
@@ -53,7 +56,8 @@ def loss_and_gradients(
 
     Args:
         ids: ``[seq]`` or ``[batch, seq]``.
-        targets: the right next token at each position, of the same shape.
+        targets: the right next token at each position, of the same shape; ``IGNORED`` where the
+            prediction does not count.
         trace: an empty ``DropoutTrace``, to train with dropout.
 
     Returns:
@@ -61,12 +65,15 @@ def loss_and_gradients(
 
     Raises:
         TypeError: ids or targets are not integers.
-        ValueError: the shapes differ, or an id or a target is out of range.
+        ValueError: the shapes differ, an id or a target is out of range, or no target counts.
         ContextOverflowError: more positions than ``n_ctx``.
     """
     ids, targets = np.atleast_2d(ids), np.atleast_2d(targets)  # [batch, seq]
+    n_predictions = int(np.count_nonzero(targets != IGNORED))
+    if targets.size and not n_predictions:
+        raise ValueError("every target is to be ignored: nothing to learn from")
     gradients: Gradients = {}
-    loss = accumulate_gradients(model, ids, targets, targets.size, gradients, trace)
+    loss = accumulate_gradients(model, ids, targets, n_predictions, gradients, trace)
     return loss, {name: gradients[name] for name in model.parameters}
 
 
@@ -90,35 +97,85 @@ def accumulate_gradients(
         The shard's share of the loss, in nats.
     """
     tape = Tape() if trace is None else trace
-    model(ids, trace=tape)  # refuses ids that are not token ids
+    top = model.top(ids, trace=tape)  # [batch, seq, n_embd]; refuses ids that are not token ids
+    loss, dtop = language_model_loss(model, top, targets, 1.0 / n_predictions, gradients)
+    walk_back(model, ids, dtop, tape, gradients)
+    return loss
+
+
+def language_model_loss(
+    model: GPT,
+    top: Array,
+    targets: NDArray[np.integer[Any]],
+    weight: float,
+    gradients: Gradients,
+) -> tuple[float, Array]:
+    """How badly the top of the stack predicts the next tokens (GPT-1 paper, equations 1 and 2).
+
+    Logits are made only where a prediction counts.
+
+    Args:
+        top: what ``model.top`` gave, ``[batch, seq, n_embd]``.
+        targets: ``[batch, seq]``, ``IGNORED`` where the prediction does not count.
+        weight: of each prediction in the loss: 1 over their number, for their mean.
+        gradients: that of ``wte`` as the output embedding is added.
+
+    Returns:
+        The loss, in nats, and ``dtop [batch, seq, n_embd]``.
+
+    Raises:
+        TypeError, ValueError: see ``loss_and_gradients``.
+    """
     n_vocab = model.config.n_vocab
-    if targets.shape != ids.shape:
-        raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(ids.shape)}")
+    if targets.shape != top.shape[:2]:
+        raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(top.shape[:2])}")
     if not np.issubdtype(targets.dtype, np.integer):
         raise TypeError(f"targets must be integers, not {targets.dtype}")
+    counts = targets != IGNORED  # [batch, seq]
+    wanted = targets[counts]  # [predictions]
+    outside = wanted[(wanted < 0) | (wanted >= n_vocab)]
+    if outside.size:
+        raise ValueError(f"target {outside[0]} is outside 0 to {n_vocab - 1}")
+    read = top[counts]  # [predictions, n_embd]
+    loss, dlogits = cross_entropy(model.unembed(read), wanted, weight)
+    add(gradients, "wte.weight", dlogits.T @ read)  # [n_vocab, n_embd]
+    dtop = np.zeros_like(top)  # [batch, seq, n_embd]
+    dtop[counts] = dlogits @ model.parameters["wte.weight"]
+    return loss, dtop
+
+
+def walk_back(
+    model: GPT,
+    ids: NDArray[np.integer[Any]],
+    dtop: Array,
+    tape: Trace,
+    gradients: Gradients,
+) -> None:
+    """From the top of the stack down to the embeddings, whatever the loss was made of up there.
+
+    Args:
+        ids: ``[batch, seq]``, what ``model.top`` was given.
+        dtop: the derivative of the loss by what it gave, ``[batch, seq, n_embd]``.
+        tape: what it recorded; emptied.
+        gradients: added to.
+
+    Raises:
+        ValueError: the weights are float16.
+    """
     if any(array.dtype == np.float16 for array in model.parameters.values()):
         raise ValueError("training needs float32 weights: load the model with dtype='float32'")
-    for bad in (targets.min(), targets.max()):
-        if not 0 <= bad < n_vocab:
-            raise ValueError(f"target {bad} is outside 0 to {n_vocab - 1}")
-
-    def add(name: str, gradient: Array) -> None:
-        if name in gradients:
-            gradients[name] += gradient
-        else:
-            gradients[name] = gradient
 
     def linear_step(name: str, dy: Array, x: Array) -> Array:
         dx, dweight, dbias = linear_backward(dy, x, model.parameters[f"{name}.weight"])
-        add(f"{name}.weight", dweight)
-        add(f"{name}.bias", dbias)
+        add(gradients, f"{name}.weight", dweight)
+        add(gradients, f"{name}.bias", dbias)
         return dx
 
     def norm_step(name: str, dy: Array, x: Array) -> Array:
         weight, epsilon = model.parameters[f"{name}.weight"], model.config.layer_norm_epsilon
         dx, dweight, dbias = layer_norm_backward(dy, x, weight, epsilon)
-        add(f"{name}.weight", dweight)
-        add(f"{name}.bias", dbias)
+        add(gradients, f"{name}.weight", dweight)
+        add(gradients, f"{name}.bias", dbias)
         return dx
 
     masks = tape.masks if isinstance(tape, Tape) else {}
@@ -126,15 +183,9 @@ def accumulate_gradients(
     def dropout_step(name: str, dy: Array) -> Array:
         return dy * masks.pop(name) if name in masks else dy
 
-    logits = tape.pop("logits").reshape(-1, n_vocab)  # [rows, n_vocab]
-    loss, dlogits = cross_entropy(logits, targets.reshape(-1), n_predictions)
-
-    wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]
-    top = tape.pop("ln_f")  # [batch, seq, n_embd]
-    add("wte.weight", dlogits.T @ top.reshape(-1, top.shape[-1]))  # [n_vocab, n_embd]
-    dx: Array = (dlogits @ wte).reshape(top.shape)  # [batch, seq, n_embd]
+    del tape["ln_f"]  # no gradient reads it: the loss has
     last = model.config.n_layer - 1
-    dx = norm_step("ln_f", dx, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
+    dx = norm_step("ln_f", dtop, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
 
     for i in reversed(range(model.config.n_layer)):
         at = f"h.{i}."
@@ -157,8 +208,17 @@ def accumulate_gradients(
         dx += norm_step(at + "ln_1", dnormed, below)
 
     dx = dropout_step("embed", dx)  # [batch, seq, n_embd]
+    if "wte.weight" not in gradients:  # no logits were made of it
+        gradients["wte.weight"] = np.zeros_like(model.parameters["wte.weight"])  # [n_vocab, n_embd]
     embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), gradients["wte.weight"])
     dwpe = np.zeros_like(model.parameters["wpe.weight"])  # [n_ctx, n_embd]
     dwpe[: ids.shape[1]] = dx.sum(axis=0)
-    add("wpe.weight", dwpe)
-    return loss
+    add(gradients, "wpe.weight", dwpe)
+
+
+def add(gradients: Gradients, name: str, gradient: Array) -> None:
+    """Add to a parameter's gradient; the first array becomes it, and is changed by the next."""
+    if name in gradients:
+        gradients[name] += gradient
+    else:
+        gradients[name] = gradient

@@ -1,0 +1,95 @@
+"""One step of learning: the shards' gradients side by side, their sum, clipping, AdamW."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+
+from gptlite.layers import Array
+from gptlite.training.gradients import Gradients
+from gptlite.training.optimizer import Moments, adamw_step, global_norm
+from gptlite.training.threads import blas_threads
+
+# Tokens a thread takes through the model at a time: the arrays of one layer stay in its cache.
+SHARD_TOKENS = 1024
+# What is not finite is refused by an error of its own; NumPy need not warn of it as well. Each
+# thread has to say so for itself.
+QUIET = partial(np.errstate, over="ignore", invalid="ignore")
+
+# A part of a batch: adds its gradients to those given, and gives its share of the loss.
+Shard = Callable[[Gradients], float]
+
+
+def add_up(
+    shards: Sequence[Shard], pool: ThreadPoolExecutor, threads: int
+) -> tuple[float, Gradients]:
+    """Loss and gradients of a batch that is the sum of its shards, however small they are.
+
+    The order of the sums depends on the number of threads and on nothing else.
+    """
+
+    def work(lane: int) -> tuple[float, Gradients]:
+        loss, sums = 0.0, Gradients()
+        with QUIET():
+            for shard in shards[lane::threads]:
+                loss += shard(sums)
+        return loss, sums
+
+    with blas_threads(1), QUIET():
+        lanes = list(pool.map(work, range(min(threads, len(shards)))))
+        loss, gradients = lanes[0]
+        for other_loss, other in lanes[1:]:
+            loss += other_loss
+            for name, gradient in other.items():
+                gradients[name] += gradient
+    return loss, gradients
+
+
+def zero_moments(parameters: Mapping[str, Array]) -> dict[str, Moments]:
+    """AdamW's running means before the first step."""
+    return {
+        name: Moments(np.zeros_like(array), np.zeros_like(array))
+        for name, array in parameters.items()
+    }
+
+
+def update(
+    parameters: Mapping[str, Array],
+    moments: Mapping[str, Moments],
+    loss: float,
+    gradients: Gradients,
+    step: int,
+    rate: float,
+    weight_decay: float,
+    clip: float,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Change every parameter and its moments by a step of AdamW, the gradients clipped before.
+
+    Args:
+        loss: that the gradients belong to.
+        step: counted from 1.
+        clip: the most that the length of all gradients together may be.
+
+    Raises:
+        FloatingPointError: the loss or the gradients are not finite: training has diverged.
+            Nothing has been changed then.
+    """
+    # One thread, for BLAS sums in another order with another number of them.
+    with blas_threads(1):
+        norm = global_norm(gradients)
+    if not (math.isfinite(loss) and math.isfinite(norm)):
+        raise FloatingPointError(
+            f"step {step}: the loss is {loss}, the length of the gradients {norm}: "
+            "training has diverged; try a smaller learning rate"
+        )
+    scale = min(1.0, clip / max(norm, 1e-12))
+
+    def change(name: str) -> None:
+        adamw_step(
+            parameters[name], gradients[name], moments[name], step, rate, weight_decay, scale
+        )
+
+    list(pool.map(change, parameters))
