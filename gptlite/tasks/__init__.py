@@ -1,0 +1,1 @@
+"""Tasks: texts and their labels as rows of tokens, for fine-tuning."""
