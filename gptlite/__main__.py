@@ -7,6 +7,7 @@ COMMANDS = {
     "explain": "draw how a text is read, as a page for a browser",
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
+    "finetune": "teach a trained model a task, or more text",
     "convert": "write a model in another format",
 }
 

@@ -30,7 +30,7 @@ from gptlite.training.classifier import (
 from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import IGNORED, Gradients, accumulate_gradients
 from gptlite.training.optimizer import linear_rate_at
-from gptlite.training.step import SHARD_TOKENS, add_up, update, zero_moments
+from gptlite.training.step import add_up, cut, update, zero_moments
 
 Ids = NDArray[np.integer[Any]]
 
@@ -171,11 +171,13 @@ def fine_tune(
     labels = np.asarray(train.labels)  # [n]
     measure: Callable[[], Measured] | None = None
     if recipe.frozen:
-        features = read_features(classifier.model, train.examples)  # [n, n_rows, n_embd]
+        features = read_features(
+            classifier.model, train.examples, recipe.threads
+        )  # [n, n_rows, n_embd]
         parameters = {HEAD: classifier.head}
         widths = np.ones(len(labels), np.int64)  # [n]
         if validation is not None:
-            unseen = read_features(classifier.model, validation.examples)  # [n, n_rows, n_embd]
+            unseen = read_features(classifier.model, validation.examples, recipe.threads)
             measure = partial(judge, unseen, classifier, validation.labels)
     else:
         parameters = classifier.parameters
@@ -183,7 +185,7 @@ def fine_tune(
         if validation is not None:
 
             def measure() -> Measured:
-                seen = read_features(classifier.model, validation.examples)
+                seen = read_features(classifier.model, validation.examples, recipe.threads)
                 return judge(seen, classifier, validation.labels)
 
     def shard(chosen: Ids, batch: Ids, rng: np.random.Generator, sums: Gradients) -> float:
@@ -242,10 +244,10 @@ def judge(features: Array, classifier: Classifier, labels: Sequence[int]) -> Mea
     return Measured(loss, float(np.trace(confusion) / len(right)), confusion)
 
 
-def measure(classifier: Classifier, part: Labelled) -> Measured:
+def measure(classifier: Classifier, part: Labelled, threads: int = 1) -> Measured:
     """L2, accuracy and confusion matrix of labelled examples."""
     check_labels(part, classifier)
-    return judge(read_features(classifier.model, part.examples), classifier, part.labels)
+    return judge(read_features(classifier.model, part.examples, threads), classifier, part.labels)
 
 
 # ---- The loop -----------------------------------------------------------------------------------
@@ -324,20 +326,6 @@ def run_epochs(
     for name, array in kept.items():
         parameters[name][...] = array
     return epochs
-
-
-def cut(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
-    """A batch in shards of about as many tokens each, examples of like length together.
-
-    As many for each thread, none of much more than ``SHARD_TOKENS``.
-    """
-    batch = batch[np.argsort(widths[batch], kind="stable")]  # [batch]
-    tokens = widths[batch]  # [batch]
-    total = int(tokens.sum())
-    n = threads * math.ceil(total / (threads * SHARD_TOKENS))
-    # Which of the n equal parts of the tokens the middle of an example lies in.
-    part = (2 * tokens.cumsum() - tokens) * n // (2 * total)  # [batch]
-    return [batch[part == i] for i in np.unique(part)]
 
 
 # ---- Language-model fine-tuning -----------------------------------------------------------------
