@@ -34,9 +34,8 @@ from gptlite.tasks.examples import (
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.classifier import Classifier
 from gptlite.training.data import read_text, text_files
+from gptlite.training.epochs import GPT_1, Epoch, FineTuning
 from gptlite.training.finetuning import (
-    Epoch,
-    FineTuning,
     Labelled,
     Text,
     fine_tune,
@@ -80,25 +79,24 @@ def parser() -> Parser:
     add("--lm-weight", type=float, metavar="X", help="lambda, of the auxiliary loss (default: 0.5)")
     add("--n-ctx", type=int, metavar="N", help="tokens a row is cut to (default: the model's)")
     add("--mask-prompts", action="store_true", help="with --objective lm: learn completions only")
-    default = FineTuning()
-    add("--epochs", type=int, default=default.epochs, metavar="N", help=or_else)
-    add("--batch", type=int, default=default.batch, metavar="N", help=f"examples a step {or_else}")
+    add("--epochs", type=int, default=GPT_1.epochs, metavar="N", help=or_else)
+    add("--batch", type=int, default=GPT_1.batch, metavar="N", help=f"examples a step {or_else}")
     add(
         "--learning-rate",
         type=float,
-        default=default.learning_rate,
+        default=GPT_1.learning_rate,
         metavar="X",
         help=f"its peak {or_else}; small models want more, the storyteller 5e-4",
     )
     add(
         "--warm-up",
         type=float,
-        default=default.warm_up,
+        default=GPT_1.warm_up,
         metavar="X",
         help=f"share of the steps {or_else}",
     )
-    add("--weight-decay", type=float, default=default.weight_decay, metavar="X", help=or_else)
-    add("--dropout", type=float, default=default.dropout, metavar="X", help=or_else)
+    add("--weight-decay", type=float, default=GPT_1.weight_decay, metavar="X", help=or_else)
+    add("--dropout", type=float, default=GPT_1.dropout, metavar="X", help=or_else)
     add("--seed", type=int, default=0, metavar="N", help=f"of all that is random {or_else}")
     columns = "; ".join(f"{task}: {', '.join(names)}" for task, names in TEXTS.items())
     parser.epilog = (
@@ -141,7 +139,7 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
         warm_up=options.warm_up,
         weight_decay=options.weight_decay,
         dropout=options.dropout,
-        lm_weight=0.5 if options.lm_weight is None else options.lm_weight,
+        lm_weight=GPT_1.lm_weight if options.lm_weight is None else options.lm_weight,
         frozen=options.arm == "frozen",
         seed=options.seed,
         threads=cpu_count(),

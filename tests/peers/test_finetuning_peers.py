@@ -8,8 +8,8 @@ import pytest
 from gptlite import GPT, GPTConfig
 from gptlite.training.classifier import HEAD, Classifier, accumulate_classifier_gradients
 from gptlite.training.dropout import DropoutTrace
+from gptlite.training.epochs import FineTuning
 from gptlite.training.finetuning import (
-    FineTuning,
     Labelled,
     Text,
     fine_tune,
