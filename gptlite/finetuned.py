@@ -133,4 +133,6 @@ class FineTuned(NamedTuple):
                 f"{directory}: expected 3 tokens more than the vocabulary's {tokenizer.n_vocab}, "
                 f"found {config.n_vocab}"
             )
+        if not 1 <= n_ctx <= config.n_ctx:
+            raise CheckpointError(f"{path}: n_ctx: expected 1 to {config.n_ctx}, found {n_ctx}")
         return cls(Classifier(model, head, choosing), tokenizer, task, labels, n_ctx)

@@ -78,38 +78,30 @@ def read_examples(
     for name in columns:
         if name not in known and not (task == "choice" and CHOICE.fullmatch(name)):
             raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
-    named = {in_file: name for name, in_file in columns.items()}
     examples: list[Example] = []
-    for line, fields in read_columns(path):
+    for line, in_file in read_columns(path):
         with naming_line(path, line):
-            fields = {named.get(name, name): value for name, value in fields.items()}
-            texts = [*TEXTS[task], *choices_of(fields, task)]
-            for name in [*texts, LABEL]:
+            found = {name: in_file[c] for name, c in columns.items() if c in in_file}
+            fields = {n: value for n, value in in_file.items() if n not in columns} | found
+            names = [*TEXTS[task], *(choices_of(fields) if task == "choice" else [])]
+            for name in [*names, LABEL]:
                 if name == QUESTION:
                     fields.setdefault(QUESTION, "")
-                    continue
-                in_file = columns.get(name, name)
-                if name not in fields:
-                    raise ValueError(f"no column {in_file!r}")
-                if not fields[name].strip():
-                    raise ValueError(f"column {in_file!r} is empty")
-            if examples and len(texts) != len(examples[0].texts):
-                n, first = len(texts) - 2, len(examples[0].texts) - 2
+                elif name not in fields:
+                    raise ValueError(f"no column {columns.get(name, name)!r}")
+                elif not fields[name].strip():
+                    raise ValueError(f"column {columns.get(name, name)!r} is empty")
+            if examples and len(names) != len(examples[0].texts):
+                n, first = len(names) - 2, len(examples[0].texts) - 2
                 raise ValueError(f"{n} choices, but line {examples[0].line} has {first}")
-            examples.append(Example(line, tuple(fields[name] for name in texts), fields[LABEL]))
+            examples.append(Example(line, tuple(fields[name] for name in names), fields[LABEL]))
     if not examples:
         raise ValueError(f"{path}: no examples")
     return examples
 
 
-def choices_of(fields: Fields, task: str) -> list[str]:
-    """The names of a choice's columns, in the order of their numbers.
-
-    Raises:
-        ValueError: there are fewer than two, or their numbers have a gap.
-    """
-    if task != "choice":
-        return []
+def choices_of(fields: Fields) -> list[str]:
+    """The names of a choice's columns, of which there must be two at least, without a gap."""
     n = len([name for name in fields if CHOICE.fullmatch(name)])
     return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
 
