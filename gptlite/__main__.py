@@ -8,6 +8,8 @@ COMMANDS = {
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
     "finetune": "teach a trained model a task, or more text",
+    "tasks": "summarise, answer, choose: what takes no training",
+    "evaluate": "measure how good a model is",
     "convert": "write a model in another format",
 }
 

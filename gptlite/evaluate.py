@@ -374,7 +374,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     def interrupted() -> str:
         begun = options.output and part_of(options.output).exists()
-        return "interrupted" + (": --resume goes on from there" if begun else "")
+        return "interrupted" + (
+            f": --resume goes on from {part_of(options.output)}" if begun else ""
+        )
 
     return finish(PROGRAM, lambda: evaluate(options), interrupted)
 

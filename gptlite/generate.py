@@ -250,9 +250,7 @@ def generate(
 ) -> str:
     """Continue a text.
 
-    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2". A model that was trained on rows
-    of source, delimiter and result answers in the same way, by continuing a source and a delimiter.
-    Article: "Machine Translation" and "Summarization".
+    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2".
 
     Args:
         prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.

@@ -5,7 +5,7 @@ labels.
 
     score.py         how likely a model finds each of several options after a prompt
     choice.py        the option it would choose; cloze and Winograd's pronouns are such choices
-    packing.py       texts as rows of tokens for a classifier to read
+    packing.py       texts as rows of tokens for a classifier to read; examples.py reads the files
 
     from gptlite import load
     from gptlite.tasks.score import score

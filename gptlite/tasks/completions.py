@@ -1,8 +1,4 @@
-"""Prompts with what is to follow them: the supervised form in which everything stays text.
-
-Article: "Machine Translation" and "Summarization", whose rows are a source, a delimiter (here the
-prompt's own last words, such as "TL;DR:") and the result, of which only the result is learned.
-"""
+"""Prompts with what is to follow them: the supervised form in which everything stays text."""
 
 import os
 from typing import NamedTuple
@@ -41,6 +37,9 @@ def read_completions(path: str | os.PathLike[str]) -> list[Completion]:
 
 def pack_completion(tokenizer: Tokenizer, example: Completion, n_ctx: int) -> tuple[Row, int]:
     """Prompt, completion and ``<|endoftext|>``, at most ``n_ctx + 1`` tokens; and the prompt's.
+
+    Article: "Machine Translation" and "Summarization", whose rows are a source, a delimiter (here
+    the prompt's own last words, such as "TL;DR:") and the result.
 
     The two are encoded apart, as a model meets them that goes on from the prompt. Where they are
     too long the longer gives way: the prompt loses its beginning, the completion its end.
