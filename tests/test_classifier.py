@@ -93,6 +93,15 @@ def test_the_seed_decides_what_is_new():
     assert not np.array_equal(one["wte.weight"][11:], other["wte.weight"][11:])
 
 
+def test_new_tokens_are_like_no_other_and_like_no_column_of_the_head():
+    """Also where the model was drawn with the same seed, and both from one stream."""
+    for seed in (0, 1, 7):
+        classifier = Classifier.build(GPT.init(CONFIG, seed), 3, seed=seed)
+        wte = classifier.model.parameters["wte.weight"]
+        rows = np.concatenate([wte, classifier.head.T, classifier.head.reshape(3, 8)])
+        assert len(np.unique(rows.round(6), axis=0)) == len(rows)
+
+
 def test_a_model_in_half_precision_is_widened():
     model = GPT.init(CONFIG)
     halves = {n: a.astype(np.float16) if a.ndim == 2 else a for n, a in model.parameters.items()}

@@ -92,7 +92,7 @@ class Classifier(NamedTuple):
         model = with_new_tokens(model, n_new_tokens, seed)
         if transferred is not None:
             keep_blocks(model, transferred, seed)
-        rng = np.random.default_rng([seed, 1])
+        rng = np.random.default_rng([seed, 2])
         shape = (model.config.n_embd, 1 if choosing else n_labels)
         head = rng.standard_normal(shape, np.float32)  # [n_embd, n_outputs]
         head *= 0.02
@@ -104,7 +104,8 @@ def with_new_tokens(model: GPT, n: int, seed: int = 0) -> GPT:
     c = model.config
     config = GPTConfig(c.n_vocab + n, c.n_ctx, c.n_embd, c.n_head, c.n_layer, c.layer_norm_epsilon)
     parameters = {name: array.astype(np.float32) for name, array in model.parameters.items()}
-    new = np.random.default_rng([seed, 0]).standard_normal((n, c.n_embd), np.float32)
+    # Not GPT.init's own stream, in which these numbers would be those of the first tokens.
+    new = np.random.default_rng([seed, 1]).standard_normal((n, c.n_embd), np.float32)
     new *= 0.02  # [n, n_embd]
     parameters["wte.weight"] = np.concatenate([parameters["wte.weight"], new])
     return GPT(config, parameters)

@@ -107,7 +107,7 @@ class Epoch(NamedTuple):
         number: counted from 1.
         loss: mean of the batches' losses, each before its step; a classifier's is L3.
         validation: after it; None without validation examples.
-        best: whether it is the best so far; the last one, without validation examples.
+        best: whether it is the best so far; without validation examples every one is.
     """
 
     number: int
@@ -187,12 +187,12 @@ class Learner:
 
 
 def run_epochs(
-    learner: Learner, measure: Callable[[], Measured] | None, report: Report | None
+    learner: Learner, look: Callable[[], Measured] | None, report: Report | None
 ) -> list[Epoch]:
     """Learn for all epochs, with a progress bar, and put back the weights of the best.
 
     Args:
-        measure: a look at the validation examples.
+        look: at the validation examples.
         report: called after each epoch, while its weights are in place.
     """
     from tqdm import tqdm
@@ -209,14 +209,15 @@ def run_epochs(
                 losses.append(learner.train_step(order[start : start + recipe.batch]))
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
-            seen = measure() if measure is not None else None
+            seen = look() if look is not None else None
             better = seen is None or best is None or seen.score > best.score
             if better and seen is not None:
                 best = seen
                 if number == recipe.epochs:
                     kept.clear()  # they are in place
-                for name, array in parameters.items() if number < recipe.epochs else ():
-                    np.copyto(kept.setdefault(name, np.empty_like(array)), array)
+                else:
+                    for name, array in parameters.items():
+                        np.copyto(kept.setdefault(name, np.empty_like(array)), array)
             epochs.append(Epoch(number, float(np.mean(losses)), seen, better))
             if report is not None:
                 report(epochs[-1])

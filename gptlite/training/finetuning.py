@@ -78,19 +78,16 @@ def fine_tune(
     def read(part: Labelled) -> Array:
         return read_features(classifier.model, part.examples, recipe.threads)
 
-    measure: Callable[[], Measured] | None = None
-    if recipe.frozen:
+    look: Callable[[], Measured] | None = None
+    if recipe.frozen:  # what the head reads never changes
         learner = head_learner(classifier, read(train), train.labels, recipe)
         if validation is not None:
-            measure = partial(judge, classifier, read(validation), validation.labels)
+            look = partial(judge, classifier, read(validation), validation.labels)
     else:
         learner = classifier_learner(classifier, train, recipe)
         if validation is not None:
-
-            def measure() -> Measured:
-                return judge(classifier, read(validation), validation.labels)
-
-    return run_epochs(learner, measure, report)
+            look = partial(measure, classifier, validation, recipe.threads)
+    return run_epochs(learner, look, report)
 
 
 def classifier_learner(classifier: Classifier, train: Labelled, recipe: FineTuning) -> Learner:
@@ -226,9 +223,8 @@ def fine_tune_language_model(
         return accumulate_gradients(model, ids, targets, n_predictions, sums, trace)
 
     widths = np.array([len(text.ids) - 1 for text in train])  # [n], tokens
-    measure = partial(measure_texts, model, validation) if validation is not None else None
-    learner = Learner(model.parameters, shard_loss, widths, recipe)
-    return run_epochs(learner, measure, report)
+    look = partial(measure_texts, model, validation) if validation is not None else None
+    return run_epochs(Learner(model.parameters, shard_loss, widths, recipe), look, report)
 
 
 def pad_texts(texts: Sequence[Text]) -> tuple[Ids, Ids]:
