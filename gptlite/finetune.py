@@ -98,6 +98,13 @@ def parser() -> Parser:
     add("--weight-decay", type=float, default=GPT_1.weight_decay, metavar="X", help=or_else)
     add("--dropout", type=float, default=GPT_1.dropout, metavar="X", help=or_else)
     add("--seed", type=int, default=0, metavar="N", help=f"of all that is random {or_else}")
+    add(
+        "--threads",
+        type=int,
+        default=cpu_count(),
+        metavar="N",
+        help="parts of a batch side by side, each in memory of its own (default: all processors)",
+    )
     columns = "; ".join(f"{task}: {', '.join(names)}" for task, names in TEXTS.items())
     parser.epilog = (
         f"Data of a task: CSV, TSV or JSON lines with the column label and those of the text "
@@ -142,7 +149,7 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
         lm_weight=GPT_1.lm_weight if options.lm_weight is None else options.lm_weight,
         frozen=options.arm == "frozen",
         seed=options.seed,
-        threads=cpu_count(),
+        threads=options.threads,
     )
 
 

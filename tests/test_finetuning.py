@@ -260,8 +260,9 @@ def test_a_masked_prompt_is_read_and_not_learned():
     recipe = FineTuning(30, 16, 1e-2, 0.1, dropout=0.0, threads=2)
     masked = GPT.init(CONFIG)
     fine_tune_language_model(masked, [Text(row, 4) for row in rows], None, recipe)
-    assert measure_texts(masked, [Text(row, 4) for row in rows]).loss < 0.2
-    # A uniform guess of the prompt's noise is log 9 = 2.2 nats; nothing made it learn even that.
+    assert measure_texts(masked, [Text(row, 4) for row in rows]).loss < 0.4
+    # Half of a uniform guess's log 9 = 2.2 nats would be it with the second token alone. And of the
+    # prompt's noise nothing made it learn even to guess.
     prompts = [Text(row[:4]) for row in rows]
     assert measure_texts(masked, prompts).loss > 2.3
 
