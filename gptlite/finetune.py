@@ -26,6 +26,7 @@ from gptlite.tasks.examples import (
     JSON_SUFFIXES,
     SEPARATORS,
     TEXTS,
+    Example,
     labels_of,
     number_labels,
     pack,
@@ -176,45 +177,39 @@ def learn_task(options: argparse.Namespace) -> None:
     if options.task is None:
         raise ValueError(f"--task is needed: one of {', '.join(TEXTS)}; or --objective lm")
     # What can be wrong is found before the long work.
-    recipe, columns = recipe_of(options), columns_of(options.columns)
-    files = {
-        part: [(path, read_examples(path, options.task, columns)) for path in paths or []]
-        for part, paths in (("train", options.data), ("validation", options.validation))
-    }
-    labels = labels_of(options.task, [each for _, found in files["train"] for each in found])
-    numbers = {
-        part: [i for path, found in of_part for i in number_labels(path, found, labels)]
-        for part, of_part in files.items()
-    }
+    task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
+    train, held_out = (
+        [example for path in paths or [] for example in read_examples(path, task, columns)]
+        for paths in (options.data, options.validation)
+    )
+    labels = labels_of(task, train)
+    numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
     model, tokenizer = open_model(options)
     n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
     if not 1 <= n_ctx <= model.config.n_ctx:
         raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")
-    parts = {
-        part: Labelled(
-            [
-                pack(tokenizer, options.task, example.texts, n_ctx)
-                for _, found in of_part
-                for example in found
-            ],
-            numbers[part],
-        )
-        for part, of_part in files.items()
-    }
+
+    def labelled(examples: list[Example], numbers: list[int]) -> Labelled:
+        return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
+
     classifier = Classifier.build(
         GPT.init(model.config, options.seed) if options.arm == "scratch" else model,
         len(labels),
-        choosing=options.task == "choice",
+        choosing=task == "choice",
         transferred=transferred(options.arm),
         seed=options.seed,
     )
     del model  # the classifier has a copy
-    fine_tuned = FineTuned(classifier, tokenizer, options.task, labels, n_ctx)
-    validation = parts["validation"] if numbers["validation"] else None
+    fine_tuned = FineTuned(classifier, tokenizer, task, labels, n_ctx)
     epochs = fine_tune(
-        classifier, parts["train"], validation, recipe, keeper(options, fine_tuned.save_pretrained)
+        classifier,
+        labelled(train, numbers),
+        labelled(held_out, held_out_numbers) if held_out else None,
+        recipe,
+        keeper(options, fine_tuned.save_pretrained),
     )
-    summarise(epochs, labels, numbers)
+    commonest = int(np.bincount(numbers).argmax())
+    summarise(epochs, labels, commonest)
     print(f"the classifier is in {options.out}")
 
 
@@ -267,18 +262,21 @@ def keeper(options: argparse.Namespace, save: Callable[[str], None]) -> Callable
     return keep
 
 
-def summarise(epochs: list[Epoch], labels: list[str], numbers: dict[str, list[int]]) -> None:
-    """Print accuracy, what always the commonest label would reach, and the confusion matrix."""
+def summarise(epochs: list[Epoch], labels: list[str], commonest: int) -> None:
+    """Print accuracy, what always the same label would reach, and the confusion matrix.
+
+    Args:
+        commonest: the number of that label.
+    """
     best = [epoch for epoch in epochs if epoch.best][-1]
     seen = best.validation
     if seen is None or seen.confusion is None:
         print(f"loss {best.loss:.4f} in epoch {best.number}")
         return
-    right = numbers["validation"]
-    commonest = int(np.bincount(numbers["train"], minlength=len(labels)).argmax())
+    having = seen.confusion.sum(axis=1)  # [n_labels], how many have each label
     print(
-        f"accuracy {seen.accuracy:.4f} of {len(right)} (always {labels[commonest]!r}: "
-        f"{right.count(commonest) / len(right):.4f}), loss {seen.loss:.4f}, epoch {best.number}"
+        f"accuracy {seen.accuracy:.4f} of {having.sum()} (always {labels[commonest]!r}: "
+        f"{having[commonest] / having.sum():.4f}), loss {seen.loss:.4f}, epoch {best.number}"
     )
     print(confusion_table(seen.confusion, labels))
 

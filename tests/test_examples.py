@@ -31,15 +31,15 @@ def refusal(folder, name: str, content: str | bytes, task: str = "classification
 def test_csv(tmp_path):
     path = written(tmp_path, "a.csv", 'id,label,text\n1,x,"Well, ""yes""."\n\n2,y,No.\n')
     assert read_examples(path, "classification") == [
-        Example(2, ('Well, "yes".',), "x"),
-        Example(4, ("No.",), "y"),
+        Example(str(path), 2, ('Well, "yes".',), "x"),
+        Example(str(path), 4, ("No.",), "y"),
     ]
 
 
 def test_tsv_with_a_byte_order_mark_and_windows_line_ends(tmp_path):
     content = b"\xef\xbb\xbfpremise\thypothesis\tlabel\r\nA, b\tC\tyes\r\n"
     path = written(tmp_path, "a.TSV", content)
-    assert read_examples(path, "entailment") == [Example(2, ("A, b", "C"), "yes")]
+    assert read_examples(path, "entailment") == [Example(str(path), 2, ("A, b", "C"), "yes")]
 
 
 def test_json_lines(tmp_path):
@@ -49,9 +49,12 @@ def test_json_lines(tmp_path):
     ]
     path = written(tmp_path, "a.jsonl", "\n\n".join(map(json.dumps, rows)))
     found = read_examples(path, "similarity")
-    assert found == [Example(1, ("ä\n", "b"), "1"), Example(3, ("c", "d"), "0")]
+    assert found == [
+        Example(str(path), 1, ("ä\n", "b"), "1"),
+        Example(str(path), 3, ("c", "d"), "0"),
+    ]
     assert labels_of("similarity", found) == ["0", "1"]
-    assert number_labels(path, found, ["0", "1"]) == [1, 0]
+    assert number_labels(found, ["0", "1"]) == [1, 0]
 
 
 def test_a_record_of_several_lines(tmp_path):
@@ -63,7 +66,7 @@ def test_choices_with_and_without_a_question(tmp_path):
     header = "context,choice_2,choice_1,label"
     path = written(tmp_path, "a.csv", f"{header}\nz,b,a,2\n")
     found = read_examples(path, "choice")
-    assert found == [Example(2, ("z", "", "a", "b"), "2")]
+    assert found == [Example(str(path), 2, ("z", "", "a", "b"), "2")]
     assert labels_of("choice", found) == ["1", "2"]
     path = written(tmp_path, "b.csv", f"{header},question\nz,b,a,1,q\nz,b,a,1,\n")
     assert [example.texts for example in read_examples(path, "choice")] == [
@@ -75,16 +78,18 @@ def test_choices_with_and_without_a_question(tmp_path):
 def test_choices_by_other_names(tmp_path):
     path = written(tmp_path, "a.csv", "context,right,wrong,label\nz,a,b,1\n")
     columns = {"choice_1": "right", "choice_2": "wrong"}
-    assert read_examples(path, "choice", columns) == [Example(2, ("z", "", "a", "b"), "1")]
+    assert read_examples(path, "choice", columns) == [
+        Example(str(path), 2, ("z", "", "a", "b"), "1")
+    ]
 
 
 def test_columns_by_other_names(tmp_path):
     path = written(tmp_path, "a.csv", "label,sentence,class\n0,Hm.,x\n")
     columns = {"text": "sentence", "label": "class"}
-    assert read_examples(path, "classification", columns) == [Example(2, ("Hm.",), "x")]
+    assert read_examples(path, "classification", columns) == [Example(str(path), 2, ("Hm.",), "x")]
     # Where another column has the name, it is not meant, be it before or after.
     path = written(tmp_path, "b.csv", "sentence,class,label,text\nHm.,x,0,no\n")
-    assert read_examples(path, "classification", columns) == [Example(2, ("Hm.",), "x")]
+    assert read_examples(path, "classification", columns) == [Example(str(path), 2, ("Hm.",), "x")]
     with pytest.raises(ValueError, match=r"b\.csv, line 2: no column 'kind'"):
         read_examples(path, "classification", {"label": "kind"})
     with pytest.raises(
@@ -151,7 +156,7 @@ def test_an_unknown_label_is_refused_with_the_line(tmp_path):
     path = written(tmp_path, "a.csv", "text,label\na,x\nb,z\n")
     found = read_examples(path, "classification")
     with pytest.raises(ValueError, match=r"a\.csv, line 3: unknown label 'z': expected one of 'x'"):
-        number_labels(path, found, ["x", "y"])
+        number_labels(found, ["x", "y"])
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)

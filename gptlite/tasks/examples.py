@@ -47,12 +47,14 @@ class Example(NamedTuple):
     """A line of a file.
 
     Attributes:
+        path: of the file.
         line: its number, counted from 1.
         texts: in the order of ``TEXTS``; of a choice: context, question ("" if there is none), and
             the choices.
         label: as it stands there.
     """
 
+    path: str
     line: int
     texts: tuple[str, ...]
     label: str
@@ -94,7 +96,8 @@ def read_examples(
             if examples and len(names) != len(examples[0].texts):
                 n, first = len(names) - 2, len(examples[0].texts) - 2
                 raise ValueError(f"{n} choices, but line {examples[0].line} has {first}")
-            examples.append(Example(line, tuple(fields[name] for name in names), fields[LABEL]))
+            texts = tuple(fields[name] for name in names)
+            examples.append(Example(str(path), line, texts, fields[LABEL]))
     if not examples:
         raise ValueError(f"{path}: no examples")
     return examples
@@ -173,23 +176,18 @@ def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[tuple[i
         yield reader.line_num, dict(zip(names, record, strict=True))
 
 
-def number_labels(
-    path: str | os.PathLike[str], examples: Sequence[Example], labels: Sequence[str]
-) -> list[int]:
+def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
     """Which of ``labels`` each example has.
 
-    Args:
-        path: of the examples, for the message of an error.
-
     Raises:
-        ValueError: a label is none of them; names the line.
+        ValueError: a label is none of them; names file and line.
     """
     number = {label: i for i, label in enumerate(labels)}
     for example in examples:
         if example.label not in number:
             known = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
             raise ValueError(
-                f"{path}, line {example.line}: unknown label {example.label!r}: "
+                f"{example.path}, line {example.line}: unknown label {example.label!r}: "
                 f"expected one of {known}"
             )
     return [number[example.label] for example in examples]
