@@ -63,7 +63,7 @@ from gptlite.training.finetuning import (
     fine_tune_language_model,
     measure,
 )
-from gptlite.training.gradients import IGNORED
+from gptlite.training.gradients import IGNORED, Gradients
 from gptlite.training.loop import Recipe, Trainer, run
 
 # %% [markdown]
@@ -221,7 +221,7 @@ for name, array in {"ids": ids, "targets": targets, "ends": ends[None]}.items():
 
 # %%
 lm_weight = 0.5
-sums: dict[str, np.ndarray] = {}
+sums = Gradients()
 labels = np.array([0, 1])
 n_predictions = int((targets != IGNORED).sum())
 l2, l1 = accumulate_classifier_gradients(

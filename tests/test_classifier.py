@@ -17,7 +17,7 @@ from gptlite.training.classifier import (
     read_features,
 )
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import IGNORED
+from gptlite.training.gradients import IGNORED, Gradients
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=8, n_head=2, n_layer=2)
 TASKS = {"classification": 1, "similarity": 2, "choice": 3}
@@ -46,7 +46,7 @@ def n_predictions(examples: list[list[list[int]]]) -> int:
 
 
 def loss_and_gradients(classifier, examples, labels, lm_weight=0.5, trace=None):
-    gradients: dict[str, np.ndarray] = {}
+    gradients = Gradients()
     l2, l1 = accumulate_classifier_gradients(
         classifier,
         examples,
@@ -257,7 +257,7 @@ def test_no_more_logits_are_made_than_tokens_are_predicted(monkeypatch):
 def test_small_batches_add_up_to_a_large_one(task, shards, seed):
     classifier, (examples, labels) = noisy(task, seed), examples_of(task, sum(shards), seed)
     l2, l1, expected = loss_and_gradients(classifier, examples, labels)
-    sums: dict[str, np.ndarray] = {}
+    sums = Gradients()
     total, start = np.zeros(2), 0
     for n in shards:
         part = slice(start, start + n)

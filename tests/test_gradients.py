@@ -12,6 +12,7 @@ from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import (
     IGNORED,
     UNREAD,
+    Gradients,
     Tape,
     accumulate_gradients,
     loss_and_gradients,
@@ -128,7 +129,7 @@ def test_a_loss_is_the_mean_over_what_counts():
 
 def test_a_shard_without_predictions_adds_nothing():
     model, (ids, targets) = noisy(), tokens()
-    gradients: dict[str, np.ndarray] = {}
+    gradients = Gradients()
     assert accumulate_gradients(model, ids, np.full_like(targets, IGNORED), 5, gradients) == 0.0
     assert not any(gradient.any() for gradient in gradients.values())
     with pytest.raises(ValueError, match="every target is to be ignored"):
@@ -157,7 +158,7 @@ def test_any_integers_will_do(dtype):
 def test_shards_add_up_to_the_whole(shards, seq, seed):
     model, (ids, targets) = noisy(seed=seed), tokens(sum(shards), seq, seed)
     loss, gradients = loss_and_gradients(model, ids, targets)
-    total, sums, start = 0.0, {}, 0
+    total, sums, start = 0.0, Gradients(), 0
     for rows in shards:
         part = slice(start, start + rows)
         total += accumulate_gradients(model, ids[part], targets[part], targets.size, sums)
@@ -201,7 +202,7 @@ def test_the_tape_keeps_what_the_gradients_read_and_no_more():
     assert all(np.array_equal(tape[name], trace[name]) for name in tape)
 
     for tape in (Tape(), DropoutTrace(0.3, np.random.default_rng(0))):
-        accumulate_gradients(model, ids, targets, targets.size, {}, tape)
+        accumulate_gradients(model, ids, targets, targets.size, Gradients(), tape)
         assert not tape
         assert not tape.masks
 

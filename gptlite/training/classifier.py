@@ -31,7 +31,6 @@ from gptlite.training.gradients import (
     IGNORED,
     Gradients,
     Tape,
-    add,
     language_model_loss,
     walk_back,
 )
@@ -193,9 +192,9 @@ def classification_loss(
     logits = class_logits(features, head, choosing)  # [batch, n_labels]
     loss, dlogits = cross_entropy(logits, labels, 1.0 / n_examples)
     if choosing:
-        add(gradients, HEAD, np.einsum("brd,br->d", features, dlogits)[:, None])  # [n_embd, 1]
+        gradients.add(HEAD, np.einsum("brd,br->d", features, dlogits)[:, None])  # [n_embd, 1]
         return loss, dlogits[..., None] * head[:, 0]  # [batch, n_rows, n_embd]
-    add(gradients, HEAD, features.sum(axis=1).T @ dlogits)  # [n_embd, n_labels]
+    gradients.add(HEAD, features.sum(axis=1).T @ dlogits)  # [n_embd, n_labels]
     dsum = dlogits @ head.T  # [batch, n_embd]
     return loss, np.broadcast_to(dsum[:, None], features.shape)  # [batch, n_rows, n_embd]
 
@@ -217,8 +216,7 @@ def accumulate_classifier_gradients(
         labels: ``[batch]``, classes counted from 0.
         n_examples, n_predictions: in the whole batch, over which L2 and L1 are means.
         lm_weight: lambda. Where it is 0, no logits of next tokens are made.
-        gradients: ``{name: array}`` like ``classifier.parameters``, changed in place; empty at
-            first.
+        gradients: what that of each of ``classifier.parameters`` is added to, once.
         trace: an empty ``DropoutTrace``, to train with dropout; what W_y reads is thinned, too.
 
     Returns:
@@ -241,13 +239,15 @@ def accumulate_classifier_gradients(
     features *= mask
 
     l2, dfeatures = classification_loss(features, labels, head, choosing, n_examples, gradients)
-    l1, dtop = 0.0, np.zeros_like(top)  # [rows, seq, n_embd]
     if lm_weight:
         weight = lm_weight / n_predictions
-        weighted, dtop = language_model_loss(model, top, packed.targets, weight, gradients)
+        weighted, dtop, dwte = language_model_loss(model, top, packed.targets, weight)
         l1 = weighted / lm_weight
+    else:
+        l1, dtop = 0.0, np.zeros_like(top)  # [rows, seq, n_embd]
+        dwte = np.zeros_like(model.parameters["wte.weight"])  # [n_vocab, n_embd]
     dtop[at] += (dfeatures * mask).reshape(-1, top.shape[-1])
-    walk_back(model, packed.ids, dtop, tape, gradients)
+    walk_back(model, packed.ids, dtop, dwte, tape, gradients)
     return l2, l1
 
 

@@ -21,7 +21,17 @@ from gptlite.training.backward import (
     linear_backward,
 )
 
-Gradients = dict[str, Array]
+
+class Gradients(dict[str, Array]):
+    """A gradient for each parameter, by its name: what has been added up so far."""
+
+    def add(self, name: str, gradient: Array) -> None:
+        """Add to a parameter's; the first array becomes it, and is changed by the next."""
+        if name in self:
+            self[name] += gradient
+        else:
+            self[name] = gradient
+
 
 # The target of a position whose prediction does not count, as PyTorch has it: padding, prompts.
 IGNORED = -100
@@ -48,7 +58,7 @@ class Tape(Trace):
 
 def loss_and_gradients(
     model: GPT, ids: ArrayLike, targets: ArrayLike, trace: Trace | None = None
-) -> tuple[float, Gradients]:
+) -> tuple[float, dict[str, Array]]:
     """The mean cross-entropy of next-token prediction, and its derivative by every parameter.
 
     GPT-1 paper, equation 1; Illustrated GPT-2, "The Illustrated Masked Self-Attention": one
@@ -72,7 +82,7 @@ def loss_and_gradients(
     n_predictions = int(np.count_nonzero(targets != IGNORED))
     if targets.size and not n_predictions:
         raise ValueError("every target is to be ignored: nothing to learn from")
-    gradients: Gradients = {}
+    gradients = Gradients()
     loss = accumulate_gradients(model, ids, targets, n_predictions, gradients, trace)
     return loss, {name: gradients[name] for name in model.parameters}
 
@@ -90,7 +100,7 @@ def accumulate_gradients(
     Args:
         ids, targets: ``[batch, seq]``, a part of the batch.
         n_predictions: predictions in the whole batch, over which the loss is the mean.
-        gradients: ``{name: array}``, changed in place; empty at first.
+        gradients: what each parameter's is added to, once.
         trace: an empty ``DropoutTrace``, to train with dropout.
 
     Returns:
@@ -98,18 +108,14 @@ def accumulate_gradients(
     """
     tape = Tape() if trace is None else trace
     top = model.top(ids, trace=tape)  # [batch, seq, n_embd]; refuses ids that are not token ids
-    loss, dtop = language_model_loss(model, top, targets, 1.0 / n_predictions, gradients)
-    walk_back(model, ids, dtop, tape, gradients)
+    loss, dtop, dwte = language_model_loss(model, top, targets, 1.0 / n_predictions)
+    walk_back(model, ids, dtop, dwte, tape, gradients)
     return loss
 
 
 def language_model_loss(
-    model: GPT,
-    top: Array,
-    targets: NDArray[np.integer[Any]],
-    weight: float,
-    gradients: Gradients,
-) -> tuple[float, Array]:
+    model: GPT, top: Array, targets: NDArray[np.integer[Any]], weight: float
+) -> tuple[float, Array, Array]:
     """How badly the top of the stack predicts the next tokens (GPT-1 paper, equations 1 and 2).
 
     Logits are made only where a prediction counts.
@@ -118,10 +124,10 @@ def language_model_loss(
         top: what ``model.top`` gave, ``[batch, seq, n_embd]``.
         targets: ``[batch, seq]``, ``IGNORED`` where the prediction does not count.
         weight: of each prediction in the loss: 1 over their number, for their mean.
-        gradients: that of ``wte`` as the output embedding is added.
 
     Returns:
-        The loss, in nats, and ``dtop [batch, seq, n_embd]``.
+        The loss, in nats, ``dtop [batch, seq, n_embd]``, and ``dwte [n_vocab, n_embd]``, the
+        derivative by the embedding in its use at the top.
 
     Raises:
         TypeError, ValueError: see ``loss_and_gradients``.
@@ -135,19 +141,20 @@ def language_model_loss(
     wanted = targets[counts]  # [predictions]
     outside = wanted[(wanted < 0) | (wanted >= n_vocab)]
     if outside.size:
-        raise ValueError(f"target {outside[0]} is outside 0 to {n_vocab - 1}")
+        raise ValueError(f"target {outside.min()} is outside 0 to {n_vocab - 1}")
     read = top[counts]  # [predictions, n_embd]
     loss, dlogits = cross_entropy(model.unembed(read), wanted, weight)
-    add(gradients, "wte.weight", dlogits.T @ read)  # [n_vocab, n_embd]
+    dwte = dlogits.T @ read  # [n_vocab, n_embd]
     dtop = np.zeros_like(top)  # [batch, seq, n_embd]
     dtop[counts] = dlogits @ model.parameters["wte.weight"]
-    return loss, dtop
+    return loss, dtop, dwte
 
 
 def walk_back(
     model: GPT,
     ids: NDArray[np.integer[Any]],
     dtop: Array,
+    dwte: Array,
     tape: Trace,
     gradients: Gradients,
 ) -> None:
@@ -156,8 +163,10 @@ def walk_back(
     Args:
         ids: ``[batch, seq]``, what ``model.top`` was given.
         dtop: the derivative of the loss by what it gave, ``[batch, seq, n_embd]``.
+        dwte: that by the embedding, if the loss has made logits of it, else 0:
+            ``[n_vocab, n_embd]``; added to in place.
         tape: what it recorded; emptied.
-        gradients: added to.
+        gradients: what each parameter's is added to, once.
 
     Raises:
         ValueError: the weights are float16.
@@ -167,15 +176,15 @@ def walk_back(
 
     def linear_step(name: str, dy: Array, x: Array) -> Array:
         dx, dweight, dbias = linear_backward(dy, x, model.parameters[f"{name}.weight"])
-        add(gradients, f"{name}.weight", dweight)
-        add(gradients, f"{name}.bias", dbias)
+        gradients.add(f"{name}.weight", dweight)
+        gradients.add(f"{name}.bias", dbias)
         return dx
 
     def norm_step(name: str, dy: Array, x: Array) -> Array:
         weight, epsilon = model.parameters[f"{name}.weight"], model.config.layer_norm_epsilon
         dx, dweight, dbias = layer_norm_backward(dy, x, weight, epsilon)
-        add(gradients, f"{name}.weight", dweight)
-        add(gradients, f"{name}.bias", dbias)
+        gradients.add(f"{name}.weight", dweight)
+        gradients.add(f"{name}.bias", dbias)
         return dx
 
     masks = tape.masks if isinstance(tape, Tape) else {}
@@ -208,17 +217,8 @@ def walk_back(
         dx += norm_step(at + "ln_1", dnormed, below)
 
     dx = dropout_step("embed", dx)  # [batch, seq, n_embd]
-    if "wte.weight" not in gradients:  # no logits were made of it
-        gradients["wte.weight"] = np.zeros_like(model.parameters["wte.weight"])  # [n_vocab, n_embd]
-    embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), gradients["wte.weight"])
+    embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), dwte)
+    gradients.add("wte.weight", dwte)
     dwpe = np.zeros_like(model.parameters["wpe.weight"])  # [n_ctx, n_embd]
     dwpe[: ids.shape[1]] = dx.sum(axis=0)
-    add(gradients, "wpe.weight", dwpe)
-
-
-def add(gradients: Gradients, name: str, gradient: Array) -> None:
-    """Add to a parameter's gradient; the first array becomes it, and is changed by the next."""
-    if name in gradients:
-        gradients[name] += gradient
-    else:
-        gradients[name] = gradient
+    gradients.add("wpe.weight", dwpe)

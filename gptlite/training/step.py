@@ -1,9 +1,12 @@
 """One step of learning: the shards' gradients side by side, their sum, clipping, AdamW."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from threading import Condition, local
 from typing import Any
 
 import numpy as np
@@ -25,29 +28,61 @@ Ids = NDArray[np.integer[Any]]
 Shard = Callable[[Gradients], float]
 
 
+class Sums(Gradients):
+    """One sum for all threads: each parameter's gradients in the order of the shards.
+
+    So there is one array a parameter in memory, however many threads there are, and which of them
+    is faster makes no difference to its bits. A shard adds to every parameter once, and waits where
+    the one before it has not done so; as all walk back the same way, hardly ever for long.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: Counter[str] = Counter()  # by parameter, which shard's turn it is
+        self._changed = Condition()
+        self._here = local()
+        self._failure: BaseException | None = None
+
+    @contextmanager
+    def shard(self, number: int) -> Iterator[None]:
+        """Within the block this thread computes that shard; what it raises, all others raise."""
+        self._here.number = number
+        try:
+            yield
+        except BaseException as failure:
+            with self._changed:
+                self._failure = self._failure or failure
+                self._changed.notify_all()
+            raise
+
+    def add(self, name: str, gradient: Array) -> None:
+        """Add to a parameter's gradient when it is this thread's turn."""
+        number = self._here.number
+        with self._changed:
+            self._changed.wait_for(lambda: self._failure or self._next[name] == number)
+            if self._failure:
+                raise self._failure
+        super().add(name, gradient)
+        with self._changed:
+            self._next[name] += 1
+            self._changed.notify_all()
+
+
 def add_up(
     shards: Sequence[Shard], pool: ThreadPoolExecutor, threads: int
 ) -> tuple[float, Gradients]:
-    """Loss and gradients of a batch that is the sum of its shards, however small they are.
+    """Loss and gradients of a batch that is the sum of its shards, however small they are."""
+    sums, losses = Sums(), [0.0] * len(shards)
 
-    The order of the sums depends on the number of threads and on nothing else.
-    """
-
-    def work(lane: int) -> tuple[float, Gradients]:
-        loss, sums = 0.0, Gradients()
+    def work(lane: int) -> None:
         with QUIET():
-            for shard in shards[lane::threads]:
-                loss += shard(sums)
-        return loss, sums
+            for number in range(lane, len(shards), threads):
+                with sums.shard(number):
+                    losses[number] = shards[number](sums)
 
-    with blas_threads(1), QUIET():
-        lanes = list(pool.map(work, range(min(threads, len(shards)))))
-        loss, gradients = lanes[0]
-        for other_loss, other in lanes[1:]:
-            loss += other_loss
-            for name, gradient in other.items():
-                gradients[name] += gradient
-    return loss, gradients
+    with blas_threads(1):
+        list(pool.map(work, range(min(threads, len(shards)))))
+    return sum(losses), sums
 
 
 def cut(batch: Ids, widths: Ids, threads: int) -> list[Ids]:

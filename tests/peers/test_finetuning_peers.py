@@ -17,7 +17,7 @@ from gptlite.training.finetuning import (
     fine_tune,
     fine_tune_language_model,
 )
-from gptlite.training.gradients import IGNORED, loss_and_gradients
+from gptlite.training.gradients import IGNORED, Gradients, loss_and_gradients
 from gptlite.training.optimizer import BETA_1, BETA_2, EPSILON
 
 torch = pytest.importorskip("torch")
@@ -126,7 +126,7 @@ def assert_gradients_of(peer: Peer, gradients: dict[str, np.ndarray]) -> None:
 def gradients_of(
     classifier: Classifier, examples: Any, labels: np.ndarray, lm_weight: float, trace: Any = None
 ) -> tuple[float, float, dict[str, np.ndarray]]:
-    gradients: dict[str, np.ndarray] = {}
+    gradients = Gradients()
     n_predictions = sum(len(row) - 1 for example in examples for row in example)
     l2, l1 = accumulate_classifier_gradients(
         classifier, examples, labels, len(examples), n_predictions, lm_weight, gradients, trace
