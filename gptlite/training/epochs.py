@@ -38,7 +38,7 @@ class FineTuning:
         frozen: whether only the head learns: what it reads is then computed once, without dropout,
             and there is nothing that L1 could teach.
         seed: of the order of the examples and the dropout.
-        threads: shards computed side by side; the order of their sums depends on it.
+        threads: shards computed side by side; how a batch is cut into them depends on it.
 
     Raises:
         TypeError: what must be an int is not.

@@ -45,7 +45,7 @@ class Recipe:
         clip: the most that the length of all gradients together may be.
         dropout: share of numbers struck out, 0 for none.
         seed: of the initial weights, the order of the batches and the dropout.
-        threads: shards computed side by side; the order of their sums depends on it.
+        threads: shards computed side by side; how a batch is cut into them depends on it.
 
     Raises:
         TypeError: what must be an int is not.
