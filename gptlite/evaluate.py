@@ -83,8 +83,8 @@ def perplexity(model: GPT, tokenizer: Tokenizer, text: str, options: argparse.Na
     def summarise(rows: list[Row]) -> Row:
         nats, n_tokens = sum(row["nats"] for row in rows), sum(row["tokens"] for row in rows)
         return {
-            "perplexity": math.exp(nats / n_tokens),
-            "perplexity_per_word": math.exp(nats / n_words),
+            "perplexity": exp(nats / n_tokens),
+            "perplexity_per_word": exp(nats / n_words),
             "bits_per_byte": nats / math.log(2) / n_bytes,
             "tokens": n_tokens,
             "words": n_words,
@@ -118,7 +118,7 @@ def last_words(
     def summarise(rows: list[Row]) -> Row:
         return {
             "accuracy": sum(row["right"] for row in rows) / len(rows),
-            "perplexity": math.exp(-sum(row["logprob"] for row in rows) / len(rows)),
+            "perplexity": exp(-sum(row["logprob"] for row in rows) / len(rows)),
             "items": len(rows),
             "items_cut": sum(row["cut"] > 0 for row in rows),
         }
@@ -151,6 +151,11 @@ def choices(
 
     settings = {"detokeniser": options.detokeniser} if options.form == "cbt" else {}
     return Work(settings, list(items), measure, summarise, len(items))
+
+
+def exp(nats: float) -> float | None:
+    """``e ** nats``, or None where that is too large: a page without a space is one long word."""
+    return math.exp(nats) if nats < 700 else None
 
 
 def read(options: argparse.Namespace) -> tuple[Callable[..., Work], Any]:
@@ -309,14 +314,18 @@ def table(about: Row, results: Row) -> str:
     shown = {name: value for name, value in about.items() if not name.endswith("sha256")}
     shown |= shown.pop("settings")
     lines = {name: str(value) for name, value in shown.items()}
-    numbers = {
-        name.replace("_", " "): f"{value:.4f}" if isinstance(value, float) else str(value)
-        for name, value in results.items()
-    }
+    numbers = {name.replace("_", " "): shown_number(value) for name, value in results.items()}
     wide, digits = max(map(len, [*lines, *numbers])), max(map(len, numbers.values()))
     rows = [f"{name:{wide}}  {value}" for name, value in lines.items()]
     rows += [f"{name:{wide}}  {value:>{digits}}" for name, value in numbers.items()]
     return "\n".join(rows)
+
+
+def shown_number(value: float | None) -> str:
+    """Four decimals, or all digits of an int."""
+    if value is None:
+        return "too large"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 # ---- The command --------------------------------------------------------------------------------

@@ -147,6 +147,16 @@ def test_words_and_bytes_are_the_file_s_whatever_the_detokeniser(files, model, c
     assert found["tokens"] < len(TOKENIZER.encode(text))  # " ." has become "."
 
 
+def test_a_page_without_a_space(files, model, capsys):
+    """One word of a thousand letters: its perplexity is beyond what a float holds."""
+    Path("perplexity").write_text("zq" * 500)
+    assert called(capsys, "perplexity", "perplexity", "--model", model, "-o", "o")[0] == 0
+    found = json.loads(Path("o").read_text())["results"]
+    assert found["perplexity_per_word"] is None and found["bits_per_byte"] > 1
+    _, out, _ = called(capsys, "perplexity", "perplexity", "--model", model)
+    assert "perplexity per word  too large\n" in out
+
+
 def test_choices(files, model, capsys):
     found = results(capsys, "choice", "choice", "--model", model)
     items = read_choices("choice")
