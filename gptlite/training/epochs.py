@@ -201,7 +201,9 @@ def run_epochs(
     epochs: list[Epoch] = []
     best: Measured | None = None
     kept: dict[str, Array] = {}
-    with tqdm(total=learner.n_steps, desc="fine-tuning", unit="step", disable=None) as bar:
+    with tqdm(
+        total=learner.n_steps, desc="fine-tuning", unit="step", leave=False, disable=None
+    ) as bar:
         for number in range(1, recipe.epochs + 1):
             order = np.random.default_rng([recipe.seed, number]).permutation(n)  # [n]
             losses = []
