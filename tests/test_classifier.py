@@ -303,3 +303,7 @@ def test_what_does_not_fit_is_refused():
         probabilities(classifier, [[[1]], [[1], [2]]])
     with pytest.raises(ValueError, match="expected examples"):
         probabilities(classifier, [])
+    with pytest.raises(ValueError, match="a row without tokens"):
+        probabilities(classifier, [[[1]], [[]]])
+    with pytest.raises(ValueError, match="a row without tokens"):
+        probabilities(classifier, [[[]]])

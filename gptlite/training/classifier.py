@@ -142,9 +142,15 @@ class Packed(NamedTuple):
 
 
 def pad(examples: Sequence[Example]) -> Packed:
-    """Lay the rows of some examples side by side."""
+    """Lay the rows of some examples side by side.
+
+    Raises:
+        ValueError: a row is empty.
+    """
     rows = [row for example in examples for row in example]
     ends = np.array([len(row) - 1 for row in rows])  # [rows]
+    if ends.min() < 0:
+        raise ValueError("a row without tokens: there is nothing to read")
     ids = np.zeros((len(rows), int(ends.max()) + 1), np.int64)  # [rows, seq]
     targets = np.full_like(ids, IGNORED)  # [rows, seq]
     for i, row in enumerate(rows):

@@ -96,7 +96,7 @@ def cut(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
     """
     batch = batch[np.argsort(widths[batch], kind="stable")]  # [batch]
     tokens = widths[batch]  # [batch]
-    total = int(tokens.sum())
+    total = max(1, int(tokens.sum()))  # rows without tokens are refused later
     n = threads * math.ceil(total / (threads * SHARD_TOKENS))
     # Which of the n equal parts of the tokens the middle of an example lies in.
     part = (2 * tokens.cumsum() - tokens) * n // (2 * total)  # [batch]
