@@ -340,9 +340,28 @@ class GPT:
                 an edit that names no array or gives another shape.
             ContextOverflowError: more positions than ``n_ctx``.
         """
-        ids = self._checked(ids, cache)  # [batch, seq]
         if logits_to_keep is not None and logits_to_keep < 1:
             raise ValueError(f"logits_to_keep must be at least 1, not {logits_to_keep}")
+        x = self.top(ids, cache, trace, attention_mask, logits_to_keep)  # [batch, seq, n_embd]
+        logits = self.unembed(x)  # [batch, seq, n_vocab]
+        return logits if trace is None else trace.record("", "logits", logits)
+
+    def top(
+        self,
+        ids: ArrayLike,
+        cache: KVCache | None = None,
+        trace: Trace | None = None,
+        attention_mask: ArrayLike | None = None,
+        keep: int | None = None,
+    ) -> Array:
+        """What comes out at the top of the stack, normed: a call as far as it goes without logits.
+
+        Args, Raises: as for a call; ``keep`` is its ``logits_to_keep``.
+
+        Returns:
+            ``[batch, seq, n_embd]``, seq cut to the last ``keep`` positions.
+        """
+        ids = self._checked(ids, cache)  # [batch, seq]
         batch, seq = ids.shape
         total = seq if cache is None else cache.length + seq
         padding, positions = None, np.arange(total)  # [total]
@@ -356,19 +375,18 @@ class GPT:
 
         if trace is not None:
             trace.check(self.config.n_layer)
-        top = unrecorded if trace is None else partial(trace.record, "")
-        x = top("embed", self.embed(ids, positions[..., -seq:]))  # [batch, seq, n_embd]
+        record = unrecorded if trace is None else partial(trace.record, "")
+        x = record("embed", self.embed(ids, positions[..., -seq:]))  # [batch, seq, n_embd]
         for i, block in enumerate(self.blocks):
-            record = unrecorded if trace is None else partial(trace.record, f"h.{i}.")
+            of_block = unrecorded if trace is None else partial(trace.record, f"h.{i}.")
             append = None if cache is None else partial(cache.append, i)
-            x = decoder_block(x, block, self.config, mask, append, record)
+            x = decoder_block(x, block, self.config, mask, append, of_block)
         if cache is not None:
             cache.length = total
-        if logits_to_keep is not None:
-            x = x[:, -logits_to_keep:]  # [batch, seq, n_embd], seq cut to its end
+        if keep is not None:
+            x = x[:, -keep:]  # [batch, seq, n_embd], seq cut to its end
         gain, shift = self.parameters["ln_f.weight"], self.parameters["ln_f.bias"]
-        x = top("ln_f", layer_norm(x, gain, shift, self.config.layer_norm_epsilon))
-        return top("logits", self.unembed(x))
+        return record("ln_f", layer_norm(x, gain, shift, self.config.layer_norm_epsilon))
 
     def embed(self, ids: NDArray[Any], positions: NDArray[Any]) -> Array:
         """Which token, plus which position: the vector that starts up the stack.

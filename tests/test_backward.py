@@ -128,14 +128,14 @@ def test_cross_entropy(rows, n_vocab, n_predictions, seed):
 
     expected = loss(logits)
     expected_dlogits = differences(loss, logits, np.ones(()))
-    found, dlogits = backward.cross_entropy(logits.copy(), targets, n_predictions)
+    found, dlogits = backward.cross_entropy(logits.copy(), targets, 1 / n_predictions)
     assert found == pytest.approx(expected, rel=1e-12, abs=1e-12)
     assert_close(dlogits, expected_dlogits)
 
 
 def test_cross_entropy_of_huge_logits_is_finite():
     logits = np.array([[1e30, 0, -1e30], [-5e4, 5e4, 0]], np.float32)
-    loss, dlogits = backward.cross_entropy(logits, np.array([0, 2]), 2)
+    loss, dlogits = backward.cross_entropy(logits, np.array([0, 2]), 1 / 2)
     assert loss == pytest.approx(2.5e4)
     assert dlogits.tolist() == [[0, 0, 0], [0, 0.5, -0.5]]
 
@@ -165,6 +165,6 @@ def test_float32_stays_float32():
         *backward.layer_norm_backward(dy, x, narrow(4), EPSILON),
         backward.gelu_backward(dy.copy(), x),
         backward.attention_backward(dy, heads, heads, heads, narrow(2, 2, 3, 3), x),
-        backward.cross_entropy(x[0], np.array([0, 1, 2]), 3)[1],
+        backward.cross_entropy(x[0], np.array([0, 1, 2]), 1 / 3)[1],
     ]
     assert [a.dtype for a in arrays] == [np.float32] * len(arrays)

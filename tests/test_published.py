@@ -40,7 +40,7 @@ def greedy(gpt2: tuple[GPT, Tokenizer], prompt: str, n: int) -> str:
 def losses(model: GPT, ids: list[list[int]], targets: list[list[int]]) -> float:
     """Mean cross-entropy in nats."""
     logits = model(ids).reshape(-1, model.config.n_vocab)
-    return cross_entropy(logits, np.ravel(targets), np.size(targets))[0]
+    return cross_entropy(logits, np.ravel(targets), 1 / np.size(targets))[0]
 
 
 PARAMETERS = dict(zip(PRESETS, [124_439_808, 354_823_168, 774_030_080, 1_557_611_200], strict=True))

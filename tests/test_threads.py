@@ -1,14 +1,19 @@
 """Shards in threads: as many as there are processors, one BLAS thread each, the same gradients."""
 
 import os
+import time
+import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 import pytest
 
 from gptlite import GPT, GPTConfig
-from gptlite.training import loop, threads
-from gptlite.training.gradients import loss_and_gradients
+from gptlite.training import loop, step, threads
+from gptlite.training.gradients import Gradients, loss_and_gradients
 from gptlite.training.loop import Recipe, Trainer
+from gptlite.training.step import add_up
 from gptlite.training.threads import blas_controls, blas_threads, cpu_count
 
 CONFIG = GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_layer=2)
@@ -82,7 +87,7 @@ def test_blas_has_one_thread_while_shards_are_computed(monkeypatch, blas):
 
     accumulate_gradients = loop.accumulate_gradients
     monkeypatch.setattr(loop, "accumulate_gradients", accumulate)
-    monkeypatch.setattr(loop, "global_norm", global_norm)
+    monkeypatch.setattr(step, "global_norm", global_norm)
     trainer = Trainer(GPT.init(CONFIG), Recipe(threads=3))
     trainer.gradients(*batch())
     assert seen == [1, 1, 1]
@@ -146,11 +151,62 @@ def test_a_batch_larger_than_a_shard(monkeypatch):
         assert error <= 1e-5 * np.abs(expected[name]).max() + 1e-8, name
 
 
+# ---- Sums ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 5])
+def test_shards_are_added_in_their_order_whoever_is_first(n_threads):
+    """1e8 swallows what is added to it, so that every order has bits of its own."""
+    numbers = np.array([1e8, 1.0, -1e8, 1.0, 3.0, 1e8, -1e8], np.float32)
+    expected = np.float32(0)
+    for number in numbers:
+        expected += number
+
+    def shard(i: int, sums: Gradients) -> float:
+        time.sleep(0.02 * ((i * 3) % 4))  # the later ones are ready before the earlier ones
+        sums.add("a", numbers[i : i + 1].copy())
+        sums.add("b", np.ones(2, np.float32))
+        return 0.5
+
+    with ThreadPoolExecutor(n_threads) as pool:
+        shards = [partial(shard, i) for i in range(len(numbers))]
+        loss, gradients = add_up(shards, pool, n_threads)
+    assert loss == 3.5
+    assert gradients["a"].tolist() == [expected]
+    assert gradients["b"].tolist() == [7.0, 7.0]
+
+
+@pytest.mark.parametrize("broken", [0, 1, 4])
+def test_a_shard_that_fails_leaves_none_waiting(broken):
+    def shard(i: int, sums: Gradients) -> float:
+        if i == broken:
+            raise ZeroDivisionError(f"shard {i}")
+        sums.add("a", np.ones(1, np.float32))
+        return 0.0
+
+    with ThreadPoolExecutor(3) as pool, pytest.raises(ZeroDivisionError, match=f"shard {broken}"):
+        add_up([partial(shard, i) for i in range(6)], pool, 3)
+
+
+def test_there_is_one_sum_however_many_threads():
+    """A wide embedding, of which a thread needs one at a time for what it adds."""
+    model = GPT.init(GPTConfig(n_vocab=50, n_ctx=8, n_embd=64, n_head=2, n_layer=6))
+    ids = np.zeros((8, 8), np.int64)
+    trainer = Trainer(model, Recipe(threads=8))
+    trainer.gradients(ids, ids)
+    tracemalloc.start()
+    trainer.gradients(ids, ids)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    weights = sum(array.nbytes for array in model.parameters.values())
+    assert peak < 3 * weights  # of 8 and more with a sum for each thread
+
+
 def test_infinities_that_meet_raise_no_warning(monkeypatch):
     """Each thread quiet, their sum still could warn, which is an error in these tests."""
 
     def accumulate(model, inputs, targets, n_predictions, sums, trace):
-        sums["wte.weight"] = np.full(3, (-1) ** inputs[0, 0] * np.inf, np.float32)
+        sums.add("wte.weight", np.full(3, (-1) ** inputs[0, 0] * np.inf, np.float32))
         return 0.0
 
     monkeypatch.setattr(loop, "accumulate_gradients", accumulate)

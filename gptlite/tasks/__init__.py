@@ -1,4 +1,6 @@
-"""Tasks that GPT-2 does without training for them: the task is text, and so is the answer.
+"""Tasks that GPT-2 does without training for them, and those that it is fine-tuned for.
+
+Without training the task is text, and so is the answer:
 
     score.py         how likely a model finds each of several options after a prompt
     choice.py        the likeliest option as an answer, and how often it is right
@@ -10,11 +12,17 @@
     lambada.py       last words of passages, side by side
     benchmarks.py    the files of benchmarks, with lines.py and detokenise.py
 
+For fine-tuning it is rows of tokens with a label, or with the part that is to be learned:
+
+    examples.py      labelled texts from tables, whose lines are named where they are wrong
+    packing.py       texts as rows of tokens for a classifier to read
+    completions.py   prompts with what is to follow them
+
     from gptlite import load
     from gptlite.tasks.score import score
 
     model, tokenizer = load()
     score(model, tokenizer, "Once upon a", [" time", " spoon"])  # nats: the first is likelier
 
-GPT-1 paper, section 5 (zero-shot behaviours); GPT-2 paper, section 3.
+GPT-1 paper, sections 3.3 (packing) and 5 (zero-shot behaviours); GPT-2 paper, section 3.
 """

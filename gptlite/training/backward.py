@@ -16,16 +16,16 @@ from gptlite.model import split_heads
 
 
 def cross_entropy(
-    logits: Array, targets: NDArray[np.integer[Any]], n_predictions: int
+    logits: Array, targets: NDArray[np.integer[Any]], weight: float
 ) -> tuple[float, Array]:
-    """The loss and its derivative: minus the log-probability of each right next token.
+    """The loss and its derivative: minus the log-probability of what is right.
 
     The derivative is famously plain: the softmax, less 1 at the right token.
 
     Args:
         logits: ``[rows, n_vocab]``; overwritten with the derivative.
-        targets: the right next tokens, ``[rows]``.
-        n_predictions: what the sum over rows is divided by.
+        targets: the right columns, ``[rows]``.
+        weight: of each row in the sum: 1 over their number, for their mean.
 
     Returns:
         The loss, in nats, and ``dlogits [rows, n_vocab]``.
@@ -35,9 +35,9 @@ def cross_entropy(
     right = logits[rows, targets]  # [rows]
     np.exp(logits, out=logits)
     total = logits.sum(axis=-1)  # [rows]
-    loss = float((np.log(total) - right).sum(dtype=np.float64)) / n_predictions
-    logits *= (1.0 / (n_predictions * total))[:, None]
-    logits[rows, targets] -= 1.0 / n_predictions
+    loss = float((np.log(total) - right).sum(dtype=np.float64)) * weight
+    logits *= (weight / total)[:, None]
+    logits[rows, targets] -= weight
     return loss, logits
 
 

@@ -35,10 +35,14 @@ class DropoutTrace(Tape):
         """Where dropout has its places, keep and hand on a thinned copy."""
         if name not in PLACES:
             return super().record(prefix, name, array)
-        mask = (self.rng.random(array.shape, np.float32) >= self.rate).astype(np.float32)
-        mask *= 1.0 / (1.0 - self.rate)
-        self.masks[prefix + name] = mask
+        mask = self.masks[prefix + name] = self.mask(array.shape)
         thinned = array * mask
         # The gradient of softmax needs the weights as softmax made them.
         super().record(prefix, name, array if name == "attn.weights" else thinned)
         return thinned
+
+    def mask(self, shape: tuple[int, ...]) -> Array:
+        """A mask of that shape, drawn anew."""
+        mask = (self.rng.random(shape, np.float32) >= self.rate).astype(np.float32)
+        mask *= 1.0 / (1.0 - self.rate)
+        return mask

@@ -67,11 +67,20 @@ def window_losses(model: GPT, sequence: NDArray[Any], windows: Windows) -> Array
     ends = first + windows.seq  # [batch, 1]
     targets = sequence[ends - np.arange(windows.kept)[::-1]].reshape(-1)  # [batch * kept]
     logits = model(inputs, logits_to_keep=windows.kept).reshape(len(targets), -1)
-    # Here and below: [batch * kept, n_vocab].
+    return losses_of(logits, targets)
+
+
+def losses_of(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
+    """Minus the log-probability of each row's target, in nats, ``[rows]``.
+
+    Args:
+        logits: ``[rows, n]``; overwritten.
+        targets: columns, ``[rows]``.
+    """
     logits -= logits.max(axis=-1, keepdims=True)
-    right = logits[np.arange(len(targets)), targets]  # [batch * kept]
+    right = logits[np.arange(len(targets)), targets]  # [rows]
     np.exp(logits, out=logits)
-    losses: Array = np.log(logits.sum(axis=-1)) - right  # [batch * kept]
+    losses: Array = np.log(logits.sum(axis=-1)) - right  # [rows]
     return losses
 
 

@@ -21,7 +21,20 @@ from gptlite.training.backward import (
     linear_backward,
 )
 
-Gradients = dict[str, Array]
+
+class Gradients(dict[str, Array]):
+    """A gradient for each parameter, by its name: what has been added up so far."""
+
+    def add(self, name: str, gradient: Array) -> None:
+        """Add to a parameter's; the first array becomes it, and is changed by the next."""
+        if name in self:
+            self[name] += gradient
+        else:
+            self[name] = gradient
+
+
+# The target of a position whose prediction does not count, as PyTorch has it: padding, prompts.
+IGNORED = -100
 
 # What no gradient reads.
 UNREAD = ("attn.scores", "attn.out", "mlp.out")
@@ -45,7 +58,7 @@ class Tape(Trace):
 
 def loss_and_gradients(
     model: GPT, ids: ArrayLike, targets: ArrayLike, trace: Trace | None = None
-) -> tuple[float, Gradients]:
+) -> tuple[float, dict[str, Array]]:
     """The mean cross-entropy of next-token prediction, and its derivative by every parameter.
 
     GPT-1 paper, equation 1; Illustrated GPT-2, "The Illustrated Masked Self-Attention": one
@@ -53,7 +66,8 @@ def loss_and_gradients(
 
     Args:
         ids: ``[seq]`` or ``[batch, seq]``.
-        targets: the right next token at each position, of the same shape.
+        targets: the right next token at each position, of the same shape; ``IGNORED`` where the
+            prediction does not count.
         trace: an empty ``DropoutTrace``, to train with dropout.
 
     Returns:
@@ -61,12 +75,15 @@ def loss_and_gradients(
 
     Raises:
         TypeError: ids or targets are not integers.
-        ValueError: the shapes differ, or an id or a target is out of range.
+        ValueError: the shapes differ, an id or a target is out of range, or no target counts.
         ContextOverflowError: more positions than ``n_ctx``.
     """
     ids, targets = np.atleast_2d(ids), np.atleast_2d(targets)  # [batch, seq]
-    gradients: Gradients = {}
-    loss = accumulate_gradients(model, ids, targets, targets.size, gradients, trace)
+    n_predictions = int(np.count_nonzero(targets != IGNORED))
+    if targets.size and not n_predictions:
+        raise ValueError("every target is to be ignored: nothing to learn from")
+    gradients = Gradients()
+    loss = accumulate_gradients(model, ids, targets, n_predictions, gradients, trace)
     return loss, {name: gradients[name] for name in model.parameters}
 
 
@@ -83,42 +100,91 @@ def accumulate_gradients(
     Args:
         ids, targets: ``[batch, seq]``, a part of the batch.
         n_predictions: predictions in the whole batch, over which the loss is the mean.
-        gradients: ``{name: array}``, changed in place; empty at first.
+        gradients: what each parameter's is added to, once.
         trace: an empty ``DropoutTrace``, to train with dropout.
 
     Returns:
         The shard's share of the loss, in nats.
     """
     tape = Tape() if trace is None else trace
-    model(ids, trace=tape)  # refuses ids that are not token ids
+    top = model.top(ids, trace=tape)  # [batch, seq, n_embd]; refuses ids that are not token ids
+    loss, dtop, dwte = language_model_loss(model, top, targets, 1.0 / n_predictions)
+    walk_back(model, ids, dtop, dwte, tape, gradients)
+    return loss
+
+
+def language_model_loss(
+    model: GPT, top: Array, targets: NDArray[np.integer[Any]], weight: float
+) -> tuple[float, Array, Array]:
+    """How badly the top of the stack predicts the next tokens (GPT-1 paper, equations 1 and 2).
+
+    Logits are made only where a prediction counts.
+
+    Args:
+        top: what ``model.top`` gave, ``[batch, seq, n_embd]``.
+        targets: ``[batch, seq]``, ``IGNORED`` where the prediction does not count.
+        weight: of each prediction in the loss: 1 over their number, for their mean.
+
+    Returns:
+        The loss, in nats, ``dtop [batch, seq, n_embd]``, and ``dwte [n_vocab, n_embd]``, the
+        derivative by the embedding in its use at the top.
+
+    Raises:
+        TypeError, ValueError: see ``loss_and_gradients``.
+    """
     n_vocab = model.config.n_vocab
-    if targets.shape != ids.shape:
-        raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(ids.shape)}")
+    if targets.shape != top.shape[:2]:
+        raise ValueError(f"targets have shape {list(targets.shape)}, ids {list(top.shape[:2])}")
     if not np.issubdtype(targets.dtype, np.integer):
         raise TypeError(f"targets must be integers, not {targets.dtype}")
+    counts = targets != IGNORED  # [batch, seq]
+    wanted = targets[counts]  # [predictions]
+    outside = wanted[(wanted < 0) | (wanted >= n_vocab)]
+    if outside.size:
+        raise ValueError(f"target {outside.min()} is outside 0 to {n_vocab - 1}")
+    read = top[counts]  # [predictions, n_embd]
+    loss, dlogits = cross_entropy(model.unembed(read), wanted, weight)
+    dwte = dlogits.T @ read  # [n_vocab, n_embd]
+    dtop = np.zeros_like(top)  # [batch, seq, n_embd]
+    dtop[counts] = dlogits @ model.parameters["wte.weight"]
+    return loss, dtop, dwte
+
+
+def walk_back(
+    model: GPT,
+    ids: NDArray[np.integer[Any]],
+    dtop: Array,
+    dwte: Array,
+    tape: Trace,
+    gradients: Gradients,
+) -> None:
+    """From the top of the stack down to the embeddings, whatever the loss was made of up there.
+
+    Args:
+        ids: ``[batch, seq]``, what ``model.top`` was given.
+        dtop: the derivative of the loss by what it gave, ``[batch, seq, n_embd]``.
+        dwte: that by the embedding, if the loss has made logits of it, else 0:
+            ``[n_vocab, n_embd]``; added to in place.
+        tape: what it recorded; emptied.
+        gradients: what each parameter's is added to, once.
+
+    Raises:
+        ValueError: the weights are float16.
+    """
     if any(array.dtype == np.float16 for array in model.parameters.values()):
         raise ValueError("training needs float32 weights: load the model with dtype='float32'")
-    for bad in (targets.min(), targets.max()):
-        if not 0 <= bad < n_vocab:
-            raise ValueError(f"target {bad} is outside 0 to {n_vocab - 1}")
-
-    def add(name: str, gradient: Array) -> None:
-        if name in gradients:
-            gradients[name] += gradient
-        else:
-            gradients[name] = gradient
 
     def linear_step(name: str, dy: Array, x: Array) -> Array:
         dx, dweight, dbias = linear_backward(dy, x, model.parameters[f"{name}.weight"])
-        add(f"{name}.weight", dweight)
-        add(f"{name}.bias", dbias)
+        gradients.add(f"{name}.weight", dweight)
+        gradients.add(f"{name}.bias", dbias)
         return dx
 
     def norm_step(name: str, dy: Array, x: Array) -> Array:
         weight, epsilon = model.parameters[f"{name}.weight"], model.config.layer_norm_epsilon
         dx, dweight, dbias = layer_norm_backward(dy, x, weight, epsilon)
-        add(f"{name}.weight", dweight)
-        add(f"{name}.bias", dbias)
+        gradients.add(f"{name}.weight", dweight)
+        gradients.add(f"{name}.bias", dbias)
         return dx
 
     masks = tape.masks if isinstance(tape, Tape) else {}
@@ -126,15 +192,9 @@ def accumulate_gradients(
     def dropout_step(name: str, dy: Array) -> Array:
         return dy * masks.pop(name) if name in masks else dy
 
-    logits = tape.pop("logits").reshape(-1, n_vocab)  # [rows, n_vocab]
-    loss, dlogits = cross_entropy(logits, targets.reshape(-1), n_predictions)
-
-    wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]
-    top = tape.pop("ln_f")  # [batch, seq, n_embd]
-    add("wte.weight", dlogits.T @ top.reshape(-1, top.shape[-1]))  # [n_vocab, n_embd]
-    dx: Array = (dlogits @ wte).reshape(top.shape)  # [batch, seq, n_embd]
+    del tape["ln_f"]  # the loss has read it
     last = model.config.n_layer - 1
-    dx = norm_step("ln_f", dx, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
+    dx = norm_step("ln_f", dtop, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
 
     for i in reversed(range(model.config.n_layer)):
         at = f"h.{i}."
@@ -157,8 +217,8 @@ def accumulate_gradients(
         dx += norm_step(at + "ln_1", dnormed, below)
 
     dx = dropout_step("embed", dx)  # [batch, seq, n_embd]
-    embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), gradients["wte.weight"])
+    embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), dwte)
+    gradients.add("wte.weight", dwte)
     dwpe = np.zeros_like(model.parameters["wpe.weight"])  # [n_ctx, n_embd]
     dwpe[: ids.shape[1]] = dx.sum(axis=0)
-    add("wpe.weight", dwpe)
-    return loss
+    gradients.add("wpe.weight", dwpe)

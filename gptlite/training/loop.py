@@ -26,15 +26,10 @@ from gptlite.model import GPT
 from gptlite.training.data import Ids, batch_at
 from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import Gradients, accumulate_gradients
-from gptlite.training.optimizer import Moments, adamw_step, global_norm, learning_rate_at
-from gptlite.training.threads import blas_threads
+from gptlite.training.optimizer import Moments, learning_rate_at
+from gptlite.training.step import SHARD_TOKENS, add_up, update, zero_moments
 
 STATE_FILE = "state.npz"
-# Tokens a thread takes through the model at a time: the arrays of one layer stay in its cache.
-SHARD_TOKENS = 1024
-# What is not finite is refused by an error of its own; NumPy need not warn of it as well. Each
-# thread has to say so for itself.
-QUIET = partial(np.errstate, over="ignore", invalid="ignore")
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Recipe:
         clip: the most that the length of all gradients together may be.
         dropout: share of numbers struck out, 0 for none.
         seed: of the initial weights, the order of the batches and the dropout.
-        threads: shards computed side by side; the order of their sums depends on it.
+        threads: shards computed side by side; how a batch is cut into them depends on it.
 
     Raises:
         TypeError: what must be an int is not.
@@ -85,49 +80,31 @@ class Recipe:
 
 
 class Trainer:
-    """A model on its way: weights, AdamW's moments, and the number of steps done.
-
-    The model may be untrained, or one that has learned from other texts. Article: "Transfer
-    Learning".
-    """
+    """A model on its way: weights, AdamW's moments, and the number of steps done."""
 
     def __init__(self, model: GPT, recipe: Recipe) -> None:
         self.model = model
         self.recipe = recipe
         self.step = 0
-        self.moments = {
-            name: Moments(np.zeros_like(array), np.zeros_like(array))
-            for name, array in model.parameters.items()
-        }
+        self.moments = zero_moments(model.parameters)
         self._pool = ThreadPoolExecutor(recipe.threads)
 
     def gradients(self, inputs: Ids, targets: Ids) -> tuple[float, Gradients]:
         """Mean loss in nats and gradients of a batch ``[batch, n_ctx]``, its shards in threads."""
-        rows = max(1, min(SHARD_TOKENS // inputs.shape[1], len(inputs) // self.recipe.threads))
-        starts = range(0, len(inputs), rows)
+        recipe = self.recipe
+        rows = max(1, min(SHARD_TOKENS // inputs.shape[1], len(inputs) // recipe.threads))
 
-        def work(lane: int) -> tuple[float, Gradients]:
-            loss, sums = 0.0, Gradients()
-            for start in starts[lane :: self.recipe.threads]:
-                shard = slice(start, start + rows)
-                trace = None
-                if self.recipe.dropout:
-                    rng = np.random.default_rng([self.recipe.seed, self.step, start])
-                    trace = DropoutTrace(self.recipe.dropout, rng)
-                with QUIET():
-                    loss += accumulate_gradients(
-                        self.model, inputs[shard], targets[shard], targets.size, sums, trace
-                    )
-            return loss, sums
+        def shard(start: int, sums: Gradients) -> float:
+            part, trace = slice(start, start + rows), None
+            if recipe.dropout:
+                rng = np.random.default_rng([recipe.seed, self.step, start])
+                trace = DropoutTrace(recipe.dropout, rng)
+            return accumulate_gradients(
+                self.model, inputs[part], targets[part], targets.size, sums, trace
+            )
 
-        with blas_threads(1), QUIET():
-            lanes = list(self._pool.map(work, range(min(self.recipe.threads, len(starts)))))
-            loss, gradients = lanes[0]
-            for other_loss, other in lanes[1:]:
-                loss += other_loss
-                for name, gradient in other.items():
-                    gradients[name] += gradient
-        return loss, gradients
+        shards = [partial(shard, start) for start in range(0, len(inputs), rows)]
+        return add_up(shards, self._pool, recipe.threads)
 
     def train_step(self, inputs: Ids, targets: Ids) -> float:
         """Learn from one batch; gives the loss it had before, in nats per token.
@@ -135,32 +112,20 @@ class Trainer:
         Raises:
             FloatingPointError: the loss or the gradients are not finite: training has diverged.
         """
-        recipe = self.recipe
+        recipe, step = self.recipe, self.step + 1
         loss, gradients = self.gradients(inputs, targets)
-        # One thread, for BLAS sums in another order with another number of them.
-        with blas_threads(1):
-            norm = global_norm(gradients)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise FloatingPointError(
-                f"step {self.step + 1}: the loss is {loss}, the length of the gradients {norm}: "
-                "training has diverged; try a smaller learning rate"
-            )
-        scale = min(1.0, recipe.clip / max(norm, 1e-12))
-        self.step += 1
-        rate = learning_rate_at(self.step, recipe.n_steps, recipe.warm_up, recipe.learning_rate)
-
-        def update(name: str) -> None:
-            adamw_step(
-                self.model.parameters[name],
-                gradients[name],
-                self.moments[name],
-                self.step,
-                rate,
-                recipe.weight_decay,
-                scale,
-            )
-
-        list(self._pool.map(update, self.model.parameters))
+        update(
+            self.model.parameters,
+            self.moments,
+            loss,
+            gradients,
+            step,
+            learning_rate_at(step, recipe.n_steps, recipe.warm_up, recipe.learning_rate),
+            recipe.weight_decay,
+            recipe.clip,
+            self._pool,
+        )
+        self.step = step
         return loss
 
     def save_state(self, directory: Path) -> None:

@@ -80,3 +80,19 @@ def learning_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> floa
     if step <= warm_up:
         return peak * step / warm_up
     return peak * 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+
+
+def linear_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> float:
+    """Linear warm-up to the peak, then a line down that would be 0 a step after the last.
+
+    GPT-1 paper, section 4.1 ("a linear learning rate decay schedule with warmup").
+
+    Args:
+        step: counted from 1.
+
+    >>> [round(linear_rate_at(s, 5, 2, 1.0), 3) for s in (1, 2, 3, 4, 5)]
+    [0.5, 1.0, 0.75, 0.5, 0.25]
+    """
+    if step <= warm_up:
+        return peak * step / warm_up
+    return peak * (n_steps + 1 - step) / (n_steps + 1 - warm_up)
