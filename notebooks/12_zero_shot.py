@@ -50,6 +50,7 @@ from gptlite.tasks.summarise import summarise
 from gptlite.tasks.translate import translate
 from gptlite.tasks.winograd import winograd
 from gptlite.training.evaluation import loss_windows, next_token_losses
+from gptlite.training.threads import blas_threads
 from gptlite.views.table import Table
 
 model, tokenizer = gptlite.load()
@@ -171,14 +172,17 @@ for word, logprob in zip(words, cloze(model, tokenizer, text, words), strict=Tru
 
 # %%
 right, n = {}, len(gaps)
-right["the whole sentence"] = round(n * accuracy(model, tokenizer, gaps).by_sum)
-for name, options_of in {
-    "without what is before the gap": lambda gap: [f" {option}" for option in gap.options],
-    "the word alone": lambda gap: [f" {re.split('[ .,]', option)[0]}" for option in gap.options],
-}.items():
-    right[name] = sum(
-        int(score(model, tokenizer, "", options_of(gap)).argmax() == gap.answer) for gap in gaps
-    )
+with blas_threads(1):  # arrays this small are faster on one core
+    right["the whole sentence"] = round(n * accuracy(model, tokenizer, gaps).by_sum)
+    for name, options_of in {
+        "without what is before the gap": lambda gap: [f" {option}" for option in gap.options],
+        "the word alone": lambda gap: [
+            f" {re.split('[ .,]', option)[0]}" for option in gap.options
+        ],
+    }.items():
+        right[name] = sum(
+            int(score(model, tokenizer, "", options_of(gap)).argmax() == gap.answer) for gap in gaps
+        )
 right["chance"] = n // 4
 Table(
     f"Gaps filled rightly, of {n}", ["with", "right"], [list(r) for r in right.items()], bar="right"
@@ -242,12 +246,13 @@ def report(name: str, n_right: int, n: int, chance: float) -> None:
 
 
 report("gaps", right["the whole sentence"], n, 0.25)
-for make in (copying, one_rule, no_rule, two_rules):
-    rng = np.random.default_rng(0)  # the same names, animals and qualities for all
-    items = [make(rng) for _ in range(80)]
-    found = accuracy(model, tokenizer, items)
-    report(make.__name__.replace("_", " "), round(80 * found.by_sum), 80, 0.5)
-    print(f"{found.by_sum:.2f} {make.__name__}: {items[0].prompt!r}")
+with blas_threads(1):
+    for make in (copying, one_rule, no_rule, two_rules):
+        rng = np.random.default_rng(0)  # the same names, animals and qualities for all
+        items = [make(rng) for _ in range(80)]
+        found = accuracy(model, tokenizer, items)
+        report(make.__name__.replace("_", " "), round(80 * found.by_sum), 80, 0.5)
+        print(f"{found.by_sum:.2f} {make.__name__}: {items[0].prompt!r}")
 
 # %% [markdown]
 # A name that was named comes again, and a quality too: the rule helps. But with two rules, of
@@ -264,16 +269,17 @@ for make in (copying, one_rule, no_rule, two_rules):
 
 # %%
 rng, n_right, n_true = np.random.default_rng(0), 0, 0
-for i in range(60):
-    (name, _), (animal, _), (quality, _) = draw(rng)
-    is_true = i % 2 == 0
-    hypothesis = f"{name} is {'' if is_true else 'not '}{quality}."
-    shares = entail(
-        model, tokenizer, f"Every {animal} is {quality}. {name} is a {animal}.", hypothesis
-    )
-    says_true = shares["entailment"] > 0.5
-    n_right += says_true == is_true
-    n_true += says_true
+with blas_threads(1):
+    for i in range(60):
+        (name, _), (animal, _), (quality, _) = draw(rng)
+        is_true = i % 2 == 0
+        hypothesis = f"{name} is {'' if is_true else 'not '}{quality}."
+        shares = entail(
+            model, tokenizer, f"Every {animal} is {quality}. {name} is a {animal}.", hypothesis
+        )
+        says_true = shares["entailment"] > 0.5
+        n_right += says_true == is_true
+        n_true += says_true
 report("entailment", n_right, 60, 0.5)
 print(f"{n_right} of 60 right; it says True {n_true} times")
 
@@ -297,13 +303,14 @@ the king, the servant | thanked the servant because _ had got help from him. | g
 the bear, the hare | ran after the hare because _ was hungry. | hungry frightened
 """
 n_right = n_pairs = 0
-for line in PAIRS.strip().splitlines():
-    names, rest, words = line.split(" | ")
-    referents, (word, other) = names.split(", "), words.split()
-    for answer_is, other_rest in enumerate([rest, rest.replace(word, other)]):
-        sentence = f"{referents[0].capitalize()} {other_rest}"
-        n_right += int(winograd(model, tokenizer, sentence, referents).argmax() == answer_is)
-        n_pairs += 1
+with blas_threads(1):
+    for line in PAIRS.strip().splitlines():
+        names, rest, words = line.split(" | ")
+        referents, (word, other) = names.split(", "), words.split()
+        for answer_is, other_rest in enumerate([rest, rest.replace(word, other)]):
+            sentence = f"{referents[0].capitalize()} {other_rest}"
+            n_right += int(winograd(model, tokenizer, sentence, referents).argmax() == answer_is)
+            n_pairs += 1
 report("pronouns", n_right, n_pairs, 0.5)
 print(f"{n_right} of {n_pairs} right")
 
@@ -339,12 +346,13 @@ texts = [
     (text, good) for good, lines in ((1, GOOD), (0, BAD)) for text in lines.strip().splitlines()
 ]
 rows = []
-for words in (["positive", "negative"], ["good", "bad"], ["happy", "unhappy"]):
-    shares = np.array([sentiment(model, tokenizer, text, words)[words[0]] for text, _ in texts])
-    n_right = sum(
-        int((share > 0.5) == good) for share, (_, good) in zip(shares, texts, strict=True)
-    )
-    rows.append([f"{words[0]} or {words[1]}", n_right, shares[:8].mean(), shares[8:].mean()])
+with blas_threads(1):
+    for words in (["positive", "negative"], ["good", "bad"], ["happy", "unhappy"]):
+        shares = np.array([sentiment(model, tokenizer, text, words)[words[0]] for text, _ in texts])
+        n_right = sum(
+            int((share > 0.5) == good) for share, (_, good) in zip(shares, texts, strict=True)
+        )
+        rows.append([f"{words[0]} or {words[1]}", n_right, shares[:8].mean(), shares[8:].mean()])
 report("sentiment, good or bad", rows[1][1], 16, 0.5)
 columns = ["words", "right of 16", "share of the first in good texts", "in bad ones"]
 Table("Sentiment", columns, rows, digits=2)
@@ -444,8 +452,9 @@ print(f"{found.by_mean * found.n:.0f} of {found.n} right")
 # and kept three sentences.
 
 # %%
-for seed in range(2):
-    print(f"[{seed}] {summarise(model, tokenizer, TALE, seed=seed)}\n")
+with blas_threads(1):
+    for seed in range(2):
+        print(f"[{seed}] {summarise(model, tokenizer, TALE, seed=seed)}\n")
 
 # %% [markdown]
 # How good is a summary? ROUGE-1 compares its words with those of one that a person wrote: how many
@@ -469,14 +478,17 @@ def rouge_1(text: str) -> float:
 
 rng, all_of_them = np.random.default_rng(0), sentences(TALE)
 threes = [sorted(rng.choice(len(all_of_them), 3, replace=False)) for _ in range(200)]
-rouge = {
-    "TL;DR:": [rouge_1(summarise(model, tokenizer, TALE, seed=seed)) for seed in range(3)],
-    "no hint": [
-        rouge_1(summarise(model, tokenizer, TALE, hint="", seed=seed)) for seed in range(3)
-    ],
-    "any three sentences": [rouge_1(" ".join(all_of_them[i] for i in three)) for three in threes],
-    "the first three": [rouge_1(" ".join(all_of_them[:3]))],
-}
+with blas_threads(1):
+    rouge = {
+        "TL;DR:": [rouge_1(summarise(model, tokenizer, TALE, seed=seed)) for seed in range(3)],
+        "no hint": [
+            rouge_1(summarise(model, tokenizer, TALE, hint="", seed=seed)) for seed in range(3)
+        ],
+        "any three sentences": [
+            rouge_1(" ".join(all_of_them[i] for i in three)) for three in threes
+        ],
+        "the first three": [rouge_1(" ".join(all_of_them[:3]))],
+    }
 rows = [[name, float(np.mean(found)), float(np.std(found))] for name, found in rouge.items()]
 Table("ROUGE-1 against a summary by hand", ["", "mean", "spread"], rows, bar="mean", digits=2)
 
