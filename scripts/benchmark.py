@@ -253,6 +253,9 @@ def who_takes_part(
         if missing:
             absent.setdefault(f"all contestants ({missing[0]} is missing)", []).append(name)
             continue
+        if setup.quick and not benchmark.quick_rounds:
+            absent.setdefault("all contestants (--quick)", []).append(name)
+            continue
         places = places_for(setup.size) if benchmark.holds_weights else len(benchmark.contestants)
         takes_part[name] = []
         for contestant in benchmark.contestants:

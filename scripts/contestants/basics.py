@@ -61,7 +61,7 @@ class Benchmark(NamedTuple):
         title: "{shape}" in it stands for the shape of ``Setup.size``.
         unit: of the figures. What is counted per second is better the higher; all else (seconds,
             GB) the lower.
-        rounds, quick_rounds: those measured, and those of a quick look.
+        rounds, quick_rounds: those measured, and those of a quick look; 0: it is left out of one.
         warm_ups: rounds before them, which are not counted: memory is claimed and threads are
             started in them. A quick look of a single round does without.
         contestants: gptlite first.

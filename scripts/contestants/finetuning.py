@@ -94,7 +94,7 @@ BENCHMARKS = {
         f"{min(LENGTHS)} to {max(LENGTHS)} tokens",
         "s",
         rounds=5,
-        quick_rounds=1,
+        quick_rounds=0,
         contestants=(
             Contestant("gptlite", finetune_gptlite),
             *of_transformers(finetune_transformers),

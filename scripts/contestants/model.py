@@ -161,7 +161,7 @@ BENCHMARKS = {
         f"decode, {{shape}} shape, batch 1, {STEPS} tokens from position {FAR:,} on",
         "tokens/s",
         rounds=15,
-        quick_rounds=3,
+        quick_rounds=1,
         contestants=(
             Contestant("gptlite", partial(decode_from, FAR)),
             Contestant(
@@ -190,7 +190,7 @@ BENCHMARKS = {
         f"with a trace, 124M shape, {PROMPT_TOKENS} tokens",
         "tokens/s",
         rounds=25,
-        quick_rounds=5,
+        quick_rounds=3,
         contestants=(
             Contestant("gptlite", partial(traced_gptlite, True)),
             Contestant("gptlite without a trace", partial(traced_gptlite, False), yardstick=True),

@@ -169,7 +169,7 @@ BENCHMARKS = {
         "import gptlite, numpy having been imported",
         "s",
         rounds=15,
-        quick_rounds=5,
+        quick_rounds=3,
         contestants=(
             Contestant("gptlite", partial(importing, "gptlite", "numpy")),
             Contestant("import numpy", partial(importing, "numpy", "sys"), yardstick=True),
