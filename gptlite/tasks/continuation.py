@@ -1,0 +1,92 @@
+"""An answer as the continuation of a prompt: what the tasks that write have in common."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+from gptlite.errors import ContextOverflowError
+from gptlite.generate import Text, generate_tokens
+from gptlite.model import GPT
+from gptlite.sampling import Sampler, check_int
+from gptlite.tasks.score import Overflow
+from gptlite.tokenizer import Tokenizer
+
+GREEDY = Sampler(temperature=0)
+
+
+class Continuation(NamedTuple):
+    """A text the model wrote, and how likely it found it.
+
+    Attributes:
+        text: without white space around it.
+        logprob: log-probability of all its tokens in nats, that of its end included. It tells the
+            answers the model is sure of from those it is not.
+    """
+
+    text: str
+    logprob: float
+
+
+def continuation(
+    model: GPT,
+    tokenizer: Tokenizer,
+    ids: list[int],
+    max_new_tokens: int,
+    sampler: Sampler = GREEDY,
+    seed: int | None = None,
+    stop: Collection[str] = (),
+) -> Continuation:
+    """Continue token ids up to a stop string, ``<|endoftext|>``, or ``max_new_tokens``.
+
+    Raises:
+        ContextOverflowError, TypeError, ValueError: see ``gptlite.generate.generate_tokens``.
+    """
+    from tqdm import tqdm
+
+    growing, pieces, logprob = Text(tokenizer, stop), [], 0.0
+    steps = generate_tokens(model, [ids], sampler, max_new_tokens, seed)
+    bar = tqdm(steps, total=max_new_tokens, desc="writing", unit="token", leave=False, disable=None)
+    for step in bar:
+        pieces.append(growing.add(int(step.ids[0])))
+        logprob += float(step.logprobs[0])
+        if growing.ended:
+            break
+    pieces.append(growing.end())
+    return Continuation("".join(pieces).strip(), logprob)
+
+
+def with_document(
+    model: GPT,
+    tokenizer: Tokenizer,
+    document: str,
+    rest: str,
+    max_new_tokens: int,
+    overflow: Overflow,
+    keep_end: bool,
+) -> list[int]:
+    """Token ids of a document and what is said after it, so short that an answer fits too.
+
+    Args:
+        document: white space at its end is left out.
+        rest: begins with a line feed, by which it shares no token with the document.
+        overflow: "cut" leaves out what is too much of the document, and never any of the rest.
+        keep_end: leave out the document's beginning, else its end.
+
+    Raises:
+        ContextOverflowError: they do not fit; with "cut" only where the rest alone does not.
+        TypeError, ValueError: an argument is not what it should be.
+    """
+    if overflow not in ("error", "cut"):
+        raise ValueError(f"overflow must be 'error' or 'cut', not {overflow!r}")
+    check_int("max_new_tokens", max_new_tokens, least=1)
+    document = document.rstrip()
+    ids, after = tokenizer.encode(document), tokenizer.encode(rest if document else rest.lstrip())
+    n_ctx = model.config.n_ctx
+    room = n_ctx - max_new_tokens - len(after)
+    if len(ids) > room:
+        if overflow == "error" or room < 0:
+            raise ContextOverflowError(
+                f"the text has {len(ids)} tokens, what is asked about it {len(after)}, and "
+                f"{max_new_tokens} are to be written: the context holds {n_ctx}"
+            )
+        ids = ids[len(ids) - room :] if keep_end else ids[:room]
+    return [*ids, *after] or [tokenizer.eot]

@@ -1,0 +1,47 @@
+"""Does a sentence follow from another? Put it as a question, and see which answer is likelier.
+
+The prompt is gptlite's own choice, akin to that of the GPT-3 paper (Brown et al. 2020, appendix G).
+The GPT-2 paper has no entailment at all, and GPT-1 was fine-tuned for it. Expect little of it: to
+the models of this size "True" and "False" are two words, of which one is the more frequent.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gptlite.layers import softmax
+from gptlite.model import GPT
+from gptlite.tasks.score import Overflow, score
+from gptlite.tokenizer import Tokenizer
+
+ANSWERS = MappingProxyType({"entailment": "True", "contradiction": "False"})
+
+
+def entail(
+    model: GPT,
+    tokenizer: Tokenizer,
+    premise: str,
+    hypothesis: str,
+    answers: Mapping[str, str] = ANSWERS,
+    overflow: Overflow = "cut",
+) -> dict[str, float]:
+    """The probability of each label, by that of the word which stands for it, as shares of 1.
+
+        <premise>
+        Question: <hypothesis> True or False?
+        Answer:
+
+    Args:
+        answers: the word for each label; ``{..., "neutral": "Neither"}`` adds a third.
+        overflow: of a prompt too long "cut" leaves out the beginning; "error" refuses it.
+
+    Raises:
+        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right.
+    """
+    if len(answers) < 2:
+        raise ValueError(f"expected two answers or more to choose from, not {len(answers)}")
+    *words, last = answers.values()
+    choice = f"{', '.join(words)} or {last}"
+    prompt = f"{premise.rstrip()}\nQuestion: {hypothesis} {choice}?\nAnswer:"
+    options = [f" {word}" for word in answers.values()]
+    found = score(model, tokenizer, prompt, options, overflow=overflow)
+    return dict(zip(answers, softmax(found).tolist(), strict=True))
