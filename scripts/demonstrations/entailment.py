@@ -1,0 +1,131 @@
+"""Does it follow? Premise and hypothesis out of a closed world: GPT-1's textual entailment.
+
+    All foxes are clever. Red is a fox.     Red is clever.      follows
+    All foxes are clever. Red is a fox.     Red is slow.        another property
+    All foxes are clever. Red is a goose.   Red is clever.      another kind
+
+The world is closed: what does not follow from its two sentences is not so. Half of the hypotheses
+follow. To tell them from the others takes two comparisons, of properties and of kinds; to make only
+one of them gives three right answers in four.
+
+A rule is a kind with its property. Examples are split twice: no rule that is tested was ever
+learned from, and in one of the tests no word was either, neither kinds nor properties nor names.
+Such a word is new to a model from scratch; the storyteller has met it in its tales.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+
+def words_in(text: str) -> tuple[str, ...]:
+    """The words of a list that is written as a text."""
+    return tuple(text.replace(",", " ").split())
+
+
+_KINDS = words_in("""
+    fox foxes, wolf wolves, bear bears, lion lions, mouse mice, cat cats, dog dogs, horse
+    horses, goat goats, cow cows, pig pigs, rabbit rabbits, frog frogs, crow crows, goose
+    geese, hen hens, duck ducks, raven ravens, sparrow sparrows, dove doves, donkey donkeys,
+    monkey monkeys, snake snakes, rat rats, bird birds, beast beasts, giant giants, witch
+    witches, king kings, queen queens, prince princes, knight knights, soldier soldiers,
+    servant servants, shepherd shepherds, farmer farmers, tailor tailors, dwarf dwarfs, boy
+    boys, girl girls, merchant merchants, cook cooks, thief thieves, priest priests, doctor
+    doctors, lady ladies, woman women, child children, fairy fairies, stranger strangers, baby
+    babies, peasant peasants, brother brothers, sister sisters, enemy enemies
+""")
+# Singular and plural.
+KINDS = dict(zip(_KINDS[::2], _KINDS[1::2], strict=True))
+PROPERTIES = words_in("""
+    clever brave kind strong rich poor happy sad angry wise proud hungry quiet gentle cruel
+    wicked foolish stupid pretty ugly old young fat thin tall small big slow polite merry tired
+    noble lovely bold careful curious busy cold warm clean gay weak bright good bad hot dark
+    soft sweet wild white black green blue red brown grey yellow pink pale broad heavy short
+    long sharp simple queer funny silly lonely mad mighty friendly anxious eager handsome
+    beautiful dreadful fierce safe free wet dry fair plain stiff narrow round smooth rough
+    strange quick tiny huge
+""")
+NAMES = words_in("""
+    Red Jack Tom Will Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha
+    Ned Ben Sam Kate Maria George James Henry
+""")
+
+
+class Example(NamedTuple):
+    """Two texts, and whether the second follows from the first, 0 or 1."""
+
+    premise: str
+    hypothesis: str
+    label: int
+
+
+Rule = tuple[str, str]  # a kind, and the property that all of it have
+
+
+class Words(NamedTuple):
+    """What examples are made of."""
+
+    kinds: Sequence[str]
+    properties: Sequence[str]
+    names: Sequence[str]
+
+
+def split_words(seed: int, share: float = 0.75) -> tuple[Words, Words]:
+    """Words to learn from, and words that are met in a test only."""
+    rng = np.random.default_rng([seed, 0])
+    parts: list[tuple[list[str], list[str]]] = []
+    for words in (list(KINDS), PROPERTIES, NAMES):
+        order = [words[i] for i in rng.permutation(len(words))]
+        cut = round(share * len(order))
+        parts.append((order[:cut], order[cut:]))
+    known, unknown = zip(*parts, strict=True)
+    return Words(*known), Words(*unknown)
+
+
+def article(word: str) -> str:
+    """The word with "a" or "an" before it."""
+    return f"an {word}" if word[0] in "aeiou" else f"a {word}"
+
+
+def other(words: Sequence[str], word: str, rng: np.random.Generator) -> str:
+    """A word of the list that is not this one."""
+    return words[(words.index(word) + int(rng.integers(1, len(words)))) % len(words)]
+
+
+def examples_of(
+    rules: Sequence[Rule], words: Words, n: int, rng: np.random.Generator
+) -> list[Example]:
+    """Examples of which half follow, a quarter have another property and a quarter another kind."""
+    examples = []
+    for i in rng.permutation(n):
+        kind, quality = rules[int(rng.integers(len(rules)))]
+        name = words.names[int(rng.integers(len(words.names)))]
+        is_kind = other(words.kinds, kind, rng) if i % 4 == 3 else kind
+        is_quality = other(words.properties, quality, rng) if i % 4 == 1 else quality
+        premise = f"All {KINDS[kind]} are {quality}. {name} is {article(is_kind)}."
+        examples.append(Example(premise, f"{name} is {is_quality}.", int(i % 2 == 0)))
+    return examples
+
+
+class Tests(NamedTuple):
+    """What is tested, from near to far: known words in rules that are not, and unknown words."""
+
+    unknown_rules: list[Example]
+    unknown_words: list[Example]
+
+
+def make(n_train: int, n_test: int, seed: int) -> tuple[list[Example], Tests]:
+    """Examples to learn from, and two tests."""
+    rng = np.random.default_rng([seed, 1])
+    known, unknown = split_words(seed)
+    rules = [(kind, quality) for kind in known.kinds for quality in known.properties]
+    rules = [rules[i] for i in rng.permutation(len(rules))]
+    cut = round(0.75 * len(rules))
+    far = [(kind, quality) for kind in unknown.kinds for quality in unknown.properties]
+    train = examples_of(rules[:cut], known, n_train, rng)
+    return train, Tests(
+        examples_of(rules[cut:], known, n_test, rng), examples_of(far, unknown, n_test, rng)
+    )
