@@ -7,6 +7,9 @@ COMMANDS = {
     "explain": "draw how a text is read, as a page for a browser",
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
+    "finetune": "teach a trained model a task, or more text",
+    "tasks": "summarise, answer, choose: what takes no training",
+    "evaluate": "measure how good a model is",
     "convert": "write a model in another format",
 }
 

@@ -1,9 +1,10 @@
 """A model from one format to another: ``python -m gptlite.convert MODEL DIR --format openai``."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from gptlite.command import FAILURES, Parser, complain
+from gptlite.command import Parser, finish
 
 PROGRAM = "gptlite.convert"
 
@@ -33,23 +34,21 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
     options = parser().parse_args(argv)
-    try:
-        import gptlite
-        from gptlite.checkpoints.writing import check_form, check_place
+    return finish(PROGRAM, lambda: convert(options))
 
-        # Before the long work.
-        check_form(options.dtype, options.format)
-        check_place(options.directory, options.format, with_tokenizer=True)
-        model, tokenizer = gptlite.load(options.model)
-        model.save_pretrained(options.directory, options.dtype, options.format)
-        tokenizer.save_pretrained(options.directory, options.format)
-    except FAILURES as error:
-        complain(PROGRAM, error)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+
+def convert(options: argparse.Namespace) -> None:
+    """Read the model, write it, and print where it is. Errors: see ``save_pretrained``."""
+    import gptlite
+    from gptlite.checkpoints.writing import check_form, check_place
+
+    # Before the long work.
+    check_form(options.dtype, options.format)
+    check_place(options.directory, options.format, with_tokenizer=True)
+    model, tokenizer = gptlite.load(options.model)
+    model.save_pretrained(options.directory, options.dtype, options.format)
+    tokenizer.save_pretrained(options.directory, options.format)
     print(options.directory)
-    return 0
 
 
 if __name__ == "__main__":

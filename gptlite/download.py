@@ -4,10 +4,11 @@
 checked. The work is in ``gptlite.checkpoints.download``.
 """
 
+import argparse
 import sys
 from collections.abc import Iterator, Sequence
 
-from gptlite.command import FAILURES, Parser, complain
+from gptlite.command import Parser, finish
 
 PROGRAM = "gptlite.download"
 
@@ -31,25 +32,23 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
-    try:
-        from gptlite.checkpoints.download import fetch_model, fetch_tokenizer, verify_model
+    resumed = "interrupted: the same command goes on where this one stopped"
+    return finish(PROGRAM, lambda: download(options), lambda: resumed)
 
-        if options.where:
-            for line in inventory():
-                print(line)
-        elif options.verify is not None:
-            print(verify_model(options.verify))
-        else:
-            folder = fetch_model(options.name)
-            fetch_tokenizer(options.name)  # which is elsewhere if the folder has none
-            print(folder)
-    except KeyboardInterrupt:
-        complain(PROGRAM, "interrupted: the same command goes on where this one stopped")
-        return 130
-    except FAILURES as failure:
-        complain(PROGRAM, failure)
-        return 2
-    return 0
+
+def download(options: argparse.Namespace) -> None:
+    """Fetch, check or look, and print what there is. Errors: see ``checkpoints.download``."""
+    from gptlite.checkpoints.download import fetch_model, fetch_tokenizer, verify_model
+
+    if options.where:
+        for line in inventory():
+            print(line)
+    elif options.verify is not None:
+        print(verify_model(options.verify))
+    else:
+        folder = fetch_model(options.name)
+        fetch_tokenizer(options.name)  # which is elsewhere if the folder has none
+        print(folder)
 
 
 def inventory() -> Iterator[str]:

@@ -1,9 +1,10 @@
 """The model at work on a text, as a page: ``python -m gptlite.explain "Once upon a time"``."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
-from gptlite.command import FAILURES, Parser, complain, utf8
+from gptlite.command import Parser, finish, utf8
 from gptlite.files import write_atomically
 
 PROGRAM = "gptlite.explain"
@@ -32,22 +33,20 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
     options = parser().parse_args(argv)
-    try:
-        import gptlite
-        from gptlite.views.page import page
+    return finish(PROGRAM, lambda: explain(options))
 
-        # Opened first: where it cannot be written, no model is loaded in vain.
-        with write_atomically(options.output) as file:
-            model, tokenizer = gptlite.load(options.model)
-            name = options.model or "the storyteller"
-            file.write(page(model, tokenizer, options.text, name))
-    except FAILURES as error:
-        complain(PROGRAM, error)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+
+def explain(options: argparse.Namespace) -> None:
+    """Write the page, and print where it is. Errors: see ``views.page.page``."""
+    import gptlite
+    from gptlite.views.page import page
+
+    # Opened first: where it cannot be written, no model is loaded in vain.
+    with write_atomically(options.output) as file:
+        model, tokenizer = gptlite.load(options.model)
+        name = options.model or "the storyteller"
+        file.write(page(model, tokenizer, options.text, name))
     print(options.output)
-    return 0
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ command, ``python -m gptlite.generate "Once upon a time"``.
 
 import argparse
 import codecs
-import io
-import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
@@ -16,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import gptlite
-from gptlite.command import FAILURES, Parser, complain, utf8
+from gptlite.command import Parser, complain, finish, speak_utf8, standard_input, utf8
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
 from gptlite.model import GPT, KVCache
@@ -252,9 +250,7 @@ def generate(
 ) -> str:
     """Continue a text.
 
-    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2". A model that was trained on rows
-    of source, delimiter and result answers in the same way, by continuing a source and a delimiter.
-    Article: "Machine Translation" and "Summarization".
+    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2".
 
     Args:
         prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.
@@ -403,25 +399,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
     """
-    for file in (sys.stdin, sys.stdout, sys.stderr):
-        if isinstance(file, io.TextIOWrapper):
-            file.reconfigure(encoding="utf-8")
-    try:
-        run(command_line().parse_args(argv))
-    except BrokenPipeError:
-        return 0  # whoever was reading has read enough
-    except FAILURES as failure:
-        complain(PROGRAM, failure)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    finally:
-        try:
-            print(end="", flush=True)
-        except OSError:
-            # What cannot be written goes nowhere, or Python would try again at exit and complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+    speak_utf8()
+    return finish(PROGRAM, lambda: run(command_line().parse_args(argv)))
 
 
 def run(args: argparse.Namespace) -> None:
@@ -448,16 +427,6 @@ def run(args: argparse.Namespace) -> None:
             answer(model, tokenizer, line.removesuffix("\n"), args)
         except ContextOverflowError as failure:
             complain(PROGRAM, failure)  # a shorter line may do better
-
-
-def standard_input(whole: bool) -> str:
-    """All of standard input, or its next line with the line feed; "" at the end."""
-    if sys.stdin is None:
-        raise ValueError("there is no standard input")
-    try:
-        return sys.stdin.read() if whole else sys.stdin.readline()
-    except UnicodeDecodeError as failure:
-        raise ValueError(f"standard input is not UTF-8 text: {failure}") from None
 
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.command import FAILURES, Parser, complain
+from gptlite.command import Parser, finish
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
@@ -78,18 +78,16 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
-    try:
-        pretrain(options if not options.resume else options_of_run(argv, Path(options.out)))
-    except KeyboardInterrupt:
-        begun = (Path(options.out) / STATE_FILE).exists()
-        complain(
-            PROGRAM, "interrupted" + (f": --resume goes on from {options.out}" if begun else "")
-        )
-        return 130
-    except FAILURES as failure:
-        complain(PROGRAM, failure)
-        return 2
-    return 0
+    out = Path(options.out)
+
+    def work() -> None:
+        pretrain(options if not options.resume else options_of_run(argv, out))
+
+    def interrupted() -> str:
+        begun = (out / STATE_FILE).exists()
+        return "interrupted" + (f": --resume goes on from {options.out}" if begun else "")
+
+    return finish(PROGRAM, work, interrupted)
 
 
 def options_of_run(argv: Sequence[str] | None, out: Path) -> argparse.Namespace:

@@ -39,7 +39,7 @@ from tqdm import tqdm
 # From a clone the package need not be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from contestants import model, start, storyteller, text, training
+from contestants import finetuning, model, start, storyteller, text, training
 from contestants.basics import Benchmark, Contestant, Figures, Setup
 
 import gptlite
@@ -52,6 +52,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     **model.BENCHMARKS,
     **start.BENCHMARKS,
     **training.BENCHMARKS,
+    **finetuning.BENCHMARKS,
     **text.BENCHMARKS,
     **storyteller.BENCHMARKS,
 }

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,16 +12,20 @@ import pytest
 import gptlite
 from gptlite import download
 from gptlite.checkpoints.official import _CANONICAL
+from gptlite.tasks import __main__ as tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", "gptlite/storyteller/README.md")
-COMMAND = re.compile(r"python (-m gptlite[.\w]*|scripts/\w+\.py)([^\n`#|]*)")
+# A command that has commands of its own is named with the one that is given.
+COMMAND = re.compile(
+    r"python (-m gptlite\.(?:tasks|evaluate) [a-z]+|-m gptlite[.\w]*|scripts/\w+\.py)([^\n`#|]*)"
+)
 
 
 def documents() -> dict[str, str]:
     """The pages, and the docstrings at the head of commands and scripts, by their file's name."""
     texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
-    for folder in ("gptlite", "scripts"):
+    for folder in ("gptlite", "gptlite/tasks", "scripts"):
         for path in (ROOT / folder).glob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             texts[f"{folder}/{path.name}"] = ast.get_docstring(tree) or ""
@@ -50,6 +55,21 @@ def test_readme_s_python_runs_and_gives_what_it_says(capsys):
         assert eval(expression, names) == ast.literal_eval(value)
 
 
+def test_readme_s_tasks_print_what_it_says(capsys):
+    shown = re.findall(
+        r"^    \$ python -m gptlite\.tasks (.*)\n((?:    .*\n)+)", documents()["README.md"], re.M
+    )
+    assert len(shown) == 2
+    for command, printed in shown:
+        assert tasks.main(shlex.split(command)) == 0
+        found, told = capsys.readouterr().out.split(), printed.split()
+        numbers = [i for i, word in enumerate(told) if re.fullmatch(r"-?\d+\.\d+", word)]
+        for i in numbers:
+            assert float(found[i]) == pytest.approx(float(told[i]), abs=0.01)
+            found[i] = told[i]
+        assert found == told
+
+
 def test_every_name_of_an_official_model_is_told():
     names = [name for name in _CANONICAL if "/" not in name]
     assert len(names) == 14
@@ -62,9 +82,10 @@ def test_commands_in_the_documents_are_there():
     found = commands()
     assert len(found) > 20
     for document, command, _ in found:
-        file = command.removeprefix("-m ")
-        if file != command:
-            file = file.replace(".", "/") + ".py" if "." in file else "gptlite/__main__.py"
+        file = command.removeprefix("-m ").split()[0]
+        if command.startswith("-m "):
+            file = file.replace(".", "/")
+            file += "/__main__.py" if (ROOT / file).is_dir() else ".py"
         assert (ROOT / file).is_file(), f"{document}: {command}"
 
 

@@ -22,28 +22,53 @@ def noisy() -> GPT:
     return model
 
 
-def losses_one_by_one(model: GPT, ids: list[int], context: int) -> list[float]:
+def losses_one_by_one(model: GPT, ids: list[int], context: int, stride: int) -> list[float]:
     losses = []
     for i in range(1, len(ids)):
-        start = (i - 1) // context * context
+        # The first window that reaches token i, which may be beyond its last one.
+        start = next(s for s in range(0, len(ids), stride) if i <= s + context)
         logits = model(ids[start:i])[0, -1].astype(np.float64)
         losses.append(float(np.log(np.exp(logits).sum()) - logits[ids[i]]))
     return losses
 
 
 @given(
-    st.lists(st.integers(0, 259), min_size=1, max_size=40), st.integers(1, 6), st.integers(1, 20)
+    st.lists(st.integers(0, 259), min_size=1, max_size=40),
+    st.tuples(st.integers(1, 6), st.integers(1, 6)).map(sorted),
+    st.integers(1, 20),
 )
-@example(list(range(40)), 6, 1)  # batches of one window, and a shorter one
-@example(list(range(43)), 3, 7)  # batches of two windows, and no rest
+@example(list(range(40)), [6, 6], 1)  # batches of one window, and a shorter one
+@example(list(range(43)), [3, 3], 7)  # batches of two windows, and no rest
+@example(list(range(41)), [2, 6], 20)  # three windows side by side, of which a third is new
 @settings(max_examples=50, deadline=None)
-def test_losses(ids, context, side_by_side):
+def test_losses(ids, stride_and_context, side_by_side):
+    stride, context = stride_and_context
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "TOKENS", side_by_side)
-        losses = next_token_losses(noisy(), ids, context)
+        losses = next_token_losses(noisy(), ids, context, stride)
     assert losses.dtype == np.float32
     assert losses.shape == (len(ids) - 1,)
-    np.testing.assert_allclose(losses, losses_one_by_one(noisy(), ids, context), atol=1e-5)
+    expected = losses_one_by_one(noisy(), ids, context, stride)
+    np.testing.assert_allclose(losses, expected, atol=1e-5)
+
+
+def test_no_logits_are_made_of_what_was_predicted_before():
+    kept = []
+    model = noisy()
+
+    class Watched(GPT):
+        def __call__(self, ids, **options):
+            logits = super().__call__(ids, **options)
+            kept.append(logits.shape[:2])
+            return logits
+
+    next_token_losses(Watched(CONFIG, model.parameters), list(range(17)), 6, 2)
+    assert kept == [(1, 6), (5, 2)]
+
+
+def test_the_stride_is_the_context_by_default():
+    ids = list(range(20))
+    assert np.array_equal(next_token_losses(noisy(), ids, 5), next_token_losses(noisy(), ids, 5, 5))
 
 
 def test_the_context_is_the_model_s_by_default():
@@ -58,7 +83,7 @@ def test_bits_per_byte():
     ids = [TOKENIZER.eot, *TOKENIZER.encode(text)]
     n_bytes = len(text) + 3  # ä is two bytes
     for context in (None, 4):
-        nats = sum(losses_one_by_one(noisy(), ids, context or 6))
+        nats = sum(losses_one_by_one(noisy(), ids, context or 6, context or 6))
         expected = nats / math.log(2) / n_bytes
         assert bits_per_byte(noisy(), TOKENIZER, text, context) == pytest.approx(expected, rel=1e-6)
 
@@ -77,6 +102,9 @@ def test_what_cannot_be_measured_is_refused():
     for context in (0, -1, 7):
         with pytest.raises(ValueError, match=f"context must be 1 to 6, not {context}"):
             next_token_losses(model, [1, 2, 3], context)
+    for stride in (0, 5):
+        with pytest.raises(ValueError, match=f"stride must be 1 to the context's 4, not {stride}"):
+            next_token_losses(model, [1, 2, 3], 4, stride)
     for bad in (-1, 260):
         for ids in ([1, 2, bad], [1, bad, 2]):
             with pytest.raises(ValueError, match=f"token id {bad} is outside 0 to 259"):

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 
 from gptlite import GPT, ContextOverflowError, GPTConfig, Trace
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import UNREAD, Tape, accumulate_gradients, loss_and_gradients
+from gptlite.training.gradients import (
+    IGNORED,
+    UNREAD,
+    Tape,
+    accumulate_gradients,
+    loss_and_gradients,
+)
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=6, n_embd=8, n_head=2, n_layer=2)
 
@@ -98,6 +104,35 @@ def test_positions_that_do_not_occur_have_gradient_0():
     _, gradients = loss_and_gradients(noisy(), *tokens(seq=4))
     assert np.all(gradients["wpe.weight"][4:] == 0)
     assert np.all(gradients["wpe.weight"][:4].any(axis=-1))
+
+
+def test_ignored_predictions_are_as_if_they_were_not_there():
+    """Those after a row's end: the same as the shorter row by itself; logits of none are made."""
+    model, (ids, targets) = noisy(), tokens()
+    expected_loss, expected = loss_and_gradients(model, ids[:, :4], targets[:, :4])
+    targets = np.where(np.arange(6) < 4, targets, IGNORED)
+    loss, gradients = loss_and_gradients(model, ids, targets)
+    assert loss == pytest.approx(expected_loss, rel=1e-6)
+    for name, gradient in expected.items():
+        np.testing.assert_allclose(gradients[name], gradient, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_loss_is_the_mean_over_what_counts():
+    model, (ids, targets) = noisy(), tokens()
+    parts = []
+    for keep in (np.arange(6) < 2, np.arange(6) >= 2):
+        some = np.where(keep, targets, IGNORED)
+        parts.append(loss_and_gradients(model, ids, some)[0] * keep.sum() / 6)
+    assert sum(parts) == pytest.approx(loss_and_gradients(model, ids, targets)[0], rel=1e-6)
+
+
+def test_a_shard_without_predictions_adds_nothing():
+    model, (ids, targets) = noisy(), tokens()
+    gradients: dict[str, np.ndarray] = {}
+    assert accumulate_gradients(model, ids, np.full_like(targets, IGNORED), 5, gradients) == 0.0
+    assert not any(gradient.any() for gradient in gradients.values())
+    with pytest.raises(ValueError, match="every target is to be ignored"):
+        loss_and_gradients(model, ids, np.full_like(targets, IGNORED))
 
 
 def test_one_sequence_needs_no_batch_axis():

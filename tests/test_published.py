@@ -1,8 +1,15 @@
 """What others published of OpenAI's smallest model: texts, choices and losses to be met again.
 
 Run with ``python -m pytest -m weights``; skipped where the weights are not cached, for nothing is
-fetched here (``python -m gptlite.download gpt2`` does). Sources stand with each test.
+fetched here (``python -m gptlite.download gpt2`` does). Sources stand with each test. Benchmarks
+are read from the folder ``benchmarks`` of the test data, where they are there; each takes from half
+an hour to hours.
 """
+
+import json
+import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,8 +18,10 @@ import gptlite
 from gptlite import GPT, Tokenizer
 from gptlite.checkpoints.cache import find_model
 from gptlite.config import PRESETS
+from gptlite.evaluate import main as evaluate
 from gptlite.generate import generate
 from gptlite.training.backward import cross_entropy
+from gptlite.training.evaluation import next_token_losses
 
 pytestmark = pytest.mark.weights
 
@@ -155,3 +164,49 @@ def test_llm_c_s_loss(gpt2: tuple[GPT, Tokenizer]) -> None:
     assert ids.shape == (257,)
     inputs, targets = ids[:256].reshape(4, 64), ids[1:].reshape(4, 64)
     assert losses(gpt2[0], inputs, targets) == pytest.approx(5.270007133483887, abs=1e-4)
+
+
+# ---- Benchmarks ---------------------------------------------------------------------------------
+
+
+def benchmark(shared: Path, name: str) -> Path:
+    path = shared / "benchmarks" / name
+    if not path.is_file():
+        pytest.skip(f"no {path}")
+    return path
+
+
+def evaluated(form: str, path: Path, out: Path) -> dict[str, Any]:
+    assert evaluate([form, str(path), "--model", "gpt2", "-o", str(out)]) == 0
+    results: dict[str, Any] = json.loads(out.read_text())["results"]
+    return results
+
+
+def test_lambada(gpt2: tuple[GPT, Tokenizer], shared: Path, tmp_path: Path) -> None:
+    """OpenAI's file; lm-evaluation-harness, issue 2159, task lambada_openai."""
+    path = benchmark(shared, "lambada_test.jsonl")
+    found = evaluated("lambada", path, tmp_path / "out.json")
+    assert (found["items"], found["items_cut"]) == (5153, 0)
+    # The harness reckons in half precision, by which a few guesses in a thousand differ.
+    assert found["accuracy"] == pytest.approx(0.3256, abs=0.003)
+    assert found["perplexity"] == pytest.approx(40.0554, rel=0.005)
+
+
+def test_hellaswag(gpt2: tuple[GPT, Tokenizer], shared: Path, tmp_path: Path) -> None:
+    """The validation file; llm.c, dev/data/hellaswag.py, whose acc_norm is per token."""
+    path = benchmark(shared, "hellaswag_val.jsonl")
+    found = evaluated("hellaswag", path, tmp_path / "out.json")
+    assert (found["items"], found["items_cut"]) == (10042, 0)
+    assert found["accuracy"] == pytest.approx(0.2859, abs=0.003)
+    assert found["accuracy_per_token"] == pytest.approx(0.2955, abs=0.003)
+
+
+def test_wikitext_2(gpt2: tuple[GPT, Tokenizer], shared: Path) -> None:
+    """wiki.test.raw, its lines joined as in Hugging Face's guide; transformers, issue 13761."""
+    path = benchmark(shared, "wiki.test.raw")
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    model, tokenizer = gpt2
+    ids = tokenizer.encode("\n\n".join("" if line.isspace() else line for line in lines))
+    assert len(ids) == 287_644
+    perplexity = math.exp(float(next_token_losses(model, ids).mean(dtype=np.float64)))
+    assert perplexity == pytest.approx(29.94, rel=0.005)

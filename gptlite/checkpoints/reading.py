@@ -8,7 +8,7 @@ are imported only where such a file is met.
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ _LLMC_MAGIC = llmc.MAGIC.to_bytes(4, "little")
 
 
 def read_checkpoint(
-    path: str | os.PathLike[str], dtype: str = "float32"
+    path: str | os.PathLike[str], dtype: str = "float32", beside: Sequence[str] = ()
 ) -> tuple[GPTConfig, Parameters]:
     """The configuration and the parameters of a model on disk.
 
@@ -61,10 +61,12 @@ def read_checkpoint(
         path: a directory; or a file of weights: safetensors, PyTorch (zip or legacy), llm.c, an
             index of several files, or one of a TensorFlow checkpoint's.
         dtype: ``"float32"``, or ``"float16"`` to keep matrices in half precision.
+        beside: tensors that the file must have besides a GPT-2's (a classifier's head): read too,
+            as float32, whatever their shape. Not of TensorFlow checkpoints.
 
     Returns:
         config, {name: array}: those of ``config.parameter_shapes``, in that order, each in memory
-        of its own.
+        of its own; after them those of ``beside``.
 
     Raises:
         ValueError: another dtype.
@@ -74,7 +76,7 @@ def read_checkpoint(
         raise ValueError(f"dtype must be 'float32' or 'float16', not {dtype!r}")
     path = Path(path)
     try:
-        return _read(weights_file(path) if path.is_dir() else path, dtype)
+        return _read(weights_file(path) if path.is_dir() else path, dtype, beside)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
@@ -112,7 +114,7 @@ def weights_file(directory: Path) -> Path:
     )
 
 
-def _read(path: Path, dtype: str) -> tuple[GPTConfig, Parameters]:
+def _read(path: Path, dtype: str, beside: Sequence[str]) -> tuple[GPTConfig, Parameters]:
     directory = path.parent
     if _TENSORFLOW.search(path.name):
         from gptlite.checkpoints import tensorbundle
@@ -136,8 +138,15 @@ def _read(path: Path, dtype: str) -> tuple[GPTConfig, Parameters]:
     contents, config = _contents(path)
     config = config or _config_beside(directory, ["config.json", "hparams.json"])
     config = config or _preset_of(contents, path)
+    more: Parameters = {}
+    for name in beside:
+        if name not in contents:
+            raise CheckpointError(f"{path}: missing tensor {shown(name)}")
+        more[name] = np.empty(contents[name].shape, np.float32)
+        read_into(more[name], name, contents[name])
+    contents = {name: stored for name, stored in contents.items() if name not in more}
     sources = match_names(_shapes(contents), config, str(path))
-    return config, _fill(contents, sources, config, dtype, path)
+    return config, _fill(contents, sources, config, dtype, path) | more
 
 
 def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:

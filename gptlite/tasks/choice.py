@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gptlite.model import GPT
-from gptlite.tasks.score import Overflow, token_scores
+from gptlite.tasks.score import Overflow, fitted, option_logprobs, split
 from gptlite.tokenizer import Tokenizer
 
 
@@ -19,10 +19,11 @@ class Choice(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Which option is the likeliest: as a whole, and per token."""
+    """Which option is the likeliest: as a whole, and per token; ``cut``: tokens left out for it."""
 
     by_sum: int
     by_mean: int
+    cut: int
 
 
 class Accuracy(NamedTuple):
@@ -33,20 +34,24 @@ class Accuracy(NamedTuple):
         by_mean: choosing by log-probability per token.
         chance: what drawing at random gives on average.
         n: how many choices were made.
+        n_cut: of them, how many with a prompt that lost its beginning.
     """
 
     by_sum: float
     by_mean: float
     chance: float
     n: int
+    n_cut: int
 
 
 def choose(model: GPT, tokenizer: Tokenizer, item: Choice, overflow: Overflow = "error") -> Chosen:
     """The model's answers. Of options equally likely it is the first. Errors: see ``score``."""
-    rows = token_scores(model, tokenizer, item.prompt, item.options, overflow)
+    before, after = split(tokenizer, item.prompt, item.options)
+    fits = fitted(before, max(map(len, after)), model.config.n_ctx, overflow)
+    rows = option_logprobs(model, fits, after)
     sums = [row.sum(dtype=np.float64) for row in rows]
     means = [row.mean(dtype=np.float64) for row in rows]
-    return Chosen(int(np.argmax(sums)), int(np.argmax(means)))
+    return Chosen(int(np.argmax(sums)), int(np.argmax(means)), len(before) - len(fits))
 
 
 def accuracy(
@@ -78,4 +83,5 @@ def count(items: list[Choice], chosen: list[Chosen]) -> Accuracy:
         by_mean=sum(item.answer == found.by_mean for item, found in pairs) / len(items),
         chance=sum(1 / len(item.options) for item in items) / len(items),
         n=len(items),
+        n_cut=sum(found.cut > 0 for found in chosen),
     )

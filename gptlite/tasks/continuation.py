@@ -85,8 +85,8 @@ def with_document(
     if len(ids) > room:
         if overflow == "error" or room < 0:
             raise ContextOverflowError(
-                f"the text has {len(ids)} tokens, what is asked about it {len(after)}, and "
-                f"{max_new_tokens} are to be written: the context holds {n_ctx}"
+                f"the prompt has {len(ids) + len(after)} tokens and {max_new_tokens} are to be "
+                f"written: the context holds {n_ctx}"
             )
         ids = ids[len(ids) - room :] if keep_end else ids[:room]
     return [*ids, *after] or [tokenizer.eot]

@@ -15,6 +15,7 @@ right to the longest: what comes later changes nothing before it, so no mask is 
 """
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -34,12 +35,13 @@ from gptlite.training.gradients import (
     language_model_loss,
     walk_back,
 )
+from gptlite.training.step import cut
+from gptlite.training.threads import blas_threads
 
 Ids = NDArray[np.integer[Any]]
 Example = Sequence[Sequence[int]]  # rows of token ids
 
 HEAD = "head.weight"  # W_y among the parameters
-TOKENS = 2048  # computed side by side where nothing is learned
 
 
 class Classifier(NamedTuple):
@@ -90,7 +92,7 @@ class Classifier(NamedTuple):
         model = with_new_tokens(model, n_new_tokens, seed)
         if transferred is not None:
             keep_blocks(model, transferred, seed)
-        rng = np.random.default_rng([seed, 1])
+        rng = np.random.default_rng([seed, 2])
         shape = (model.config.n_embd, 1 if choosing else n_labels)
         head = rng.standard_normal(shape, np.float32)  # [n_embd, n_outputs]
         head *= 0.02
@@ -102,7 +104,8 @@ def with_new_tokens(model: GPT, n: int, seed: int = 0) -> GPT:
     c = model.config
     config = GPTConfig(c.n_vocab + n, c.n_ctx, c.n_embd, c.n_head, c.n_layer, c.layer_norm_epsilon)
     parameters = {name: array.astype(np.float32) for name, array in model.parameters.items()}
-    new = np.random.default_rng([seed, 0]).standard_normal((n, c.n_embd), np.float32)
+    # Not GPT.init's own stream, in which these numbers would be those of the first tokens.
+    new = np.random.default_rng([seed, 1]).standard_normal((n, c.n_embd), np.float32)
     new *= 0.02  # [n, n_embd]
     parameters["wte.weight"] = np.concatenate([parameters["wte.weight"], new])
     return GPT(config, parameters)
@@ -251,43 +254,43 @@ def accumulate_classifier_gradients(
 # ---- Without learning ---------------------------------------------------------------------------
 
 
-def read_features(model: GPT, examples: Sequence[Example]) -> Array:
-    """h_l^m of every row of every example, ``[n, n_rows, n_embd]``.
-
-    Rows of like length are computed side by side.
+def read_features(model: GPT, examples: Sequence[Example], threads: int = 1) -> Array:
+    """h_l^m of every row of every example, ``[n, n_rows, n_embd]``, in shards as in training.
 
     Raises:
         ValueError: no examples, or they differ in their number of rows.
+        ContextOverflowError: a row is longer than ``n_ctx``.
     """
     from tqdm import tqdm
 
     if not examples or len({len(example) for example in examples}) != 1:
         raise ValueError("expected examples, each with the same number of rows")
     rows = [row for example in examples for row in example]
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     features = np.empty((len(rows), model.config.n_embd), np.float32)  # [rows, n_embd]
-    start = 0
-    with tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar:
-        while start < len(rows):
-            # Grown while the padded rows, all as long as the last, stay within TOKENS.
-            end = start + 1
-            while end < len(rows) and (end + 1 - start) * len(rows[order[end]]) <= TOKENS:
-                end += 1
-            some = order[start:end]
-            packed = pad([[rows[i] for i in some]])
-            features[some] = model.top(packed.ids)[np.arange(len(some)), packed.ends]
-            bar.update(end - start)
-            start = end
+
+    def read(some: Ids) -> int:
+        packed = pad([[rows[i] for i in some]])
+        features[some] = model.top(packed.ids)[np.arange(len(some)), packed.ends]
+        return len(some)
+
+    shards = cut(np.arange(len(rows)), np.array([len(row) for row in rows]), threads)
+    with (
+        blas_threads(1),
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar,
+    ):
+        for n in pool.map(read, shards):
+            bar.update(n)
     return features.reshape(len(examples), -1, model.config.n_embd)
 
 
-def probabilities(classifier: Classifier, examples: Sequence[Example]) -> Array:
+def probabilities(classifier: Classifier, examples: Sequence[Example], threads: int = 1) -> Array:
     """P(y | x^1 .. x^m), ``[n, n_labels]`` (equation 3)."""
-    features = read_features(classifier.model, examples)  # [n, n_rows, n_embd]
+    features = read_features(classifier.model, examples, threads)  # [n, n_rows, n_embd]
     return softmax(class_logits(features, classifier.head, classifier.choosing))
 
 
-def predict(classifier: Classifier, examples: Sequence[Example]) -> Ids:
+def predict(classifier: Classifier, examples: Sequence[Example], threads: int = 1) -> Ids:
     """The most probable class of each example, ``[n]``."""
-    classes: Ids = probabilities(classifier, examples).argmax(axis=-1)  # [n]
+    classes: Ids = probabilities(classifier, examples, threads).argmax(axis=-1)  # [n]
     return classes

@@ -4,7 +4,7 @@ Bits per byte do not depend on the vocabulary, so they compare models, and model
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,27 +16,85 @@ from gptlite.tokenizer import Tokenizer
 TOKENS = 2048  # computed side by side: their logits are the largest arrays
 
 
-def next_token_losses(model: GPT, ids: ArrayLike, context: int | None = None) -> Array:
-    """Minus the log-probability of each token but the first, given those before it in its window.
+class Windows(NamedTuple):
+    """Windows of a row of token ids that are computed side by side.
 
-    Args:
-        ids: ``[n]``; cut into windows of ``context`` tokens, each predicting its next token, so
-            that token i is predicted from the ``1 + (i - 1) % context`` tokens before it.
-        context: tokens per window, 1 to the model's ``n_ctx``, which is the default.
+    Attributes:
+        starts: where each begins.
+        seq: tokens in each; each of them predicts the one after it.
+        kept: how many predictions of each count, its last; those before were made already.
+    """
+
+    starts: list[int]
+    seq: int
+    kept: int
+
+
+def loss_windows(n: int, context: int, stride: int) -> list[Windows]:
+    """The windows that predict each of ``n`` tokens but the first, once, from left to right.
+
+    The first is the first ``context`` tokens. Each further one begins ``stride`` tokens later, and
+    what counts of it are the predictions that are new.
+
+    >>> for windows in loss_windows(9, context=4, stride=2):
+    ...     print(windows)
+    Windows(starts=[0], seq=4, kept=4)
+    Windows(starts=[2, 4], seq=4, kept=2)
+    """
+    found: list[Windows] = []
+    start = done = 0  # done: predictions made
+    while done < n - 1:
+        end = min(start + context, n - 1)
+        seq, kept = end - start, end - done
+        last = found[-1] if found else None
+        alike = last is not None and (last.seq, last.kept) == (seq, kept)
+        if last is not None and alike and len(last.starts) < TOKENS // context:
+            last.starts.append(start)
+        else:
+            found.append(Windows([start], seq, kept))
+        start, done = start + stride, end
+    return found
+
+
+def window_losses(model: GPT, sequence: NDArray[Any], windows: Windows) -> Array:
+    """Minus the log-probability of the tokens that these windows of ``sequence`` predict anew.
 
     Returns:
-        Nats, ``[n - 1]``.
-
-    Raises:
-        TypeError: ids are not integers.
-        ValueError: ids are not one row of token ids, or ``context`` is out of range.
+        Nats, ``[starts * kept]``.
     """
-    from tqdm import tqdm
+    first = np.array(windows.starts)[:, None]  # [batch, 1]
+    inputs = sequence[first + np.arange(windows.seq)]  # [batch, seq]
+    ends = first + windows.seq  # [batch, 1]
+    targets = sequence[ends - np.arange(windows.kept)[::-1]].reshape(-1)  # [batch * kept]
+    logits = model(inputs, logits_to_keep=windows.kept).reshape(len(targets), -1)
+    return losses_of(logits, targets)
 
+
+def losses_of(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
+    """Minus the log-probability of each row's target, in nats, ``[rows]``.
+
+    Args:
+        logits: ``[rows, n]``; overwritten.
+        targets: columns, ``[rows]``.
+    """
+    logits -= logits.max(axis=-1, keepdims=True)
+    right = logits[np.arange(len(targets)), targets]  # [rows]
+    np.exp(logits, out=logits)
+    losses: Array = np.log(logits.sum(axis=-1)) - right  # [rows]
+    return losses
+
+
+def checked_sequence(
+    model: GPT, ids: ArrayLike, context: int | None, stride: int | None
+) -> tuple[NDArray[Any], int, int]:
+    """The ids as an array ``[n]``, the context and the stride, or the error: as below."""
     n_ctx, n_vocab = model.config.n_ctx, model.config.n_vocab
     context = n_ctx if context is None else context
     if not 1 <= context <= n_ctx:
         raise ValueError(f"context must be 1 to {n_ctx}, not {context}")
+    stride = context if stride is None else stride
+    if not 1 <= stride <= context:
+        raise ValueError(f"stride must be 1 to the context's {context}, not {stride}")
     sequence: NDArray[Any] = np.asarray(ids)
     if sequence.ndim != 1 or sequence.size == 0:
         raise ValueError(f"token ids must be [n], n at least 1, not {list(sequence.shape)}")
@@ -45,24 +103,42 @@ def next_token_losses(model: GPT, ids: ArrayLike, context: int | None = None) ->
     # The model sees all but the last, which is only predicted.
     if not 0 <= sequence[-1] < n_vocab:
         raise ValueError(f"token id {sequence[-1]} is outside 0 to {n_vocab - 1}")
+    return sequence, context, stride
+
+
+def next_token_losses(
+    model: GPT, ids: ArrayLike, context: int | None = None, stride: int | None = None
+) -> Array:
+    """Minus the log-probability of each token but the first, given those before it in its window.
+
+    Args:
+        ids: ``[n]``; read in windows of ``context`` tokens, each of which predicts its next token.
+        context: tokens per window, 1 to the model's ``n_ctx``, which is the default.
+        stride: by how many tokens each window begins later than the one before, 1 to ``context``.
+            At the default, ``context``, token i is predicted from the ``1 + (i - 1) % context``
+            tokens before it. A shorter stride reads tokens again, so that from the second window on
+            at least ``context - stride + 1`` stand before each; it takes longer by
+            ``context / stride``, and the loss is the lower for it: state it with the result.
+
+    Returns:
+        Nats, ``[n - 1]``.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: ids are not one row of token ids, or ``context`` or ``stride`` out of range.
+    """
+    from tqdm import tqdm
+
+    sequence, context, stride = checked_sequence(model, ids, context, stride)
     n = len(sequence) - 1
     losses = np.empty(n, np.float32)  # [n - 1]
-    whole = n - n % context
-    # Batches of whole windows, and what is left over as one shorter window.
-    batch = max(1, TOKENS // context) * context
-    spans = [(i, min(i + batch, whole)) for i in range(0, whole, batch)]
-    spans += [(whole, n)] if whole < n else []
+    done = 0
     with tqdm(total=n, desc="measuring", unit="token", leave=False, disable=None) as bar:
-        for start, end in spans:
-            width = min(context, end - start)
-            inputs = sequence[start:end].reshape(-1, width)  # [batch, seq]
-            targets = sequence[start + 1 : end + 1]  # [batch * seq]
-            logits = model(inputs).reshape(end - start, -1)  # [batch * seq, n_vocab]
-            logits -= logits.max(axis=-1, keepdims=True)
-            right = logits[np.arange(end - start), targets]  # [batch * seq]
-            np.exp(logits, out=logits)
-            losses[start:end] = np.log(logits.sum(axis=-1)) - right
-            bar.update(end - start)
+        for windows in loss_windows(len(sequence), context, stride):
+            found = window_losses(model, sequence, windows)
+            losses[done : done + len(found)] = found
+            done += len(found)
+            bar.update(len(found))
     return losses
 
 

@@ -183,7 +183,7 @@ def walk_back(
     def dropout_step(name: str, dy: Array) -> Array:
         return dy * masks.pop(name) if name in masks else dy
 
-    del tape["ln_f"]  # no gradient reads it: the loss has
+    del tape["ln_f"]  # the loss has read it
     last = model.config.n_layer - 1
     dx = norm_step("ln_f", dtop, tape.pop(f"h.{last}.out"))  # [batch, seq, n_embd]
 

@@ -80,11 +80,7 @@ class Recipe:
 
 
 class Trainer:
-    """A model on its way: weights, AdamW's moments, and the number of steps done.
-
-    The model may be untrained, or one that has learned from other texts. Article: "Transfer
-    Learning".
-    """
+    """A model on its way: weights, AdamW's moments, and the number of steps done."""
 
     def __init__(self, model: GPT, recipe: Recipe) -> None:
         self.model = model

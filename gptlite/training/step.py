@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gptlite.layers import Array
 from gptlite.training.gradients import Gradients
@@ -18,6 +20,7 @@ SHARD_TOKENS = 1024
 # thread has to say so for itself.
 QUIET = partial(np.errstate, over="ignore", invalid="ignore")
 
+Ids = NDArray[np.integer[Any]]
 # A part of a batch: adds its gradients to those given, and gives its share of the loss.
 Shard = Callable[[Gradients], float]
 
@@ -45,6 +48,24 @@ def add_up(
             for name, gradient in other.items():
                 gradients[name] += gradient
     return loss, gradients
+
+
+def cut(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
+    """Examples in shards of about as many tokens each, those of like length together.
+
+    As many for each thread, none of much more than ``SHARD_TOKENS``.
+
+    Args:
+        batch: which examples, ``[batch]``.
+        widths: tokens of every example there is, ``[n]``.
+    """
+    batch = batch[np.argsort(widths[batch], kind="stable")]  # [batch]
+    tokens = widths[batch]  # [batch]
+    total = int(tokens.sum())
+    n = threads * math.ceil(total / (threads * SHARD_TOKENS))
+    # Which of the n equal parts of the tokens the middle of an example lies in.
+    part = (2 * tokens.cumsum() - tokens) * n // (2 * total)  # [batch]
+    return [batch[part == i] for i in np.unique(part)]
 
 
 def zero_moments(parameters: Mapping[str, Array]) -> dict[str, Moments]:

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gptlite import GPT, GPTConfig
+from gptlite import GPT, GPTConfig, Tokenizer
+from gptlite.finetuned import FineTuned
+from gptlite.tasks.examples import pack
 from gptlite.training.classifier import HEAD, Classifier, accumulate_classifier_gradients
 from gptlite.training.dropout import DropoutTrace
+from gptlite.training.epochs import FineTuning
 from gptlite.training.finetuning import (
-    FineTuning,
     Labelled,
     Text,
     fine_tune,
@@ -313,3 +315,25 @@ def test_five_steps_as_a_language_model():
     # What an epoch's validation measures is what the next one's only batch begins with.
     seen = [epoch.validation.loss for epoch in epochs if epoch.validation]
     assert seen == pytest.approx(expected[1:], abs=1e-4)
+
+
+@pytest.mark.parametrize("task", ["classification", "entailment"])
+def test_transformers_opens_a_classifier(task, tmp_path):
+    """As a GPT2ForSequenceClassification, which reads the last token that is no padding."""
+    tokenizer = Tokenizer.train(["the cat and the dog"], 262)
+    config = GPTConfig(n_vocab=262, n_ctx=16, n_embd=8, n_head=2, n_layer=2)
+    classifier = Classifier.build(GPT.init(config), 3)
+    fine_tuned = FineTuned(classifier, tokenizer, task, ["x", "y", "z"], 12)
+    fine_tuned.save_pretrained(tmp_path)
+    peer, report = transformers.GPT2ForSequenceClassification.from_pretrained(
+        tmp_path, output_loading_info=True
+    )
+    assert not any(report.values()), report
+    assert peer.config.id2label == {0: "x", 1: "y", 2: "z"}
+    texts = [["the cat", "a dog"], ["the dog and the cat and all of it", "no"]]
+    texts = texts if task == "entailment" else [[text] for pair in texts for text in pair]
+    rows = [torch.tensor(pack(tokenizer, task, each, 12)[0]) for each in texts]
+    ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=tokenizer.eot)
+    with torch.no_grad():
+        expected = peer.eval()(ids).logits.softmax(-1).numpy()
+    np.testing.assert_allclose(fine_tuned.probabilities(texts), expected, rtol=1e-4, atol=1e-6)

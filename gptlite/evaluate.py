@@ -1,0 +1,385 @@
+"""How good a model is, measured: ``python -m gptlite.evaluate lambada lambada_test.jsonl``.
+
+Each form of evaluation is a file, read into items, and what is measured of each of them; the forms
+of the files are in ``gptlite.tasks.benchmarks``. The result is a table on standard output and, with
+``--output``, a JSON file with the measurements of each item.
+
+A long evaluation may be interrupted: what was measured lies beside the output, in a file ending in
+``.part``, and ``--resume`` goes on from there, if file, model and settings are still the same.
+
+GPT-2 paper, section 3.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+import gptlite
+from gptlite.command import Parser, finish, speak_utf8
+from gptlite.errors import CheckpointError
+from gptlite.files import write_atomically
+from gptlite.model import GPT
+from gptlite.tasks.benchmarks import read_cbt, read_choices, read_hellaswag, read_lambada
+from gptlite.tasks.choice import Choice, Chosen, choose, count
+from gptlite.tasks.detokenise import RULES, detokenise
+from gptlite.tasks.lambada import LastWord, guess_last_words
+from gptlite.tokenizer import Tokenizer
+from gptlite.training.data import read_text
+from gptlite.training.evaluation import checked_sequence, loss_windows, window_losses
+
+PROGRAM = "gptlite.evaluate"
+SIDE_BY_SIDE = 8  # passages of LAMBADA
+SAVE_EVERY = 30.0  # seconds
+
+Row = dict[str, Any]
+
+
+class Work(NamedTuple):
+    """An evaluation, cut into batches.
+
+    Attributes:
+        settings: what the result depends on, besides file and model.
+        batches: in the order in which they are computed.
+        measure: what is measured of a batch, a row for each of its items.
+        summarise: the result, of all rows.
+        n_items: rows there will be.
+    """
+
+    settings: Row
+    batches: Sequence[Any]
+    measure: Callable[[Any], list[Row]]
+    summarise: Callable[[list[Row]], Row]
+    n_items: int
+
+
+# ---- The forms: a text's perplexity, last words, choices ----------------------------------------
+
+
+def perplexity(model: GPT, tokenizer: Tokenizer, text: str, options: argparse.Namespace) -> Work:
+    """Perplexity per token and per word, and bits per byte.
+
+    ``<|endoftext|>`` stands before the text, so that every token of it is predicted. The words,
+    between white space, and the bytes are those of the file, whatever the detokeniser made of it:
+    models are compared by how well they predict the same text.
+    """
+    ids = [tokenizer.eot, *tokenizer.encode(detokenise(text, options.detokeniser))]
+    sequence, context, stride = checked_sequence(model, ids, options.context, options.stride)
+    n_words, n_bytes = len(text.split()), len(text.encode())
+    if len(ids) == 1 or not n_words:
+        raise ValueError(f"{options.file}: there are no words in it")
+
+    def measure(windows: Any) -> list[Row]:
+        losses = window_losses(model, sequence, windows)
+        return [{"tokens": len(losses), "nats": float(losses.sum(dtype=float))}]
+
+    def summarise(rows: list[Row]) -> Row:
+        nats, n_tokens = sum(row["nats"] for row in rows), sum(row["tokens"] for row in rows)
+        return {
+            "perplexity": math.exp(nats / n_tokens),
+            "perplexity_per_word": math.exp(nats / n_words),
+            "bits_per_byte": nats / math.log(2) / n_bytes,
+            "tokens": n_tokens,
+            "words": n_words,
+            "bytes": n_bytes,
+        }
+
+    settings = {"context": context, "stride": stride, "detokeniser": options.detokeniser}
+    batches = loss_windows(len(sequence), context, stride)
+    return Work(settings, batches, measure, summarise, len(batches))
+
+
+def last_words(
+    model: GPT, tokenizer: Tokenizer, items: dict[int, LastWord], options: argparse.Namespace
+) -> Work:
+    """LAMBADA: how often greedy decoding writes the last word, and the perplexity of these words.
+
+    The word is all of its tokens, and the perplexity is per word. The paper's accuracy is higher:
+    it left out of the guesses what cannot end a sentence (a stop-word filter).
+    """
+    # Passages of like length are read side by side: little of a batch is padding.
+    numbers = sorted(items, key=lambda number: len(items[number].text))
+    batches = [numbers[i : i + SIDE_BY_SIDE] for i in range(0, len(numbers), SIDE_BY_SIDE)]
+
+    def measure(batch: Any) -> list[Row]:
+        guesses = guess_last_words(model, tokenizer, [items[number] for number in batch])
+        return [
+            {"line": number, **guess._asdict()}
+            for number, guess in zip(batch, guesses, strict=True)
+        ]
+
+    def summarise(rows: list[Row]) -> Row:
+        return {
+            "accuracy": sum(row["right"] for row in rows) / len(rows),
+            "perplexity": math.exp(-sum(row["logprob"] for row in rows) / len(rows)),
+            "items": len(rows),
+            "items_cut": sum(row["cut"] > 0 for row in rows),
+        }
+
+    return Work({}, batches, measure, summarise, len(items))
+
+
+def choices(
+    model: GPT, tokenizer: Tokenizer, items: dict[int, Choice], options: argparse.Namespace
+) -> Work:
+    """How often the likeliest option is the right one: as a whole, and by its mean per token.
+
+    For the Children's Book Test the paper's is the first. For HellaSwag the two are what is often
+    called ``acc`` and ``acc_norm``, though some norm by characters.
+    """
+
+    def measure(number: Any) -> list[Row]:
+        return [{"line": number, **choose(model, tokenizer, items[number], "cut")._asdict()}]
+
+    def summarise(rows: list[Row]) -> Row:
+        found = [Chosen(row["by_sum"], row["by_mean"], row["cut"]) for row in rows]
+        counted = count([items[row["line"]] for row in rows], found)
+        return {
+            "accuracy": counted.by_sum,
+            "accuracy_per_token": counted.by_mean,
+            "chance": counted.chance,
+            "items": counted.n,
+            "items_cut": counted.n_cut,
+        }
+
+    settings = {"detokeniser": options.detokeniser} if options.form == "cbt" else {}
+    return Work(settings, list(items), measure, summarise, len(items))
+
+
+def read(options: argparse.Namespace) -> tuple[Callable[..., Work], Any]:
+    """The form that was asked for, and what is in the file."""
+    if options.form == "perplexity":
+        return perplexity, read_text(Path(options.file))
+    if options.form == "lambada":
+        return last_words, read_lambada(options.file)
+    if options.form == "cbt":
+        return choices, read_cbt(options.file, options.detokeniser)
+    return choices, (read_hellaswag if options.form == "hellaswag" else read_choices)(options.file)
+
+
+# ---- The work, which may be interrupted ---------------------------------------------------------
+
+
+def part_of(output: str) -> Path:
+    """Where the part of an evaluation lies."""
+    return Path(f"{output}.part")
+
+
+class Part:
+    """What was measured so far, kept in a file beside the output; without one, in memory alone."""
+
+    def __init__(self, output: str | None, resume: bool) -> None:
+        """Look whether there is a part already, before any work.
+
+        Raises:
+            ValueError: there is one that is not to be resumed, or none that is.
+            CheckpointError: it is damaged.
+            OSError: it cannot be read, or the output not be written.
+        """
+        self.about: Row | None = None
+        self.rows: list[Row] = []
+        self.n_batches = 0
+        if output is None:
+            self.path = None
+            if resume:
+                raise ValueError("--resume needs --output, beside which the part lies")
+            return
+        self.path = path = part_of(output)
+        if not resume:
+            if path.exists():
+                raise ValueError(
+                    f"{path} is a part of an evaluation: --resume goes on with it; to begin anew, "
+                    "remove it or give another --output"
+                )
+            write_json(path, {})  # an output that cannot be written is known before the work
+            path.unlink()
+            return
+        try:
+            part = json.loads(path.read_text(encoding="utf-8"))
+            self.about, self.rows = dict(part["about"]), list(part["items"])
+            self.n_batches = int(part["batches"])
+        except FileNotFoundError:
+            raise ValueError(f"{path}: no such file: nothing to resume") from None
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: not a part of an evaluation ({error!r})") from None
+
+    def begin(self, about: Row) -> None:
+        """Take up an evaluation.
+
+        Raises:
+            ValueError: the part is one of another.
+        """
+        for name in ("form", "file_sha256", "model_sha256", "settings"):
+            if self.about is not None and self.about.get(name) != about[name]:
+                what = name.removesuffix("_sha256")
+                raise ValueError(f"{self.path}: a part of an evaluation with another {what}")
+        self.about = about
+
+    def save(self) -> None:
+        """Write down what there is."""
+        if self.path is not None and self.n_batches:
+            write_json(
+                self.path, {"about": self.about, "batches": self.n_batches, "items": self.rows}
+            )
+
+    def remove(self) -> None:
+        """It is whole, and lies in the output."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Measure, write and print.
+
+    Raises:
+        CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
+            should be.
+    """
+    part = Part(options.output, options.resume)
+    form, items = read(options)
+    model, tokenizer = gptlite.load(options.model)
+    work = form(model, tokenizer, items, options)
+    about = {
+        "form": options.form,
+        "file": options.file,
+        "file_sha256": hashlib.sha256(Path(options.file).read_bytes()).hexdigest(),
+        "model": options.model or "storyteller",
+        "model_sha256": fingerprint(model),
+        "settings": work.settings,
+    }
+    part.begin(about)
+    measure(work, part)
+    results = work.summarise(part.rows)
+    if options.output is not None:
+        write_json(options.output, {"about": about, "results": results, "items": part.rows})
+    part.remove()
+    print(table(about, results))
+
+
+def measure(work: Work, part: Part) -> None:
+    """Measure what the part has not; save it now and then, and where something goes wrong."""
+    from tqdm import tqdm
+
+    saved = time.monotonic()
+    total, done = work.n_items, len(part.rows)
+    with tqdm(total=total, initial=done, desc="evaluating", unit="item", disable=None) as bar:
+        try:
+            for batch in work.batches[part.n_batches :]:
+                rows = work.measure(batch)
+                part.rows += rows
+                part.n_batches += 1
+                bar.update(len(rows))
+                if time.monotonic() - saved > SAVE_EVERY:
+                    part.save()
+                    saved = time.monotonic()
+        except BaseException:
+            part.save()
+            raise
+
+
+def fingerprint(model: GPT) -> str:
+    """The sha256 of all weights: a model trained further is another, whatever its name."""
+    digest = hashlib.sha256()
+    for array in model.parameters.values():
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def write_json(path: str | os.PathLike[str], content: Row) -> None:
+    """Write a JSON file, which is never there by half."""
+    with write_atomically(path) as file:
+        file.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def table(about: Row, results: Row) -> str:
+    """What was evaluated, and each result, a line each.
+
+    >>> print(table({"form": "choice", "settings": {}}, {"accuracy": 0.25, "items": 4}))
+    form      choice
+    accuracy  0.2500
+    items          4
+    """
+    shown = {name: value for name, value in about.items() if not name.endswith("sha256")}
+    shown |= shown.pop("settings")
+    lines = {name: str(value) for name, value in shown.items()}
+    numbers = {
+        name.replace("_", " "): f"{value:.4f}" if isinstance(value, float) else str(value)
+        for name, value in results.items()
+    }
+    wide, digits = max(map(len, [*lines, *numbers])), max(map(len, numbers.values()))
+    rows = [f"{name:{wide}}  {value}" for name, value in lines.items()]
+    rows += [f"{name:{wide}}  {value:>{digits}}" for name, value in numbers.items()]
+    return "\n".join(rows)
+
+
+# ---- The command --------------------------------------------------------------------------------
+
+
+def parser() -> Parser:
+    """The command's options."""
+    parser = Parser(PROGRAM, description="Measure how good a GPT-2 is.")
+    forms = parser.add_subparsers(dest="form", required=True, metavar="FORM")
+
+    def form(name: str, does: str, note: str = "") -> Callable[..., Any]:
+        add = forms.add_parser(name, help=does, description=f"{does}. {note}").add_argument
+        add("file", metavar="FILE")
+        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+        add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
+        add("--resume", action="store_true", help="go on with the part that lies beside --output")
+        return add
+
+    def detokeniser(add: Callable[..., Any]) -> None:
+        does = "put together what was cut into words for other models (default: %(default)s)"
+        add("--detokeniser", choices=RULES, default="none", help=does)
+
+    add = form(
+        "perplexity",
+        "Perplexity and bits per byte of a text",
+        "The text is read in windows, the first of them after <|endoftext|>.",
+    )
+    add("--context", type=int, metavar="N", help="tokens per window (default: the model's n_ctx)")
+    add(
+        "--stride",
+        type=int,
+        metavar="N",
+        help="tokens from window to window, of which each predicts the new ones only; fewer than "
+        "--context: a lower perplexity, a longer wait (default: --context)",
+    )
+    detokeniser(add)
+    too_long = "Where one is too long for the model, its beginning is left out."
+    form("lambada", "The last words of passages, in LAMBADA's form", f"Lines of JSON. {too_long}")
+    add = form("cbt", "Gaps in tales, in the form of the Children's Book Test", too_long)
+    detokeniser(add)
+    form("hellaswag", "Endings, in HellaSwag's form", f"Lines of JSON. {too_long}")
+    form(
+        "choice",
+        "Questions with several answers",
+        'Lines like {"prompt": "The sky is", "options": [" blue", " loud"], "answer": 0}. The '
+        f"spaces are taken as they are. {too_long}",
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    speak_utf8()
+    options = parser().parse_args(argv)
+
+    def interrupted() -> str:
+        begun = options.output and part_of(options.output).exists()
+        return "interrupted" + (
+            f": --resume goes on from {part_of(options.output)}" if begun else ""
+        )
+
+    return finish(PROGRAM, lambda: evaluate(options), interrupted)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,161 @@
+"""The tasks as a command: ``python -m gptlite.tasks sentiment "The king was kind. He was"``."""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import gptlite
+from gptlite.command import Parser, finish, speak_utf8, standard_input, utf8
+from gptlite.errors import ContextOverflowError
+from gptlite.model import GPT
+from gptlite.tasks.answer import answer
+from gptlite.tasks.cloze import GAP, cloze
+from gptlite.tasks.entail import ANSWERS, entail
+from gptlite.tasks.score import Overflow, score
+from gptlite.tasks.sentiment import sentiment
+from gptlite.tasks.summarise import HINT, summarise
+from gptlite.tasks.translate import translate
+from gptlite.tasks.winograd import winograd
+from gptlite.tokenizer import Tokenizer
+
+PROGRAM = "gptlite.tasks"
+NEUTRAL = {"neutral": "Neither"}
+
+
+def parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        PROGRAM,
+        description="What a GPT-2 does without training for it. A TEXT or --document that is - is "
+        "read from standard input.",
+    )
+    or_else = "(default: %(default)s)"
+    tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
+
+    def task(name: str, does: str) -> Callable[..., Any]:
+        add = tasks.add_parser(name, help=does, description=f"{does}.").add_argument
+        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+        return add
+
+    def examples(add: Callable[..., Any], first: str, second: str) -> None:
+        add(
+            "--example",
+            dest="examples",
+            type=utf8,
+            nargs=2,
+            action="append",
+            default=[],
+            metavar=(first, second),
+            help="a pair that stands before; any number of times",
+        )
+
+    def most(add: Callable[..., Any], default: int) -> None:
+        add("--max-new-tokens", type=int, default=default, metavar="N", help=or_else)
+
+    add = task("summarise", "Write what comes after a text and a hint, its first sentences")
+    add("text", type=utf8, metavar="TEXT", help="one too long is read from its beginning")
+    add("--hint", type=utf8, default=HINT, help=or_else)
+    add("--top-k", type=int, default=2, metavar="K", help=or_else)
+    most(add, 100)
+    add("--n-sentences", type=int, default=3, metavar="N", help=or_else)
+    add("--seed", type=int, metavar="N", help="same seed, same summary (default: new every time)")
+
+    add = task("answer", "Answer a question, greedily, on the line after it")
+    add("question", type=utf8, metavar="QUESTION")
+    add("--document", type=utf8, default="", metavar="TEXT", help="what it is about")
+    examples(add, "QUESTION", "ANSWER")
+    most(add, 32)
+
+    add = task("entail", "Does the second sentence follow from the first? Shares of each answer")
+    add("premise", type=utf8, metavar="PREMISE")
+    add("hypothesis", type=utf8, metavar="HYPOTHESIS")
+    add("--neutral", action="store_true", help='a third answer, "Neither"')
+
+    add = task("translate", "Write what comes after a sentence and =, greedily")
+    add("sentence", type=utf8, metavar="SENTENCE")
+    examples(add, "SENTENCE", "TRANSLATION")
+    most(add, 64)
+
+    add = task("sentiment", 'Which word goes on from a text and "very"? Shares of each')
+    add("text", type=utf8, metavar="TEXT")
+    add("--words", type=utf8, nargs="+", default=["positive", "negative"], metavar="WORD")
+
+    add = task("winograd", "Which referent makes the rest likely? Nats per token of it")
+    add("sentence", type=utf8, metavar="SENTENCE", help="with _ where the pronoun stood")
+    add("referents", type=utf8, nargs="+", metavar="REFERENT")
+
+    add = task("cloze", "Which word fills the gap? Nats of the word and what follows")
+    add("text", type=utf8, metavar="TEXT", help=f"with {GAP} in place of a word")
+    add("candidates", type=utf8, nargs="+", metavar="WORD")
+
+    add = task("score", "How likely is each option after a prompt? Nats of each")
+    add("text", type=utf8, metavar="TEXT", help="best without a space at its end")
+    add("options", type=utf8, nargs="+", metavar="OPTION", help='best with one before it: " time"')
+    add("--normalise", choices=["sum", "mean"], default="sum", help="mean: nats per token")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    speak_utf8()
+    options = parser().parse_args(argv)
+    return finish(PROGRAM, lambda: run(options))
+
+
+def run(options: argparse.Namespace) -> None:
+    """Load the model, do the task and print the result. Errors: see each task."""
+    given = vars(options)
+    for name in ("text", "document", "premise"):
+        if given.get(name) == "-":
+            given[name] = standard_input(whole=True)
+    model, tokenizer = gptlite.load(given.pop("model"))
+    try:
+        printed = result(model, tokenizer, overflow="error", **given)
+    except ContextOverflowError as failure:  # before any work
+        if options.task in ("translate", "winograd"):  # of which nothing can be left out
+            raise
+        printed = result(model, tokenizer, overflow="cut", **given)
+        print(f"{PROGRAM}: {failure}: what is too much is left out", file=sys.stderr)
+    print(printed)
+
+
+def result(model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **given: Any) -> str:
+    """What a task prints."""
+    of = model, tokenizer
+    if task == "summarise":
+        return summarise(*of, **given, overflow=overflow)
+    if task == "answer":
+        return answer(*of, **given, overflow=overflow).text
+    if task == "translate":
+        return translate(*of, **given)
+    if task == "entail":
+        answers = dict(ANSWERS) | (NEUTRAL if given.pop("neutral") else {})
+        return ranking(entail(*of, **given, answers=answers, overflow=overflow))
+    if task == "sentiment":
+        return ranking(sentiment(*of, **given, overflow=overflow))
+    if task == "winograd":
+        return ranking(dict(zip(given["referents"], winograd(*of, **given), strict=True)))
+    if task == "cloze":
+        found = cloze(*of, **given, overflow=overflow)
+        return ranking(dict(zip(given["candidates"], found, strict=True)))
+    found = score(*of, given["text"], given["options"], given["normalise"], overflow)
+    return ranking(dict(zip(given["options"], found, strict=True)))
+
+
+def ranking(found: Mapping[str, float]) -> str:
+    """A line for each name with its number, the greatest first.
+
+    >>> print(ranking({"a": -10.5, "b": -2.25}))
+     -2.2500  b
+    -10.5000  a
+    """
+    best_first = sorted(found.items(), key=lambda pair: -pair[1])
+    numbers = [f"{number:.4f}" for _, number in best_first]
+    wide = max(map(len, numbers))
+    pairs = zip(numbers, best_first, strict=True)
+    return "\n".join(f"{number:>{wide}}  {name}" for number, (name, _) in pairs)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

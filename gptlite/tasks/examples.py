@@ -1,0 +1,219 @@
+"""Labelled texts from files: CSV, TSV or JSON lines, with named columns.
+
+==============  =======================================================================
+classification  ``text``, ``label``
+entailment      ``premise``, ``hypothesis``, ``label``
+similarity      ``first``, ``second``, ``label``
+choice          ``context``, ``choice_1``, ``choice_2`` and on, ``label``: the number of the right
+                one, counted from 1; ``question`` if there is one
+==============  =======================================================================
+
+Other columns are left alone.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from gptlite.tasks.lines import json_lines, naming_line
+from gptlite.tasks.packing import (
+    Row,
+    pack_choices,
+    pack_classification,
+    pack_entailment,
+    pack_similarity,
+)
+from gptlite.tokenizer import Tokenizer
+
+# The columns of each task's texts, in the order in which they are packed.
+TEXTS = {
+    "classification": ("text",),
+    "entailment": ("premise", "hypothesis"),
+    "similarity": ("first", "second"),
+    "choice": ("context", "question"),  # and then the choices
+}
+LABEL, QUESTION, CHOICE = "label", "question", re.compile(r"choice_([1-9][0-9]*)")
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+
+Fields = dict[str, str]
+
+
+class Example(NamedTuple):
+    """A line of a file.
+
+    Attributes:
+        path: of the file.
+        line: its number, counted from 1.
+        texts: in the order of ``TEXTS``; of a choice: context, question ("" if there is none), and
+            the choices.
+        label: as it stands there.
+    """
+
+    path: str
+    line: int
+    texts: tuple[str, ...]
+    label: str
+
+
+def read_examples(
+    path: str | os.PathLike[str], task: str, columns: Mapping[str, str] | None = None
+) -> list[Example]:
+    """The labelled examples of a file.
+
+    Args:
+        path: ends in .csv, .tsv or .jsonl, which says what it is.
+        task: one of ``TEXTS``.
+        columns: ``{name above: name in the file}`` where they differ.
+
+    Raises:
+        ValueError: a column is missing, a text or label is empty, a line is not what it should be,
+            with the line's number; there are no examples; an unknown task or name of a column.
+        OSError: the file cannot be read.
+    """
+    columns = dict(columns or {})
+    known = {*TEXTS[task], LABEL}
+    for name in columns:
+        if name not in known and not (task == "choice" and CHOICE.fullmatch(name)):
+            raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
+    examples: list[Example] = []
+    for line, in_file in read_columns(path):
+        with naming_line(path, line):
+            found = {name: in_file[c] for name, c in columns.items() if c in in_file}
+            fields = {n: value for n, value in in_file.items() if n not in columns} | found
+            names = [*TEXTS[task], *(choices_of(fields) if task == "choice" else [])]
+            for name in [*names, LABEL]:
+                if name == QUESTION:
+                    fields.setdefault(QUESTION, "")
+                elif name not in fields:
+                    raise ValueError(f"no column {columns.get(name, name)!r}")
+                elif not fields[name].strip():
+                    raise ValueError(f"column {columns.get(name, name)!r} is empty")
+            if examples and len(names) != len(examples[0].texts):
+                n, first = len(names) - 2, len(examples[0].texts) - 2
+                raise ValueError(f"{n} choices, but line {examples[0].line} has {first}")
+            texts = tuple(fields[name] for name in names)
+            examples.append(Example(str(path), line, texts, fields[LABEL]))
+    if not examples:
+        raise ValueError(f"{path}: no examples")
+    return examples
+
+
+def choices_of(fields: Fields) -> list[str]:
+    """The names of a choice's columns, of which there must be two at least, without a gap."""
+    n = len([name for name in fields if CHOICE.fullmatch(name)])
+    return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
+
+
+def read_columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, Fields]]:
+    """The lines of a table, each with its number and ``{column: value}``.
+
+    CSV and TSV have the names of the columns in their first line, and quotes (") around what has
+    separators or line feeds in it; of a record of several lines the last one's number is given.
+
+    Raises:
+        ValueError: a line is not what it should be; the file's name has another ending.
+        OSError: the file cannot be read.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        for number, values in json_lines(path):
+            with naming_line(path, number):
+                fields = {name: as_text(name, value) for name, value in values.items()}
+            yield number, fields
+    elif suffix in SEPARATORS:
+        yield from read_table(path, SEPARATORS[suffix])
+    else:
+        endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0]])
+        raise ValueError(f"{path}: expected a name that ends in one of {endings}")
+
+
+def as_text(name: str, value: object) -> str:
+    """A JSON value as a CSV file would have it: text, or a number written out.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value).lower()
+    raise ValueError(f"column {name!r}: expected text or a whole number, found {value!r:.40}")
+
+
+def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[tuple[int, Fields]]:
+    """The records of a CSV or TSV file after the first, which names the columns."""
+    content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path}, line {line}: not UTF-8") from None
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    names: list[str] = []
+    while True:
+        with naming_line(path, reader.line_num + 1):
+            try:
+                record = next(reader, None)
+            except csv.Error as error:
+                raise ValueError(error) from None
+        if record is None:
+            return
+        if not record:
+            continue  # an empty line
+        with naming_line(path, reader.line_num):
+            if not names:
+                names = record
+                if len(set(names)) != len(names):
+                    raise ValueError("a column's name is there twice")
+                continue
+            if len(record) != len(names):
+                raise ValueError(f"{len(record)} fields, but line 1 names {len(names)} columns")
+        yield reader.line_num, dict(zip(names, record, strict=True))
+
+
+def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
+    """Which of ``labels`` each example has.
+
+    Raises:
+        ValueError: a label is none of them; names file and line.
+    """
+    number = {label: i for i, label in enumerate(labels)}
+    for example in examples:
+        if example.label not in number:
+            known = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
+            raise ValueError(
+                f"{example.path}, line {example.line}: unknown label {example.label!r}: "
+                f"expected one of {known}"
+            )
+    return [number[example.label] for example in examples]
+
+
+def labels_of(task: str, examples: Sequence[Example]) -> list[str]:
+    """The labels there are: those found, in order; of a choice the numbers of its choices."""
+    if task == "choice":
+        return [str(i) for i in range(1, len(examples[0].texts) - 1)]
+    return sorted({example.label for example in examples})
+
+
+def pack(tokenizer: Tokenizer, task: str, texts: Sequence[str], n_ctx: int) -> list[Row]:
+    """The rows of an example's texts, which stand in the order of ``Example.texts``.
+
+    Raises:
+        ValueError: another number of texts than the task has; see ``tasks/packing.py``.
+    """
+    expected = len(TEXTS[task])
+    if len(texts) < expected + 2 if task == "choice" else len(texts) != expected:
+        names = ", ".join([*TEXTS[task], *(["2 choices or more"] if task == "choice" else [])])
+        raise ValueError(f"{task} needs {names}: not {len(texts)} texts")
+    if task == "classification":
+        return pack_classification(tokenizer, texts[0], n_ctx)
+    if task == "entailment":
+        return pack_entailment(tokenizer, texts[0], texts[1], n_ctx)
+    if task == "similarity":
+        return pack_similarity(tokenizer, texts[0], texts[1], n_ctx)
+    return pack_choices(tokenizer, texts[0], texts[2:], n_ctx, question=texts[1])
