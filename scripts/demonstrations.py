@@ -33,6 +33,7 @@ DEMONSTRATIONS = {
     "which book": runs.run_which_book,
     "next paragraph": runs.run_next_paragraph,
     "entailment": runs.run_entailment,
+    "two comparisons": runs.run_two_comparisons,
     "cloze": runs.run_cloze,
     "morals": runs.run_morals,
 }

@@ -5,12 +5,13 @@
     All foxes are clever. Red is a goose.   Red is clever.      another kind
 
 The world is closed: what does not follow from its two sentences is not so. Half of the hypotheses
-follow. To tell them from the others takes two comparisons, of properties and of kinds; to make only
-one of them gives three right answers in four.
+follow. The others have another property than the rule; or, where two comparisons are asked for, one
+half of them has another property and one half another kind, so that to compare only properties, or
+only kinds, gives three right answers in four.
 
 A rule is a kind with its property. Examples are split twice: no rule that is tested was ever
 learned from, and in one of the tests no word was either, neither kinds nor properties nor names.
-Such a word is new to a model from scratch; the storyteller has met it in its tales.
+Such words are new to a model from scratch; the storyteller has met them in its tales.
 """
 
 from __future__ import annotations
@@ -46,7 +47,13 @@ PROPERTIES = words_in("""
     soft sweet wild white black green blue red brown grey yellow pink pale broad heavy short
     long sharp simple queer funny silly lonely mad mighty friendly anxious eager handsome
     beautiful dreadful fierce safe free wet dry fair plain stiff narrow round smooth rough
-    strange quick tiny huge
+    strange quick tiny huge lazy greedy timid shy rude lame deaf blind dumb keen jealous
+    selfish cheerful thirsty faithful grateful humble modest patient generous gloomy cunning
+    swift nimble graceful plump slender pious learned famous lucky haughty cross stubborn
+    obedient truthful sly crafty fearless helpless careless dead alive asleep ill mean nice
+    fresh grand royal empty loud silent faint thick bent pure perfect calm stout bald dreary
+    sleepy useful useless ancient modern foreign common rare idle earnest stern tender bitter
+    sour hoarse dim clear steady nervous
 """)
 NAMES = words_in("""
     Red Jack Tom Will Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha
@@ -96,15 +103,23 @@ def other(words: Sequence[str], word: str, rng: np.random.Generator) -> str:
 
 
 def examples_of(
-    rules: Sequence[Rule], words: Words, n: int, rng: np.random.Generator
+    rules: Sequence[Rule], words: Words, n: int, rng: np.random.Generator, comparisons: int
 ) -> list[Example]:
-    """Examples of which half follow, a quarter have another property and a quarter another kind."""
+    """Examples of which half follow.
+
+    Args:
+        comparisons: 1 where all others have another property, 2 where half of these have another
+            kind instead.
+    """
     examples = []
     for i in rng.permutation(n):
         kind, quality = rules[int(rng.integers(len(rules)))]
         name = words.names[int(rng.integers(len(words.names)))]
-        is_kind = other(words.kinds, kind, rng) if i % 4 == 3 else kind
-        is_quality = other(words.properties, quality, rng) if i % 4 == 1 else quality
+        is_kind, is_quality = kind, quality
+        if i % 4 == 3 and comparisons == 2:
+            is_kind = other(words.kinds, kind, rng)
+        elif i % 2 == 1:
+            is_quality = other(words.properties, quality, rng)
         premise = f"All {KINDS[kind]} are {quality}. {name} is {article(is_kind)}."
         examples.append(Example(premise, f"{name} is {is_quality}.", int(i % 2 == 0)))
     return examples
@@ -117,7 +132,7 @@ class Tests(NamedTuple):
     unknown_words: list[Example]
 
 
-def make(n_train: int, n_test: int, seed: int) -> tuple[list[Example], Tests]:
+def make(n_train: int, n_test: int, seed: int, comparisons: int = 1) -> tuple[list[Example], Tests]:
     """Examples to learn from, and two tests."""
     rng = np.random.default_rng([seed, 1])
     known, unknown = split_words(seed)
@@ -125,7 +140,8 @@ def make(n_train: int, n_test: int, seed: int) -> tuple[list[Example], Tests]:
     rules = [rules[i] for i in rng.permutation(len(rules))]
     cut = round(0.75 * len(rules))
     far = [(kind, quality) for kind in unknown.kinds for quality in unknown.properties]
-    train = examples_of(rules[:cut], known, n_train, rng)
+    train = examples_of(rules[:cut], known, n_train, rng, comparisons)
     return train, Tests(
-        examples_of(rules[cut:], known, n_test, rng), examples_of(far, unknown, n_test, rng)
+        examples_of(rules[cut:], known, n_test, rng, comparisons),
+        examples_of(far, unknown, n_test, rng, comparisons),
     )

@@ -15,6 +15,7 @@ from dataclasses import replace
 from gptlite.model import GPT
 from gptlite.training.classifier import Classifier
 from gptlite.training.finetuning import FineTuning, Labelled, fine_tune, measure
+from gptlite.training.threads import cpu_count
 
 SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
 # The head alone starts from nothing and has a smooth way to go: longer strides, and more of them.
@@ -61,6 +62,6 @@ def learn(
 
 def accuracy(learner: Classifier, test: Labelled) -> float:
     """Share of right answers."""
-    found = measure(learner, test).accuracy
+    found = measure(learner, test, cpu_count()).accuracy
     assert found is not None  # a classifier has one
     return found

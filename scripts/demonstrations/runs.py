@@ -16,13 +16,13 @@ import numpy as np
 from train_storyteller import TRAINING_BOOKS
 
 import gptlite
-from demonstrations import cloze, fables, morals, next_paragraph, tales, which_book
+from demonstrations import cloze, entailment, fables, morals, next_paragraph, tales, which_book
 from demonstrations.learning import FROZEN, PRETRAINED, SCRATCH, accuracy, blocks, learn
 from demonstrations.results import Demonstration, Results, Run
 from gptlite.model import GPT
 from gptlite.tasks.choice import choose
 from gptlite.tasks.cloze import fill
-from gptlite.tasks.packing import pack_choices, pack_classification
+from gptlite.tasks.packing import pack_choices, pack_classification, pack_entailment
 from gptlite.tasks.score import token_scores
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.finetuning import FineTuning, Labelled
@@ -158,6 +158,43 @@ def passages_packed(passages: Sequence[which_book.Passage]) -> Labelled:
     return Labelled(rows, [p.label for p in passages])
 
 
+def run_entailment(results: Results) -> None:
+    """Whether a sentence follows from two others: to tell it takes one comparison."""
+    compare("entailment", results, comparisons=1, labels=(8000,))
+
+
+def run_two_comparisons(results: Results) -> None:
+    """The same where it takes two."""
+    compare("two comparisons", results, comparisons=2, labels=(8000,))
+
+
+def compare(name: str, results: Results, comparisons: int, labels: Sequence[int]) -> None:
+    """Textual entailment in a closed world, tested on unknown rules and on unknown words."""
+    recipe, n_test = replace(RECIPE, epochs=2, learning_rate=4e-4), 400
+    arms = {PRETRAINED: labels, SCRATCH: labels}
+    settings = {"seeds": SEEDS, "arms": arms, "test": n_test, "recipe": described(recipe)}
+    runs = results.begin(name, settings)
+    for seed in SEEDS:
+        train, tests = entailment.make(max(labels), n_test, seed, comparisons)
+        answers = [example.label for example in tests.unknown_words]
+        runs.once({"arm": "majority", "seed": seed}, majority, answers)
+        packed = {
+            "unknown rules": examples_packed(tests.unknown_rules),
+            "unknown words": examples_packed(tests.unknown_words),
+        }
+        curves(runs, arms, seed, examples_packed(train), packed, recipe, n_labels=2)
+
+
+def examples_packed(examples: Sequence[entailment.Example]) -> Labelled:
+    """For fine-tuning."""
+    model, tokenizer = storyteller()
+    rows = [
+        pack_entailment(tokenizer, " " + e.premise, " " + e.hypothesis, model.config.n_ctx)
+        for e in examples
+    ]
+    return Labelled(rows, [e.label for e in examples])
+
+
 # ---- Without training ---------------------------------------------------------------------------
 
 
@@ -242,8 +279,3 @@ def ranked(questions: Sequence[morals.Question], hint: bool) -> Run:
         raised.append(most_raised(question.text + end, options, end) == question.answer)
         likeliest.append(int(np.argmax(scores(question.text + end, options))) == question.answer)
     return {**share(raised), "by likelihood": share(likeliest)["accuracy"]}
-
-
-def run_entailment(results: Results) -> None:
-    """Whether a sentence follows from two others."""
-    raise NotImplementedError

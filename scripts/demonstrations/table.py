@@ -18,6 +18,8 @@ CURVES = (
     ("next paragraph", "the next paragraph, of two", "accuracy"),
     ("entailment", "entailment, unknown rules", "unknown rules"),
     ("entailment", "entailment, unknown words", "unknown words"),
+    ("two comparisons", "two comparisons, unknown rules", "unknown rules"),
+    ("two comparisons", "two comparisons, unknown words", "unknown words"),
 )
 
 
