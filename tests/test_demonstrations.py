@@ -355,6 +355,18 @@ def test_a_run_is_made_once_and_again_when_the_settings_change(tmp_path):
     assert results.Results(path).begin("demo", {"seeds": (0, 1, 2)}).runs == []
 
 
+def test_runs_of_two_processes_are_both_kept(tmp_path):
+    path = tmp_path / "results.json"
+    one = results.Results(path).begin("demo", {})
+    two = results.Results(path).begin("other", {})
+    three = results.Results(path).begin("demo", {})
+    for i, runs in enumerate((one, two, three)):
+        runs.once({"seed": i}, lambda: {"accuracy": 1.0})
+    found = results.Results(path).content["demonstrations"]
+    assert [run["seed"] for run in found["demo"]["runs"]] == [0, 2]
+    assert [run["seed"] for run in found["other"]["runs"]] == [1]
+
+
 def test_a_run_that_fails_leaves_those_before(tmp_path):
     path = tmp_path / "results.json"
     runs = results.Results(path).begin("demo", {})

@@ -41,19 +41,33 @@ _KINDS = words_in("""
 # Singular and plural.
 KINDS = dict(zip(_KINDS[::2], _KINDS[1::2], strict=True))
 PROPERTIES = words_in("""
-    clever brave kind strong rich poor happy sad angry wise proud hungry quiet gentle cruel
-    wicked foolish stupid pretty ugly old young fat thin tall small big slow polite merry tired
-    noble lovely bold careful curious busy cold warm clean gay weak bright good bad hot dark
-    soft sweet wild white black green blue red brown grey yellow pink pale broad heavy short
-    long sharp simple queer funny silly lonely mad mighty friendly anxious eager handsome
-    beautiful dreadful fierce safe free wet dry fair plain stiff narrow round smooth rough
-    strange quick tiny huge lazy greedy timid shy rude lame deaf blind dumb keen jealous
-    selfish cheerful thirsty faithful grateful humble modest patient generous gloomy cunning
-    swift nimble graceful plump slender pious learned famous lucky haughty cross stubborn
-    obedient truthful sly crafty fearless helpless careless dead alive asleep ill mean nice
-    fresh grand royal empty loud silent faint thick bent pure perfect calm stout bald dreary
-    sleepy useful useless ancient modern foreign common rare idle earnest stern tender bitter
-    sour hoarse dim clear steady nervous
+    absurd active affectionate agreeable alive ancient angry anxious asleep awful awkward bad bald
+    bare beautiful bent big bitter black blazing bleeding blind blooming blue boiling bold brave
+    bright brilliant broad broken brown burning busy calm careful careless charming cheerful civil
+    clean clear clever clumsy cold comfortable common confused convenient cool crafty crooked
+    cross cruel cunning curious dainty damp dangerous dark dead deaf decent deep delicate
+    delicious delightful desperate devoted dim dirty disagreeable disappointed discontented
+    distinguished dreadful dreary dry dumb dusty dying eager earnest easy empty enchanted
+    excellent extraordinary extreme faint fair faithful false familiar famous fat fearful fearless
+    feeble fierce fine firm flat foolish foreign free fresh friendly frightful frozen funny
+    furious gay generous gentle gilded gloomy glorious glowing good gorgeous graceful grand
+    grateful gray greedy green grey hairy handsome happy hard harsh hasty haughty healthy hearty
+    heavy helpless hidden hideous hoarse hollow honest hopeless horrible horrid hot huge humble
+    hungry idle ill impatient important injured innocent intelligent intimate invisible jealous
+    joyful joyous keen kind lame large lazy learned lofty lonely long loose loud lovely low lucky
+    mad magnificent mean merry mighty miserable modern modest mournful muddy mysterious narrow
+    nasty natural naughty nervous nice nimble noble obedient odd offended old painful painted pale
+    patient peaceful peculiar perfect pink pious pitiful plain pleasant plump poisoned polite poor
+    popular powerful pretty printed proper proud pure puzzled queer quick quiet ragged rare
+    reasonable red refreshing relieved remarkable respectable respectful restless rich ripe
+    romantic rough round royal rude ruined sad safe savage selfish sensible serious severe shabby
+    shallow sharp shining shocked short shy sick silent silly simple sleepy slender slippery slow
+    sly small smart smooth soft solemn solid sore sorrowful sour splendid square steady steep
+    stern stiff stout strange strong stubborn stuffed stupid sudden suitable sulky sweet swift
+    tall tender terrible thick thin thirsty thoughtful timid tiny tired transparent trembling
+    troubled true truthful ugly unexpected unfortunate unknown unlucky unpleasant useful useless
+    violent warm weak weary wet white wicked wide wild wise withered wonderful worthy wounded
+    wrong yellow young
 """)
 NAMES = words_in("""
     Red Jack Tom Will Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha

@@ -122,11 +122,10 @@ class Demonstration:
             for name, value in measure(*arguments).items()
         }
         seconds = round(time.process_time() - began, 1)
+        # Another process may have written other runs meanwhile: none of them is lost.
+        settings = self.results.content["demonstrations"][self.name]["settings"]
+        self.results.content = read(self.results.path)
+        self.results.begin(self.name, settings)
         self.runs.append({**varied, **measured, "seconds": seconds})
-        # Another demonstration may have been written by another process meanwhile.
-        others = {
-            n: p for n, p in read(self.results.path)["demonstrations"].items() if n != self.name
-        }
-        self.results.content["demonstrations"] |= others
         self.results.write()
         print(json.dumps(self.runs[-1]), file=sys.stderr)
