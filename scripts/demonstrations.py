@@ -1,0 +1,85 @@
+"""What the storyteller gains by pre-training, and what it does without: measured, with spread.
+
+    python scripts/demonstrations.py                 # all that results.json does not have yet
+    python scripts/demonstrations.py --only cloze    # one of the demonstrations
+    python scripts/demonstrations.py --readme        # the README's tables from results.json
+    python scripts/demonstrations.py --check         # fail where those tables have drifted
+
+The tales are read from the folder of test data, ``GPTLITE_TEST_DATA``. A script that was stopped
+goes on where it was. The results hold no text of a book: see ``demonstrations/results.py``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+# From a clone the package need not be installed.
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(1, str(Path(__file__).resolve().parent))
+
+from demonstrations import runs, table
+from demonstrations.results import Results
+
+from gptlite.command import FAILURES, Parser, complain
+from gptlite.files import write_atomically
+from gptlite.training.threads import blas_threads
+
+ROOT = Path(__file__).resolve().parent.parent
+PROGRAM = "demonstrations.py"
+DEMONSTRATIONS = {
+    "which book": runs.run_which_book,
+    "next paragraph": runs.run_next_paragraph,
+    "entailment": runs.run_entailment,
+    "two comparisons": runs.run_two_comparisons,
+    "cloze": runs.run_cloze,
+    "morals": runs.run_morals,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of the command line."""
+    options = Parser(prog=PROGRAM, description=__doc__.partition("\n")[0])
+    options.add_argument("--only", choices=DEMONSTRATIONS, help="make this one only")
+    what = options.add_mutually_exclusive_group()
+    what.add_argument("--readme", action="store_true", help="write the README's tables")
+    what.add_argument("--check", action="store_true", help="fail where they have drifted")
+    return options
+
+
+def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
+    """The exit status: 0, 1 where the tables have drifted, 2 on an error."""
+    options = parser().parse_args(argv)
+    try:
+        results = Results(root / "scripts" / "demonstrations" / "results.json")
+        if options.readme or options.check:
+            return write_tables(root / "README.md", results, options.check)
+        for name, run in DEMONSTRATIONS.items():
+            if options.only in (None, name):
+                # The trainer has threads of its own, and what is scored is too small to be shared.
+                with blas_threads(1):
+                    run(results)
+    except FAILURES as failure:
+        complain(PROGRAM, failure)
+        return 2
+    return 0
+
+
+def write_tables(path: Path, results: Results, check: bool) -> int:
+    """Put the tables into the page, or look whether they are there."""
+    page = path.read_text(encoding="utf-8")
+    wanted = table.with_tables(page, table.tables(results.content["demonstrations"]))
+    if page == wanted:
+        return 0
+    if check:
+        complain(PROGRAM, "the tables in README.md have drifted: run it with --readme")
+        return 1
+    with write_atomically(path) as file:
+        file.write(wanted.encode())
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

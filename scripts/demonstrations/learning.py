@@ -1,0 +1,67 @@
+"""The arms that are compared: the same examples and steps, and a model that has read, or has not.
+
+=============  ====================================================================================
+from scratch   the storyteller's shape, its weights drawn anew
+frozen         the storyteller as it is; only the head learns
+pre-trained    the storyteller, all of which learns on
+n blocks       the storyteller's embeddings and first n blocks, what is above them drawn anew
+=============  ====================================================================================
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gptlite.model import GPT
+from gptlite.training.classifier import Classifier
+from gptlite.training.finetuning import FineTuning, Labelled, fine_tune, measure
+from gptlite.training.threads import cpu_count
+
+SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
+# The head alone starts from nothing and has a smooth way to go: longer strides, and more of them.
+FROZEN_RATE, FROZEN_EPOCHS = 1e-2, 30
+
+
+def blocks(n: int) -> str:
+    """The name of the arm that takes over the first n blocks."""
+    return f"{n} blocks"
+
+
+def classifier(storyteller: GPT, arm: str, n_labels: int, choosing: bool, seed: int) -> Classifier:
+    """What an arm starts from.
+
+    Raises:
+        ValueError: no such arm.
+    """
+    if arm in (FROZEN, PRETRAINED):
+        return Classifier.build(storyteller, n_labels, choosing=choosing, seed=seed)
+    if arm == SCRATCH:
+        untrained = GPT.init(storyteller.config, seed)
+        return Classifier.build(untrained, n_labels, choosing=choosing, seed=seed)
+    n, _, rest = arm.partition(" ")
+    if rest != "blocks" or not n.isdecimal():
+        raise ValueError(f"no arm {arm!r}")
+    return Classifier.build(storyteller, n_labels, choosing=choosing, transferred=int(n), seed=seed)
+
+
+def learn(
+    storyteller: GPT,
+    arm: str,
+    train: Labelled,
+    recipe: FineTuning,
+    n_labels: int,
+    choosing: bool = False,
+) -> Classifier:
+    """Fine-tune an arm; no test example has a say in when it stops: the last epoch counts."""
+    learner = classifier(storyteller, arm, n_labels, choosing, recipe.seed)
+    if arm == FROZEN:
+        recipe = replace(recipe, frozen=True, learning_rate=FROZEN_RATE, epochs=FROZEN_EPOCHS)
+    fine_tune(learner, train, None, recipe)
+    return learner
+
+
+def accuracy(learner: Classifier, test: Labelled) -> float:
+    """Share of right answers."""
+    found = measure(learner, test, cpu_count()).accuracy
+    assert found is not None  # a classifier has one
+    return found

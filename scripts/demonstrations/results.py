@@ -1,0 +1,131 @@
+"""The results: one JSON file, to which every run is added as soon as it is done.
+
+A run is known by what it varies: its arm, its number of labels, its seed. One that stands in the
+file is not made again, so that a script that was killed goes on where it was; where a
+demonstration's settings have changed, its old runs are dropped.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gptlite
+from gptlite.files import write_atomically
+from gptlite.training.threads import cpu_count
+
+Run = dict[str, Any]  # what it varies, then what was measured, then "seconds" of processor time
+
+
+def environment() -> dict[str, Any]:
+    """The versions that figures may depend on, and the processors that the time depends on."""
+    return {
+        "gptlite": gptlite.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.machine()}, {cpu_count()} processors",
+    }
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The content of the file; of one that is not there, nothing.
+
+    Raises:
+        ValueError: it is not such a file.
+    """
+    if not path.exists():
+        return {"environment": {}, "demonstrations": {}}
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        for part in content["demonstrations"].values():
+            _ = part["settings"], part["runs"]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: not a file of results: {error!r}") from None
+    return content
+
+
+class Results:
+    """The file, and the runs that are in it.
+
+    Attributes:
+        content: ``{"environment": {...}, "demonstrations": {name: part}}``, and in each part the
+            ``"settings"`` and the ``"runs"``.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Read the file, if there is one.
+
+        Raises:
+            ValueError: it is not such a file.
+        """
+        self.path = path
+        self.content = read(path)
+
+    def begin(self, name: str, settings: Mapping[str, Any]) -> Demonstration:
+        """A demonstration's runs: those of before, if they were made with the same settings."""
+        # As the file will have them: lists for tuples.
+        settings = json.loads(json.dumps(settings))
+        before = self.content["demonstrations"].get(name)
+        if before is None or before["settings"] != settings:
+            self.content["demonstrations"][name] = {"settings": settings, "runs": []}
+        return Demonstration(self, name)
+
+    def write(self) -> None:
+        """Write the file in one piece: a run on a line."""
+        self.content["environment"] = environment()
+        lines = [f'{{"environment": {json.dumps(self.content["environment"])},']
+        lines.append('"demonstrations": {')
+        parts = []
+        for name, part in self.content["demonstrations"].items():
+            runs = ",\n".join(f"  {json.dumps(run)}" for run in part["runs"])
+            settings = json.dumps(part["settings"])
+            parts.append(f'{json.dumps(name)}: {{"settings": {settings},\n "runs": [\n{runs}\n ]}}')
+        lines.append(",\n".join(parts))
+        lines.append("}}")
+        with write_atomically(self.path) as file:
+            file.write("\n".join([*lines, ""]).encode())
+
+
+class Demonstration:
+    """The runs of one demonstration."""
+
+    def __init__(self, results: Results, name: str) -> None:
+        self.results = results
+        self.name = name
+
+    @property
+    def runs(self) -> list[Run]:
+        """Those that have been made."""
+        runs: list[Run] = self.results.content["demonstrations"][self.name]["runs"]
+        return runs
+
+    def once(self, varied: Run, measure: Callable[..., Run], *arguments: Any) -> None:
+        """Make a run, and write it down, unless it was made before.
+
+        Args:
+            varied: what tells it from the others.
+            measure: makes it of the arguments, and gives what was measured: shares, of which four
+                digits are kept.
+        """
+        if any(varied.items() <= run.items() for run in self.runs):
+            return
+        began = time.process_time()
+        measured = {
+            name: round(value, 4) if isinstance(value, float) else value
+            for name, value in measure(*arguments).items()
+        }
+        seconds = round(time.process_time() - began, 1)
+        # Another process may have written other runs meanwhile: none of them is lost.
+        settings = self.results.content["demonstrations"][self.name]["settings"]
+        self.results.content = read(self.results.path)
+        self.results.begin(self.name, settings)
+        self.runs.append({**varied, **measured, "seconds": seconds})
+        self.results.write()
+        print(json.dumps(self.runs[-1]), file=sys.stderr)
