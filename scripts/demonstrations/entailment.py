@@ -1,8 +1,8 @@
 """Does it follow? Premise and hypothesis out of a closed world: GPT-1's textual entailment.
 
-    All foxes are clever. Red is a fox.     Red is clever.      follows
-    All foxes are clever. Red is a fox.     Red is slow.        another property
-    All foxes are clever. Red is a goose.   Red is clever.      another kind
+    Every fox is clever. Jack is a fox.     Jack is clever.     follows
+    Every fox is clever. Jack is a fox.     Jack is slow.       another property
+    Every fox is clever. Jack is a goose.   Jack is clever.     another kind
 
 The world is closed: what does not follow from its two sentences is not so. Half of the hypotheses
 follow. The others have another property than the rule; or, where two comparisons are asked for, one
@@ -11,7 +11,9 @@ only kinds, gives three right answers in four.
 
 A rule is a kind with its property. Examples are split twice: no rule that is tested was ever
 learned from, and in one of the tests no word was either, neither kinds nor properties nor names.
-Such words are new to a model from scratch; the storyteller has met them in its tales.
+Such words are new to a model from scratch; the storyteller has met them in its tales. Each is one
+token of the storyteller's: where words differ in their tokens, to count the tokens tells most of
+the hypotheses that do not follow from those that do.
 """
 
 from __future__ import annotations
@@ -24,54 +26,33 @@ import numpy as np
 
 def words_in(text: str) -> tuple[str, ...]:
     """The words of a list that is written as a text."""
-    return tuple(text.replace(",", " ").split())
+    return tuple(text.split())
 
 
-_KINDS = words_in("""
-    fox foxes, wolf wolves, bear bears, lion lions, mouse mice, cat cats, dog dogs, horse
-    horses, goat goats, cow cows, pig pigs, rabbit rabbits, frog frogs, crow crows, goose
-    geese, hen hens, duck ducks, raven ravens, sparrow sparrows, dove doves, donkey donkeys,
-    monkey monkeys, snake snakes, rat rats, bird birds, beast beasts, giant giants, witch
-    witches, king kings, queen queens, prince princes, knight knights, soldier soldiers,
-    servant servants, shepherd shepherds, farmer farmers, tailor tailors, dwarf dwarfs, boy
-    boys, girl girls, merchant merchants, cook cooks, thief thieves, priest priests, doctor
-    doctors, lady ladies, woman women, child children, fairy fairies, stranger strangers, baby
-    babies, peasant peasants, brother brothers, sister sisters, enemy enemies
+KINDS = words_in("""
+    fox wolf bear lion mouse cat dog horse goat cow pig rabbit frog crow goose hen duck raven
+    sparrow dove donkey monkey snake rat bird beast sheep deer hare kitten dragon giant witch king
+    queen prince princess emperor lord lady knight guard soldier servant master maid maiden nurse
+    shepherd farmer peasant tailor merchant cook doctor priest magician thief dwarf fairy boy girl
+    baby child doll woman gentleman stranger friend neighbour enemy brother sister uncle aunt
 """)
-# Singular and plural.
-KINDS = dict(zip(_KINDS[::2], _KINDS[1::2], strict=True))
 PROPERTIES = words_in("""
-    absurd active affectionate agreeable alive ancient angry anxious asleep awful awkward bad bald
-    bare beautiful bent big bitter black blazing bleeding blind blooming blue boiling bold brave
-    bright brilliant broad broken brown burning busy calm careful careless charming cheerful civil
-    clean clear clever clumsy cold comfortable common confused convenient cool crafty crooked
-    cross cruel cunning curious dainty damp dangerous dark dead deaf decent deep delicate
-    delicious delightful desperate devoted dim dirty disagreeable disappointed discontented
-    distinguished dreadful dreary dry dumb dusty dying eager earnest easy empty enchanted
-    excellent extraordinary extreme faint fair faithful false familiar famous fat fearful fearless
-    feeble fierce fine firm flat foolish foreign free fresh friendly frightful frozen funny
-    furious gay generous gentle gilded gloomy glorious glowing good gorgeous graceful grand
-    grateful gray greedy green grey hairy handsome happy hard harsh hasty haughty healthy hearty
-    heavy helpless hidden hideous hoarse hollow honest hopeless horrible horrid hot huge humble
-    hungry idle ill impatient important injured innocent intelligent intimate invisible jealous
-    joyful joyous keen kind lame large lazy learned lofty lonely long loose loud lovely low lucky
-    mad magnificent mean merry mighty miserable modern modest mournful muddy mysterious narrow
-    nasty natural naughty nervous nice nimble noble obedient odd offended old painful painted pale
-    patient peaceful peculiar perfect pink pious pitiful plain pleasant plump poisoned polite poor
-    popular powerful pretty printed proper proud pure puzzled queer quick quiet ragged rare
-    reasonable red refreshing relieved remarkable respectable respectful restless rich ripe
-    romantic rough round royal rude ruined sad safe savage selfish sensible serious severe shabby
-    shallow sharp shining shocked short shy sick silent silly simple sleepy slender slippery slow
-    sly small smart smooth soft solemn solid sore sorrowful sour splendid square steady steep
-    stern stiff stout strange strong stubborn stuffed stupid sudden suitable sulky sweet swift
-    tall tender terrible thick thin thirsty thoughtful timid tiny tired transparent trembling
-    troubled true truthful ugly unexpected unfortunate unknown unlucky unpleasant useful useless
-    violent warm weak weary wet white wicked wide wild wise withered wonderful worthy wounded
-    wrong yellow young
+    alive angry anxious asleep awful bad bare beautiful bent big bitter black blind blue bold brave
+    bright broad broken brown burning busy calm careful charming clean clear clever cold comfortable
+    common cool cross cruel curious dangerous dark dead deep delightful dreadful dry eager earnest
+    easy empty enchanted faint fair fat fierce fine firm flat foolish free fresh friendly funny
+    furious gay gentle good grand green handsome happy hard heavy hidden hollow horrible hot huge
+    hungry ill important invisible kind large learned lonely long loose loud lovely low mad
+    magnificent mean merry mighty miserable narrow natural nice noble odd old painted pale perfect
+    pink plain pleasant polite poor powerful pretty proper proud pure queer quick quiet red rich
+    rough round royal sad safe sharp shining short sick silent silly simple slow small smooth soft
+    splendid square stiff strange strong stupid sudden sweet swift tall tender terrible thick thin
+    tiny tired trembling true ugly warm weak weary wet white wicked wide wild wise wonderful wrong
+    yellow young
 """)
 NAMES = words_in("""
-    Red Jack Tom Will Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha
-    Ned Ben Sam Kate Maria George James Henry
+    Jack Tom Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha Heidi Cyril
+    Johnny Jimmy Jerry Mabel Colin Clara Betsy Jenny Dorothy Gerald Sara Irene Marion Sammy
 """)
 
 
@@ -83,7 +64,7 @@ class Example(NamedTuple):
     label: int
 
 
-Rule = tuple[str, str]  # a kind, and the property that all of it have
+Rule = tuple[str, str]  # a kind, and the property of every such one
 
 
 class Words(NamedTuple):
@@ -98,7 +79,7 @@ def split_words(seed: int, share: float = 0.75) -> tuple[Words, Words]:
     """Words to learn from, and words that are met in a test only."""
     rng = np.random.default_rng([seed, 0])
     parts: list[tuple[list[str], list[str]]] = []
-    for words in (list(KINDS), PROPERTIES, NAMES):
+    for words in (KINDS, PROPERTIES, NAMES):
         order = [words[i] for i in rng.permutation(len(words))]
         cut = round(share * len(order))
         parts.append((order[:cut], order[cut:]))
@@ -134,7 +115,7 @@ def examples_of(
             is_kind = other(words.kinds, kind, rng)
         elif i % 2 == 1:
             is_quality = other(words.properties, quality, rng)
-        premise = f"All {KINDS[kind]} are {quality}. {name} is {article(is_kind)}."
+        premise = f"Every {kind} is {quality}. {name} is {article(is_kind)}."
         examples.append(Example(premise, f"{name} is {is_quality}.", int(i % 2 == 0)))
     return examples
 

@@ -4,6 +4,7 @@
 from scratch   the storyteller's shape, its weights drawn anew
 frozen         the storyteller as it is; only the head learns
 pre-trained    the storyteller, all of which learns on
+auxiliary      the same, with GPT-1's auxiliary objective at its weight whatever the recipe's is
 n blocks       the storyteller's embeddings and first n blocks, what is above them drawn anew
 =============  ====================================================================================
 """
@@ -14,10 +15,12 @@ from dataclasses import replace
 
 from gptlite.model import GPT
 from gptlite.training.classifier import Classifier
+from gptlite.training.epochs import GPT_1
 from gptlite.training.finetuning import FineTuning, Labelled, fine_tune, measure
 from gptlite.training.threads import cpu_count
 
 SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
+AUXILIARY = "auxiliary"
 # The head alone starts from nothing and has a smooth way to go: longer strides, and more of them.
 FROZEN_RATE, FROZEN_EPOCHS = 1e-2, 30
 
@@ -33,7 +36,7 @@ def classifier(storyteller: GPT, arm: str, n_labels: int, choosing: bool, seed: 
     Raises:
         ValueError: no such arm.
     """
-    if arm in (FROZEN, PRETRAINED):
+    if arm in (FROZEN, PRETRAINED, AUXILIARY):
         return Classifier.build(storyteller, n_labels, choosing=choosing, seed=seed)
     if arm == SCRATCH:
         untrained = GPT.init(storyteller.config, seed)
@@ -56,6 +59,8 @@ def learn(
     learner = classifier(storyteller, arm, n_labels, choosing, recipe.seed)
     if arm == FROZEN:
         recipe = replace(recipe, frozen=True, learning_rate=FROZEN_RATE, epochs=FROZEN_EPOCHS)
+    elif arm == AUXILIARY:
+        recipe = replace(recipe, lm_weight=GPT_1.lm_weight)
     fine_tune(learner, train, None, recipe)
     return learner
 
