@@ -11,9 +11,12 @@ only kinds, gives three right answers in four.
 
 A rule is a kind with its property. Examples are split twice: no rule that is tested was ever
 learned from, and in one of the tests no word was either, neither kinds nor properties nor names.
-Such words are new to a model from scratch; the storyteller has met them in its tales. Each is one
-token of the storyteller's: where words differ in their tokens, to count the tokens tells most of
-the hypotheses that do not follow from those that do.
+Such words are new to a model from scratch; the storyteller has met them in its tales.
+
+Two short cuts are closed. Each word is one token of the storyteller's: where words differ in their
+tokens, to count these tells most of the hypotheses that do not follow. And the two sentences of a
+premise come in either order and a rule with an opening, so that a word is found by what stands
+around it and not by its place.
 """
 
 from __future__ import annotations
@@ -54,6 +57,15 @@ NAMES = words_in("""
     Jack Tom Ann Mary Hans Peter Rose Dick Jim Billy Robert John Alice Jane Joe Martha Heidi Cyril
     Johnny Jimmy Jerry Mabel Colin Clara Betsy Jenny Dorothy Gerald Sara Irene Marion Sammy
 """)
+
+OPENINGS = (
+    "Every",
+    "In that country every",
+    "In those days every",
+    "They say that every",
+    "You must know that every",
+    "It was so, and is so still, that every",
+)
 
 
 class Example(NamedTuple):
@@ -115,8 +127,11 @@ def examples_of(
             is_kind = other(words.kinds, kind, rng)
         elif i % 2 == 1:
             is_quality = other(words.properties, quality, rng)
-        premise = f"Every {kind} is {quality}. {name} is {article(is_kind)}."
-        examples.append(Example(premise, f"{name} is {is_quality}.", int(i % 2 == 0)))
+        rule = f"{OPENINGS[int(rng.integers(len(OPENINGS)))]} {kind} is {quality}."
+        premise = [rule, f"{name} is {article(is_kind)}."]
+        if rng.integers(2):
+            premise.reverse()
+        examples.append(Example(" ".join(premise), f"{name} is {is_quality}.", int(i % 2 == 0)))
     return examples
 
 
