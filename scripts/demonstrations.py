@@ -4,6 +4,7 @@
     python scripts/demonstrations.py --only cloze    # one of the demonstrations
     python scripts/demonstrations.py --readme        # the README's tables from results.json
     python scripts/demonstrations.py --check         # fail where those tables have drifted
+    python scripts/demonstrations.py --examples DIR  # the closed world's examples as CSV files
 
 The tales are read from the folder of test data, ``GPTLITE_TEST_DATA``. A script that was stopped
 goes on where it was. The results hold no text of a book: see ``demonstrations/results.py``.
@@ -12,6 +13,8 @@ goes on where it was. The results hold no text of a book: see ``demonstrations/r
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent))
 
-from demonstrations import runs, table
+from demonstrations import entailment, runs, table
 from demonstrations.results import Results
 
 from gptlite.command import FAILURES, Parser, complain
@@ -46,6 +49,7 @@ def parser() -> argparse.ArgumentParser:
     what = options.add_mutually_exclusive_group()
     what.add_argument("--readme", action="store_true", help="write the README's tables")
     what.add_argument("--check", action="store_true", help="fail where they have drifted")
+    what.add_argument("--examples", type=Path, metavar="DIR", help="write the entailment as CSV")
     return options
 
 
@@ -53,6 +57,9 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     """The exit status: 0, 1 where the tables have drifted, 2 on an error."""
     options = parser().parse_args(argv)
     try:
+        if options.examples is not None:
+            write_examples(options.examples)
+            return 0
         results = Results(root / "scripts" / "demonstrations" / "results.json")
         if options.readme or options.check:
             return write_tables(root / "README.md", results, options.check)
@@ -79,6 +86,23 @@ def write_tables(path: Path, results: Results, check: bool) -> int:
     with write_atomically(path) as file:
         file.write(wanted.encode())
     return 0
+
+
+def write_examples(folder: Path, n_train: int = 12000, n_test: int = 400) -> None:
+    """Write the entailment demonstration's examples, of seed 0, as ``gptlite.finetune`` reads them.
+
+    Args:
+        folder: made if it is not there; gets ``train.csv`` and a file for each test.
+    """
+    train, tests = entailment.make(n_train, n_test, seed=0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, examples in {"train": train, **tests._asdict()}.items():
+        text = io.StringIO(newline="")
+        rows = csv.writer(text, lineterminator="\n")
+        rows.writerow(("premise", "hypothesis", "label"))
+        rows.writerows((e.premise, e.hypothesis, ("no", "yes")[e.label]) for e in examples)
+        with write_atomically(folder / f"{name}.csv") as file:
+            file.write(text.getvalue().encode())
 
 
 if __name__ == "__main__":

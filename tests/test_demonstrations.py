@@ -27,6 +27,8 @@ from demonstrations import (
 )
 from demonstrations.tales import Layout, Tale
 
+from gptlite.tasks.examples import read_examples
+
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = (cloze, entailment, fables, morals, next_paragraph, results, table, tales, which_book)
 NOUNS = [*("goat", "hill", "stone", "river", "tree", "house"), *("bird", "cloud", "road", "field")]
@@ -398,6 +400,20 @@ def test_a_damaged_file_of_results_is_refused(tmp_path, text):
 def test_the_committed_tables_have_not_drifted(capsys):
     status = script().main(["--check"])
     assert status == 0, "".join(capsys.readouterr())
+
+
+def test_the_examples_are_files_that_fine_tuning_reads(tmp_path):
+    assert script().main(["--examples", str(tmp_path / "world")]) == 0
+    found = {p.stem: read_examples(p, "entailment") for p in (tmp_path / "world").iterdir()}
+    _, tests = entailment.make(12000, 400, seed=0)
+    wanted = [(e.premise, e.hypothesis) for e in tests.unknown_words]
+    assert [example.texts for example in found["unknown_words"]] == wanted
+    assert {name: len(examples) for name, examples in found.items()} == {
+        "train": 12000,
+        "unknown_rules": 400,
+        "unknown_words": 400,
+    }
+    assert {example.label for example in found["train"]} == {"yes", "no"}
 
 
 def script():
