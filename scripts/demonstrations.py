@@ -35,6 +35,7 @@ PROGRAM = "demonstrations.py"
 DEMONSTRATIONS = {
     "which book": runs.run_which_book,
     "next paragraph": runs.run_next_paragraph,
+    "same book": runs.run_same_book,
     "entailment": runs.run_entailment,
     "two comparisons": runs.run_two_comparisons,
     "cloze": runs.run_cloze,

@@ -183,8 +183,9 @@ def test_too_few_passages_are_an_error(made_up):
 # ---- The next paragraph -------------------------------------------------------------------------
 
 
-def test_pairs_are_balanced_and_right_and_of_other_tales(made_up):
-    train, test = next_paragraph.make(made_up, 40, 20, seed=3)
+@pytest.mark.parametrize("same_book", [False, True])
+def test_pairs_are_balanced_and_right_and_of_other_tales(made_up, same_book):
+    train, test = next_paragraph.make(made_up, 40, 20, seed=3, same_book=same_book)
     text = {t: " ".join(t.paragraphs) for t in made_up}
     for part, n in ((train, 40), (test, 20)):
         assert len(part) == n
@@ -193,7 +194,7 @@ def test_pairs_are_balanced_and_right_and_of_other_tales(made_up):
             right, wrong = pair.choices[pair.label], pair.choices[1 - pair.label]
             (own,) = {t for t in made_up if f"{pair.context} {right}" in text[t]}
             (other,) = {t for t in made_up if wrong in text[t]}
-            assert other != own and other.book == own.book
+            assert other != own and (other.book == own.book) == same_book
     words = [
         set().union(*(own_words(" ".join([p.context, *p.choices])) for p in part))
         for part in (train, test)

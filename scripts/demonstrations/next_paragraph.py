@@ -1,8 +1,8 @@
 """Which paragraph comes next? GPT-1's multiple choice, in the form of the Story Cloze Test.
 
-A paragraph, the one that follows it in the tale, and a distractor out of another tale of the same
-book. The two are equally often the first. Tales that are tested, those of the distractors too, were
-not learned from.
+A paragraph, the one that follows it in the tale, and a distractor: a paragraph out of another book,
+or, which is harder, out of another tale of the same book. The two are equally often the first.
+Tales that are tested, those of the distractors too, were not learned from.
 """
 
 from __future__ import annotations
@@ -31,8 +31,10 @@ def usable(paragraph: str) -> bool:
     return is_whole(paragraph) and not paragraph[0].islower() and len(paragraph.split()) >= LEAST
 
 
-def pairs_of(tales: Sequence[Tale], n: int, rng: np.random.Generator) -> list[Pair]:
-    """``n`` of the paragraphs that are followed by another, each with a distractor of its book.
+def pairs_of(
+    tales: Sequence[Tale], n: int, rng: np.random.Generator, same_book: bool
+) -> list[Pair]:
+    """``n`` of the paragraphs that are followed by another, each with a distractor.
 
     Raises:
         ValueError: there are not so many.
@@ -49,10 +51,12 @@ def pairs_of(tales: Sequence[Tale], n: int, rng: np.random.Generator) -> list[Pa
     for place, index in enumerate(rng.permutation(len(followed))[:n]):
         i, before, after = followed[index]
         others = [
-            following for j, _, following in followed if j != i and tales[j].book == tales[i].book
+            following
+            for j, _, following in followed
+            if j != i and (tales[j].book == tales[i].book) == same_book
         ]
         if not others:
-            raise ValueError(f"book {tales[i].book}: no other tale to take a distractor from")
+            raise ValueError(f"book {tales[i].book}: no tale to take a distractor from")
         choices = beginning(after), beginning(others[int(rng.integers(len(others)))])
         label = place % 2
         pairs.append(Pair(end(before), choices[::-1] if label else choices, label))
@@ -70,7 +74,7 @@ def beginning(text: str) -> str:
 
 
 def make(
-    tales: Sequence[Tale], n_train: int, n_test: int, seed: int
+    tales: Sequence[Tale], n_train: int, n_test: int, seed: int, same_book: bool = False
 ) -> tuple[list[Pair], list[Pair]]:
     """Pairs to learn from and pairs to test.
 
@@ -79,7 +83,7 @@ def make(
     """
     rng = np.random.default_rng([seed, 1])
     train, test = split_tales(tales, 0.6, seed)
-    return pairs_of(train, n_train, rng), pairs_of(test, n_test, rng)
+    return pairs_of(train, n_train, rng, same_book), pairs_of(test, n_test, rng, same_book)
 
 
 def by_common_words(pair: Pair, frequency: dict[str, int]) -> int:

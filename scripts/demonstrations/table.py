@@ -15,7 +15,8 @@ END = "<!-- end of the demonstrations -->"
 # What is fine-tuned: the demonstration, its name in the table, and the measure.
 CURVES = (
     ("which book", "which of five books", "accuracy"),
-    ("next paragraph", "the next paragraph, of two", "accuracy"),
+    ("next paragraph", "the next paragraph, or one of another book", "accuracy"),
+    ("same book", "the next paragraph, or one of the same book", "accuracy"),
     ("entailment", "entailment, unknown rules", "unknown rules"),
     ("entailment", "entailment, unknown words", "unknown words"),
     ("two comparisons", "two comparisons, unknown rules", "unknown rules"),
@@ -81,7 +82,7 @@ def blocks_taken_over(runs: Mapping[str, Sequence[Run]]) -> str:
 def without_training(runs: Mapping[str, Sequence[Run]]) -> str:
     """Accuracy of the storyteller as it is, beside what needs no model."""
     rows = []
-    for name in ("next paragraph", "cloze", "morals"):
+    for name in ("next paragraph", "same book", "cloze", "morals"):
         found = [run for run in runs.get(name, []) if "labels" not in run]
         ways = dict.fromkeys((run["arm"], run.get("hint")) for run in found)
         for arm, hint in ways:
