@@ -25,5 +25,6 @@ For fine-tuning it is rows of tokens with a label, or with the part that is to b
     model, tokenizer = load()
     score(model, tokenizer, "Once upon a", [" time", " spoon"])  # nats: the first is likelier
 
-GPT-1 paper, sections 3.3 (packing) and 5 (zero-shot behaviours); GPT-2 paper, section 3.
+GPT-1 paper, sections 3.3 (packing) and 5 (zero-shot behaviours); GPT-2 paper, section 3. Entailment
+without training is in neither: that prompt is gptlite's own.
 """
