@@ -12,25 +12,23 @@ GPT-2 paper, section 3.
 
 import argparse
 import hashlib
-import json
 import math
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_type_hints
 
 import numpy as np
 
 import gptlite
 from gptlite.command import Parser, finish, speak_utf8
-from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
 from gptlite.model import GPT
 from gptlite.tasks.benchmarks import read_cbt, read_choices, read_hellaswag, read_lambada
 from gptlite.tasks.choice import Choice, Chosen, choose, count
 from gptlite.tasks.detokenise import RULES, detokenise
-from gptlite.tasks.lambada import LastWord, guess_last_words
+from gptlite.tasks.lambada import Guess, LastWord, encoded, guess_last_words
+from gptlite.tasks.lines import naming_line
+from gptlite.tasks.part import Part, Row, part_of, write_json
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.data import read_text
 from gptlite.training.evaluation import checked_sequence, loss_windows, window_losses
@@ -39,8 +37,6 @@ PROGRAM = "gptlite.evaluate"
 SIDE_BY_SIDE = 8  # passages of LAMBADA
 SAVE_EVERY = 30.0  # seconds
 
-Row = dict[str, Any]
-
 
 class Work(NamedTuple):
     """An evaluation, cut into batches.
@@ -48,16 +44,18 @@ class Work(NamedTuple):
     Attributes:
         settings: what the result depends on, besides file and model.
         batches: in the order in which they are computed.
-        measure: what is measured of a batch, a row for each of its items.
+        known: of each batch, a row for each of its items, with what is known without measuring.
+        measured: names of what is measured of each item, and the types.
+        measure: the rows of a batch, with both.
         summarise: the result, of all rows.
-        n_items: rows there will be.
     """
 
     settings: Row
     batches: Sequence[Any]
+    known: Sequence[list[Row]]
+    measured: Mapping[str, type]
     measure: Callable[[Any], list[Row]]
     summarise: Callable[[list[Row]], Row]
-    n_items: int
 
 
 # ---- The forms: a text's perplexity, last words, choices ----------------------------------------
@@ -93,7 +91,8 @@ def perplexity(model: GPT, tokenizer: Tokenizer, text: str, options: argparse.Na
 
     settings = {"context": context, "stride": stride, "detokeniser": options.detokeniser}
     batches = loss_windows(len(sequence), context, stride)
-    return Work(settings, batches, measure, summarise, len(batches))
+    known: list[list[Row]] = [[{"tokens": len(each.starts) * each.kept}] for each in batches]
+    return Work(settings, batches, known, {"nats": float}, measure, summarise)
 
 
 def last_words(
@@ -109,7 +108,11 @@ def last_words(
     batches = [numbers[i : i + SIDE_BY_SIDE] for i in range(0, len(numbers), SIDE_BY_SIDE)]
 
     def measure(batch: Any) -> list[Row]:
-        guesses = guess_last_words(model, tokenizer, [items[number] for number in batch])
+        passages = []
+        for number in batch:
+            with naming_line(options.file, number):
+                passages.append(encoded(tokenizer, items[number], model.config.n_ctx))
+        guesses = guess_last_words(model, passages)
         return [
             {"line": number, **guess._asdict()}
             for number, guess in zip(batch, guesses, strict=True)
@@ -123,7 +126,8 @@ def last_words(
             "items_cut": sum(row["cut"] > 0 for row in rows),
         }
 
-    return Work({}, batches, measure, summarise, len(items))
+    known: list[list[Row]] = [[{"line": number} for number in batch] for batch in batches]
+    return Work({}, batches, known, get_type_hints(Guess), measure, summarise)
 
 
 def choices(
@@ -136,7 +140,8 @@ def choices(
     """
 
     def measure(number: Any) -> list[Row]:
-        return [{"line": number, **choose(model, tokenizer, items[number], "cut")._asdict()}]
+        with naming_line(options.file, number):
+            return [{"line": number, **choose(model, tokenizer, items[number], "cut")._asdict()}]
 
     def summarise(rows: list[Row]) -> Row:
         found = [Chosen(row["by_sum"], row["by_mean"], row["cut"]) for row in rows]
@@ -150,7 +155,8 @@ def choices(
         }
 
     settings = {"detokeniser": options.detokeniser} if options.form == "cbt" else {}
-    return Work(settings, list(items), measure, summarise, len(items))
+    known: list[list[Row]] = [[{"line": number}] for number in items]
+    return Work(settings, list(items), known, get_type_hints(Chosen), measure, summarise)
 
 
 def exp(nats: float) -> float | None:
@@ -172,74 +178,6 @@ def read(options: argparse.Namespace) -> tuple[Callable[..., Work], Any]:
 # ---- The work, which may be interrupted ---------------------------------------------------------
 
 
-def part_of(output: str) -> Path:
-    """Where the part of an evaluation lies."""
-    return Path(f"{output}.part")
-
-
-class Part:
-    """What was measured so far, kept in a file beside the output; without one, in memory alone."""
-
-    def __init__(self, output: str | None, resume: bool) -> None:
-        """Look whether there is a part already, before any work.
-
-        Raises:
-            ValueError: there is one that is not to be resumed, or none that is.
-            CheckpointError: it is damaged.
-            OSError: it cannot be read, or the output not be written.
-        """
-        self.about: Row | None = None
-        self.rows: list[Row] = []
-        self.n_batches = 0
-        if output is None:
-            self.path = None
-            if resume:
-                raise ValueError("--resume needs --output, beside which the part lies")
-            return
-        self.path = path = part_of(output)
-        if not resume:
-            if path.exists():
-                raise ValueError(
-                    f"{path} is a part of an evaluation: --resume goes on with it; to begin anew, "
-                    "remove it or give another --output"
-                )
-            write_json(path, {})  # an output that cannot be written is known before the work
-            path.unlink()
-            return
-        try:
-            part = json.loads(path.read_text(encoding="utf-8"))
-            self.about, self.rows = dict(part["about"]), list(part["items"])
-            self.n_batches = int(part["batches"])
-        except FileNotFoundError:
-            raise ValueError(f"{path}: no such file: nothing to resume") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: not a part of an evaluation ({error!r})") from None
-
-    def begin(self, about: Row) -> None:
-        """Take up an evaluation.
-
-        Raises:
-            ValueError: the part is one of another.
-        """
-        for name in ("form", "file_sha256", "model_sha256", "settings"):
-            if self.about is not None and self.about.get(name) != about[name]:
-                what = name.removesuffix("_sha256")
-                raise ValueError(f"{self.path}: a part of an evaluation with another {what}")
-        self.about = about
-
-    def save(self) -> None:
-        """Write down what there is."""
-        if self.path is not None and self.n_batches:
-            write_json(
-                self.path, {"about": self.about, "batches": self.n_batches, "items": self.rows}
-            )
-
-    def remove(self) -> None:
-        """It is whole, and lies in the output."""
-        if self.path is not None:
-            self.path.unlink(missing_ok=True)
-
-
 def evaluate(options: argparse.Namespace) -> None:
     """Measure, write and print.
 
@@ -247,19 +185,20 @@ def evaluate(options: argparse.Namespace) -> None:
         CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
             should be.
     """
-    part = Part(options.output, options.resume)
+    part = Part(options.output, options.resume, options.file)
     form, items = read(options)
     model, tokenizer = gptlite.load(options.model)
     work = form(model, tokenizer, items, options)
     about = {
         "form": options.form,
         "file": options.file,
-        "file_sha256": hashlib.sha256(Path(options.file).read_bytes()).hexdigest(),
         "model": options.model or "storyteller",
-        "model_sha256": fingerprint(model),
         "settings": work.settings,
     }
-    part.begin(about)
+    if options.output is not None:  # else nobody asks again what it was
+        about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
+        about["model_sha256"] = fingerprint(model)
+        part.begin(about, work.known, work.measured)
     measure(work, part)
     results = work.summarise(part.rows)
     if options.output is not None:
@@ -269,11 +208,11 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def measure(work: Work, part: Part) -> None:
-    """Measure what the part has not; save it now and then, and where something goes wrong."""
+    """Measure what the part has not; save it now and then, and at the end, be it good or bad."""
     from tqdm import tqdm
 
     saved = time.monotonic()
-    total, done = work.n_items, len(part.rows)
+    total, done = sum(map(len, work.known)), len(part.rows)
     with tqdm(total=total, initial=done, desc="evaluating", unit="item", disable=None) as bar:
         try:
             for batch in work.batches[part.n_batches :]:
@@ -284,9 +223,8 @@ def measure(work: Work, part: Part) -> None:
                 if time.monotonic() - saved > SAVE_EVERY:
                     part.save()
                     saved = time.monotonic()
-        except BaseException:
+        finally:  # what comes next, writing the results, may fail too
             part.save()
-            raise
 
 
 def fingerprint(model: GPT) -> str:
@@ -295,12 +233,6 @@ def fingerprint(model: GPT) -> str:
     for array in model.parameters.values():
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
-
-
-def write_json(path: str | os.PathLike[str], content: Row) -> None:
-    """Write a JSON file, which is never there by half."""
-    with write_atomically(path) as file:
-        file.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")
 
 
 def table(about: Row, results: Row) -> str:

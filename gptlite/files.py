@@ -3,7 +3,7 @@
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from errno import EISDIR
+from errno import EEXIST, EISDIR
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,11 +19,11 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     the temporary file is gone.
 
     Raises:
-        OSError: the folder is missing or cannot be written, or ``path`` is one; names ``path``.
+        OSError: the folder is missing or cannot be written, or ``path`` is there and no file: see
+            ``expect_file``; names ``path``.
     """
     path = Path(path)
-    if path.is_dir():  # "" too: it is the folder one is in
-        raise IsADirectoryError(EISDIR, "expected the name of a file, found a folder", str(path))
+    expect_file(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
@@ -37,6 +37,22 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def expect_file(path: str | os.PathLike[str]) -> None:
+    """Refuse a path at which something else than a file is, which a file would take the place of.
+
+    Raises:
+        IsADirectoryError: it is a folder.
+        FileExistsError: it is a device, a pipe or a socket, or a name in ``/dev``.
+    """
+    path = Path(path)
+    if path.is_dir():  # "" too: it is the folder one is in
+        raise IsADirectoryError(EISDIR, "expected the name of a file, found a folder", str(path))
+    # /dev/stdout may lead to a file, where a shell has sent it, and still is not a file's name.
+    if (path.exists() and not path.is_file()) or path.absolute().parent == Path("/dev"):
+        found = "expected the name of a file, found a device, pipe or socket"
+        raise FileExistsError(EEXIST, found, str(path))
 
 
 def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:

@@ -31,6 +31,8 @@ def cbt(query: str = "The XXXXX ran .\tfox\t\tfox|hen", first: int = 1) -> str:
 def test_lambada(written):
     path = written('{"text": "The dog ran"}\n\n{"text": " It\\nwas é ", "more": 1}\r\n')
     assert read_lambada(path) == {1: LastWord("The dog", " ran"), 3: LastWord("It\nwas", " é")}
+    whole = written('{"text": "She laughed \\ud83d\\ude00"}')  # the two halves of one character
+    assert read_lambada(whole) == {1: LastWord("She laughed", " \U0001f600")}
 
 
 def test_choices(written):
@@ -82,6 +84,7 @@ GOOD = {
         ("[" * 100_000, "not JSON: "),
         ("[1]", r"expected a JSON object, {\.\.\.}, found '\[1\]'"),
         ('"text"', "expected a JSON object"),
+        ('{"id": ["\\udc00\\ud800"]}', r"a lone surrogate, '\\udc00', which no UTF-8 has"),
         (b"\xff", "'utf-8' codec can't decode"),
     ],
 )

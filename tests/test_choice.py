@@ -6,7 +6,7 @@ import pytest
 from gptlite import GPT, ContextOverflowError, GPTConfig, Tokenizer
 from gptlite.tasks.choice import Accuracy, Choice, Chosen, accuracy, choose
 from gptlite.tasks.cloze import cloze, fill
-from gptlite.tasks.lambada import LastWord, guess_last_words
+from gptlite.tasks.lambada import LastWord, encoded, guess_last_words
 from gptlite.tasks.winograd import winograd
 
 TOKENIZER = Tokenizer.train(["the cat ate the mouse because it was hungry"] * 3, 290)
@@ -170,7 +170,8 @@ def test_last_words_side_by_side():
         LastWord("the cat ate the", " zebras"),  # of many tokens
         LastWord("," * 60 + " the", " cat"),
     ]
-    found = guess_last_words(MODEL, TOKENIZER, passages)
+    fits = [encoded(TOKENIZER, passage, MODEL.config.n_ctx) for passage in passages]
+    found = guess_last_words(MODEL, fits)
     for passage, guess in zip(passages, found, strict=True):
         n = n_tokens(passage.word)
         ids = TOKENIZER.encode(passage.text + passage.word)
@@ -200,4 +201,5 @@ def test_a_guess_is_right_when_all_of_its_tokens_are():
     text = "".join(map(chr, ids))
     wrong = chr((ids[-1] + 1) % 200)
     passages = [LastWord(text[:2], text[2:]), LastWord(text[:2], text[2] + wrong)]
-    assert [guess.right for guess in guess_last_words(MODEL, AsItIs(), passages)] == [True, False]
+    fits = [encoded(AsItIs(), passage, MODEL.config.n_ctx) for passage in passages]
+    assert [guess.right for guess in guess_last_words(MODEL, fits)] == [True, False]

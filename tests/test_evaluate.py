@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -183,13 +184,15 @@ def interrupt_after(monkeypatch, n: int) -> None:
     work = evaluate.Work
     left = iter(range(n))
 
-    def stopping(settings, batches, measure, summarise, n_items):
+    def stopping(*fields):
+        whole = work(*fields)
+
         def measure_or_stop(batch):
             if next(left, None) is None:
                 raise KeyboardInterrupt
-            return measure(batch)
+            return whole.measure(batch)
 
-        return work(settings, batches, measure_or_stop, summarise, n_items)
+        return whole._replace(measure=measure_or_stop)
 
     monkeypatch.setattr(evaluate, "Work", stopping)
 
@@ -216,12 +219,14 @@ def test_an_evaluation_goes_on_where_it_stopped(files, model, capsys, monkeypatc
     with monkeypatch.context() as patch:
         work = evaluate.Work
 
-        def counted(settings, batches, measure, summarise, n_items):
+        def counted(*fields):
+            whole = work(*fields)
+
             def count(batch):
                 measured.append(batch)
-                return measure(batch)
+                return whole.measure(batch)
 
-            return work(settings, batches, count, summarise, n_items)
+            return whole._replace(measure=count)
 
         patch.setattr(evaluate, "Work", counted)
         status, out, _ = called(capsys, *args, "--resume")
@@ -265,11 +270,122 @@ def test_a_part_of_another_evaluation(files, model, capsys, monkeypatch, tmp_pat
     assert Path("out.json.part").read_bytes() == before
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{}", '{"about": {}, "items": 3, "batches": 1}'])
+def test_results_that_could_not_be_written_are_not_lost(files, model, capsys, monkeypatch):
+    args = ["choice", "choice", "--model", model, "-o", "out.json"]
+    whole = results(capsys, *args)
+    Path("out.json").unlink()
+
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "write_json", full)
+        assert "No space left on device: 'out.json'" in complaint(capsys, *args)
+    monkeypatch.delattr(evaluate, "choose")  # nothing is measured again
+    assert called(capsys, *args, "--resume")[0] == 0
+    assert json.loads(Path("out.json").read_text()) == whole
+    assert not Path("out.json.part").exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        '{"about": {}, "items": 3, "batches": 1}',
+        '{"about": [], "items": [], "batches": 0}',
+        '{"about": {}, "items": [], "batches": true}',
+        '{"about": {}, "items": [], "batches": "0"}',
+    ],
+)
 def test_a_part_that_is_damaged(files, model, capsys, content):
     Path("out.json.part").write_text(content)
     message = complaint(capsys, "choice", "choice", "--model", model, "-o", "out.json", "--resume")
     assert "out.json.part: not a part of an evaluation" in message
+    assert Path("out.json.part").read_text() == content
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_part_whose_items_are_not_those_of_its_batches(files, model, capsys, monkeypatch, form):
+    args = [form, form, "--model", model, "-o", "out.json"]
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 1)
+        called(capsys, *args)
+    if form == "perplexity":  # which has one batch
+        monkeypatch.setattr("gptlite.training.evaluation.TOKENS", 32)
+        with monkeypatch.context() as patch:
+            Path("out.json.part").unlink()
+            interrupt_after(patch, 1)
+            called(capsys, *args)
+    part = json.loads(Path("out.json.part").read_text())
+    items, [first, *rest] = part["items"], part["items"]
+    name = list(first)[-1]
+    known = "tokens" if form == "perplexity" else "line"
+    for change, message in [
+        ({"items": []}, f"expected {len(items)} items, found 0"),
+        ({"items": [*items, first]}, f"expected {len(items)} items, found {len(items) + 1}"),
+        ({"batches": 0}, f"expected 0 items, found {len(items)}"),
+        ({"batches": -1}, "batches, found -1"),
+        ({"batches": 10**9}, "batches, found 1000000000"),
+        ({"items": [{}, *rest]}, "item 1: expected "),
+        ({"items": [3, *rest]}, "item 1: expected "),
+        ({"items": [first | {name: "x"}, *rest]}, "item 1: expected "),
+        ({"items": [first | {name: None}, *rest]}, "item 1: expected "),
+        ({"items": [first | {"more": 1}, *rest]}, "item 1: expected "),
+        ({"items": [first | {known: first[known] + 1}, *rest]}, f"expected {known} {first[known]}"),
+        ({"items": [*items[:-1], items[-1] | {known: 0}]}, f"item {len(items)}: expected "),
+    ]:
+        Path("out.json.part").write_text(json.dumps(part | change))
+        found = complaint(capsys, *args, "--resume")
+        assert "out.json.part: not a part of an evaluation (" in found and message in found
+    Path("out.json.part").write_text(json.dumps(part))
+    assert called(capsys, *args, "--resume")[0] == 0
+
+
+# ---- Where the results are to lie ---------------------------------------------------------------
+
+
+def test_a_place_that_is_no_file_is_refused_before_the_work(files, capsys, monkeypatch):
+    monkeypatch.delattr(gptlite, "load")
+    Path("folder").mkdir()
+    os.mkfifo("pipe")
+    os.mkfifo("a.part")
+    Path("b.part").mkdir()
+    found = "expected the name of a file, found a"
+    for output, message in [
+        ("folder", f"{found} folder: 'folder'"),
+        ("", f"{found} folder: '.'"),
+        ("pipe", f"{found} device, pipe or socket: 'pipe'"),
+        ("a", f"{found} device, pipe or socket: 'a.part'"),
+        ("b", f"{found} folder: 'b.part'"),
+    ]:
+        for more in ([], ["--resume"]):
+            assert message in complaint(capsys, "choice", "choice", "-o", output, *more)
+
+
+def test_the_file_that_is_evaluated_is_not_replaced(files, capsys, monkeypatch):
+    monkeypatch.delattr(gptlite, "load")
+    before = Path("choice").read_bytes()
+    Path("link").symlink_to("choice")
+    Path("other.part").symlink_to("choice")
+    for file, output in [
+        ("choice", "choice"),
+        ("choice", files / "choice"),
+        ("choice", "link"),
+        ("link", "choice"),
+        ("other.part", "other"),
+    ]:
+        message = f"--output {output} would replace the file that is evaluated"
+        assert message in complaint(capsys, "choice", file, "-o", output)
+    assert Path("choice").read_bytes() == before
+    assert sorted(path.name for path in files.iterdir()) == sorted([*FORMS, "link", "other.part"])
+
+
+def test_nothing_is_hashed_where_no_part_is_kept(files, model, capsys, monkeypatch):
+    monkeypatch.delattr(evaluate, "fingerprint")
+    assert called(capsys, "choice", "choice", "--model", model)[0] == 0
 
 
 # ---- Errors -------------------------------------------------------------------------------------
@@ -309,6 +425,23 @@ def test_errors_are_one_line(files, capsys, args, message):
     assert err.startswith("gptlite.evaluate") and ": error: " in err and message in err
     assert err.count("\n") == 1
     assert not list(files.glob("out*"))
+
+
+@pytest.mark.parametrize("form", ["lambada", "choice", "cbt", "hellaswag"])
+def test_an_item_that_does_not_fit_is_named_with_its_line(files, model, capsys, form):
+    lines = Path(form).read_text().split("\n")
+    number, change = {
+        "lambada": (5, lambda row: row | {"text": "the " + "zq" * 99}),
+        "choice": (4, lambda row: row | {"options": ["cat", "zq" * 99]}),
+        "hellaswag": (9, lambda row: row | {"endings": ["cat", "zq" * 99]}),
+        "cbt": (43, None),
+    }[form]
+    line = lines[number - 1]
+    lines[number - 1] = json.dumps(change(json.loads(line))) if change else line + "zq" * 99
+    Path(form).write_text("\n".join(lines))
+    message = complaint(capsys, form, form, "--model", model)
+    assert f"error: {form}, line {number}: " in message
+    assert message.endswith("of the longest option do not fit: the model has 32 positions")
 
 
 def test_as_a_shell_runs_it(files):

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from gptlite import Tokenizer
 from gptlite.tasks.completions import Completion, read_completions
-from gptlite.tasks.examples import Example, labels_of, number_labels, pack, read_examples
+from gptlite.tasks.examples import (
+    Example,
+    labels_of,
+    number_labels,
+    pack,
+    read_columns,
+    read_examples,
+)
 from gptlite.tasks.packing import pack_choices, pack_similarity
 
 
@@ -57,6 +64,42 @@ def test_json_lines(tmp_path):
     assert number_labels(found, ["0", "1"]) == [1, 0]
 
 
+def test_columns_that_nobody_asked_for_may_hold_anything(tmp_path):
+    row = {"text": "a", "label": True, "score": 0.5, "note": None, "tags": ["x"], "more": {}}
+    path = written(tmp_path, "a.jsonl", json.dumps(row))
+    assert read_examples(path, "classification") == [Example(str(path), 1, ("a",), "true")]
+    row = {"prompt": "Q: ", "completion": 4, "id": None}
+    path = written(tmp_path, "b.jsonl", json.dumps(row))
+    assert read_completions(path) == [Completion("Q: ", "4")]
+
+
+def test_quotes_in_a_tsv_are_text(tmp_path):
+    content = 'text\tlabel\n"Well," he said.\tx\n"Yes"\t"\n""\t1\n'
+    found = read_examples(written(tmp_path, "a.tsv", content), "classification")
+    assert [(example.line, *example.texts, example.label) for example in found] == [
+        (2, '"Well," he said.', "x"),
+        (3, '"Yes"', '"'),
+        (4, '""', "1"),
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "tsv"])
+def test_a_text_of_any_length(tmp_path, suffix):
+    """``csv`` refuses more than 131,072 characters unless told; others keep their limit."""
+    limit = csv.field_size_limit()
+    long = "word " * 40_000
+    separator = {"csv": ",", "tsv": "\t"}[suffix]
+    path = written(
+        tmp_path, f"a.{suffix}", f"text{separator}label\n{long}{separator}x\na{separator}y"
+    )
+    records = read_columns(path)
+    assert next(records).values["text"] == long
+    assert csv.field_size_limit() == limit
+    with pytest.raises(csv.Error, match="field larger than field limit"):
+        list(csv.reader([long]))
+    assert next(records).values == {"text": "a", "label": "y"}
+
+
 def test_a_record_of_several_lines(tmp_path):
     path = written(tmp_path, "a.csv", 'text,label\n"one\ntwo",x\nthree,y\n')
     assert [example.line for example in read_examples(path, "classification")] == [3, 4]
@@ -90,7 +133,7 @@ def test_columns_by_other_names(tmp_path):
     # Where another column has the name, it is not meant, be it before or after.
     path = written(tmp_path, "b.csv", "sentence,class,label,text\nHm.,x,0,no\n")
     assert read_examples(path, "classification", columns) == [Example(str(path), 2, ("Hm.",), "x")]
-    with pytest.raises(ValueError, match=r"b\.csv, line 2: no column 'kind'"):
+    with pytest.raises(ValueError, match=r"b\.csv, line 1: no column 'kind': found 'sentence', '"):
         read_examples(path, "classification", {"label": "kind"})
     with pytest.raises(
         ValueError, match="classification has no column 'words': it has label, text"
@@ -101,7 +144,14 @@ def test_columns_by_other_names(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("words,label\nhm,x\n", ", line 2: no column 'text'"),
+        ("words,label\nhm,x\n", ", line 1: no column 'text': found 'words', 'label'"),
+        ("\n\na,b\nhm,x\n", ", line 3: no column 'text': found 'a', 'b'"),
+        ("\na,b\nhm\n", ", line 3: 1 fields, but line 2 names 2 columns"),
+        (
+            ",".join("abcdefghijkl") + "\n" + 11 * ",",
+            ", line 1: no column 'text': found 'a', 'b', "
+            "'c', 'd', 'e', 'f', 'g', 'h', 'i', 'j', ...",
+        ),
         ("text,label\nhm,x\n ,y\n", ", line 3: column 'text' is empty"),
         ("text,label\nhm,\n", ", line 2: column 'label' is empty"),
         ("text,label\nhm,x,y\n", ", line 2: 3 fields, but line 1 names 2 columns"),
@@ -121,7 +171,17 @@ def test_a_wrong_table_is_refused_with_the_line(tmp_path, content, message):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ('{"text": "a", "label": "x"}\n{"text": "a"}', ", line 2: no column 'label'"),
+        ('{"text": "a", "label": "x"}\n{"text": "a"}', ", line 2: no column 'label': found 'text'"),
+        ("{}", ", line 1: no column 'text': found none"),
+        (
+            '{"text": null, "label": "x"}',
+            ", line 1: column 'text': expected text or a whole number",
+        ),
+        (
+            '{"text": "a", "label": 0.5}',
+            ", line 1: column 'label': expected text or a whole number",
+        ),
+        ('\n{"text": "a\\ud800", "label": "x"}', ", line 2: a lone surrogate, '\\ud800', which no"),
         ('{"text": "a", "label": "x"}\n\n[1]', ", line 3: expected a JSON object, {...}, found"),
         ('{"text": "a"', ", line 1: not JSON"),
         ('{"text": ["a"], "label": "x"}', ", line 1: column 'text': expected text or a whole"),
@@ -139,8 +199,9 @@ def test_wrong_choices_are_refused_with_the_line(tmp_path):
     one = {"context": "z", "choice_1": "a", "label": 1}
     two, three = {**one, "choice_2": "b"}, {**one, "choice_2": "b", "choice_3": "c"}
     gap = {**one, "choice_3": "c"}
-    assert said(json.dumps(one)) == ", line 1: no column 'choice_2'"
-    assert said(json.dumps(gap)) == ", line 1: no column 'choice_2'"
+    there = "'context', 'choice_1', 'label'"
+    assert said(json.dumps(one)) == f", line 1: no column 'choice_2': found {there}"
+    assert said(json.dumps(gap)) == f", line 1: no column 'choice_2': found {there}, 'choice_3'"
     both = f"{json.dumps(two)}\n{json.dumps(three)}"
     assert said(both) == ", line 2: 3 choices, but line 1 has 2"
 
@@ -160,19 +221,31 @@ def test_an_unknown_label_is_refused_with_the_line(tmp_path):
 
 
 CELL = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
+PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\t\r\n"), min_size=1)
 
 
-@given(st.lists(st.tuples(CELL, CELL), min_size=1), st.sampled_from([",", "\t"]))
+def filled(cell: st.SearchStrategy[str]) -> st.SearchStrategy[list[tuple[str, str]]]:
+    return st.lists(st.tuples(cell, cell).filter(lambda row: all(map(str.strip, row))), min_size=1)
+
+
+def read_again(path) -> list[tuple[str, str]]:
+    found = read_examples(path, "classification")
+    return [(example.texts[0], example.label) for example in found]
+
+
+@given(filled(CELL))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_text_comes_back_from_a_table(tmp_path, rows, separator):
-    rows = [row for row in rows if all(cell.strip() for cell in row)]
+def test_any_text_comes_back_from_csv(tmp_path, rows):
     buffer = io.StringIO()
-    csv.writer(buffer, delimiter=separator).writerows([("text", "label"), *rows])
-    suffix = {",": "csv", "\t": "tsv"}[separator]
-    path = written(tmp_path, f"a.{suffix}", buffer.getvalue())
-    if rows:
-        found = read_examples(path, "classification")
-        assert [(example.texts[0], example.label) for example in found] == rows
+    csv.writer(buffer).writerows([("text", "label"), *rows])
+    assert read_again(written(tmp_path, "a.csv", buffer.getvalue())) == rows
+
+
+@given(filled(PLAIN))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_of_one_line_without_tabs_comes_back_from_tsv(tmp_path, rows):
+    lines = ["\t".join(row) for row in [("text", "label"), *rows]]
+    assert read_again(written(tmp_path, "a.tsv", "\n".join(lines))) == rows
 
 
 # ---- Rows, prompts ------------------------------------------------------------------------------
@@ -199,5 +272,5 @@ def test_prompts_and_completions(tmp_path):
     with pytest.raises(ValueError, match=r"b\.csv, line 3: column 'completion' is empty"):
         read_completions(path)
     path = written(tmp_path, "c.csv", "prompt\na\n")
-    with pytest.raises(ValueError, match=r"c\.csv, line 2: no column 'completion'"):
+    with pytest.raises(ValueError, match=r"c\.csv, line 1: no column 'completion': found 'prompt'"):
         read_completions(path)

@@ -206,6 +206,12 @@ def test_sentiment(model):
         sentiment(model, TOKENIZER, "," * 500, overflow="error")
 
 
+@pytest.mark.parametrize("words", [("good", "good"), ("a", "b", "a"), ("", "bad"), (" ", "b"), "a"])
+def test_words_between_which_there_is_no_choice(model, words):
+    with pytest.raises(ValueError, match="two words or more, all different and none blank, not"):
+        sentiment(model, TOKENIZER, "The dog ran.", words)
+
+
 def test_entailment(model):
     found = entail(model, TOKENIZER, "The dog ran.", "A dog ran.")
     prompt = "The dog ran.\nQuestion: A dog ran. True or False?\nAnswer:"

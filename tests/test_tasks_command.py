@@ -139,6 +139,8 @@ def test_a_dash_reads_standard_input_and_what_is_too_much_is_left_out(capsys, mo
         (["guess"], "invalid choice: 'guess'"),
         (["cloze", "no gap", "a"], "expected one gap 'XXXXX' in the text, found 0"),
         (["winograd", "no gap", "a"], "expected one gap '_' in the text, found 0"),
+        (["winograd", "_ ran", "it", ""], "a referent is blank"),
+        (["sentiment", "a", "--words", "good", "good"], "all different and none blank"),
         (["score", "a", ""], "option 1 is empty"),
         (["translate", FOX * 50], "are to be written: the context holds 256"),
         (["winograd", FOX * 50 + " _ ran", "it"], "do not fit: the model has 256 positions"),
@@ -152,6 +154,11 @@ def test_errors_are_one_line(capsys, args, message):
     status, out, err = called(capsys, *args)
     assert (status, out) == (2, "")
     assert err.startswith("gptlite.tasks: error: ") and message in err and err.count("\n") == 1
+
+
+def test_of_entailment_the_help_says_whose_it_is(capsys):
+    status, out, _ = called(capsys, "entail", "--help")
+    assert status == 0 and "The prompt is gptlite's own: the papers of" in " ".join(out.split())
 
 
 def test_as_a_shell_runs_it():

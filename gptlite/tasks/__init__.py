@@ -11,6 +11,7 @@ Without training the task is text, and so is the answer:
                      tasks that are written: the prompt, and what is kept; with sentences.py
     lambada.py       last words of passages, side by side
     benchmarks.py    the files of benchmarks, with lines.py and detokenise.py
+    part.py          what was measured of one so far, to go on with
 
 For fine-tuning it is rows of tokens with a label, or with the part that is to be learned:
 
@@ -24,5 +25,6 @@ For fine-tuning it is rows of tokens with a label, or with the part that is to b
     model, tokenizer = load()
     score(model, tokenizer, "Once upon a", [" time", " spoon"])  # nats: the first is likelier
 
-GPT-1 paper, sections 3.3 (packing) and 5 (zero-shot behaviours); GPT-2 paper, section 3.
+GPT-1 paper, sections 3.3 (packing) and 5 (zero-shot behaviours); GPT-2 paper, section 3. Entailment
+without training is in neither: that prompt is gptlite's own.
 """

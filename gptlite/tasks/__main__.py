@@ -33,8 +33,8 @@ def parser() -> Parser:
     or_else = "(default: %(default)s)"
     tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
 
-    def task(name: str, does: str) -> Callable[..., Any]:
-        add = tasks.add_parser(name, help=does, description=f"{does}.").add_argument
+    def task(name: str, does: str, note: str = "") -> Callable[..., Any]:
+        add = tasks.add_parser(name, help=does, description=f"{does}. {note}").add_argument
         add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         return add
 
@@ -67,7 +67,12 @@ def parser() -> Parser:
     examples(add, "QUESTION", "ANSWER")
     most(add, 32)
 
-    add = task("entail", "Does the second sentence follow from the first? Shares of each answer")
+    add = task(
+        "entail",
+        "Does the second sentence follow from the first? Shares of each answer",
+        "The prompt is gptlite's own: the papers of GPT-1 and GPT-2 have no entailment without "
+        "training.",
+    )
     add("premise", type=utf8, metavar="PREMISE")
     add("hypothesis", type=utf8, metavar="HYPOTHESIS")
     add("--neutral", action="store_true", help='a third answer, "Neither"')

@@ -3,8 +3,7 @@
 import os
 from typing import NamedTuple
 
-from gptlite.tasks.examples import read_columns
-from gptlite.tasks.lines import naming_line
+from gptlite.tasks.examples import read_columns, text_of
 from gptlite.tasks.packing import Row, allowances
 from gptlite.tokenizer import Tokenizer
 
@@ -24,14 +23,12 @@ def read_completions(path: str | os.PathLike[str]) -> list[Completion]:
         OSError: the file cannot be read.
     """
     found = []
-    for line, fields in read_columns(path):
-        with naming_line(path, line):
-            for name in Completion._fields:
-                if name not in fields:
-                    raise ValueError(f"no column {name!r}")
-                if not fields[name]:
-                    raise ValueError(f"column {name!r} is empty")
-        found.append(Completion(fields["prompt"], fields["completion"]))
+    for record in read_columns(path):
+        example = Completion(*(text_of(record, name) for name in Completion._fields))
+        for name, text in example._asdict().items():
+            if not text:
+                raise ValueError(f"{path}, line {record.line}: column {name!r} is empty")
+        found.append(example)
     return found
 
 

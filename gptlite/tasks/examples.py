@@ -8,14 +8,16 @@ choice          ``context``, ``choice_1``, ``choice_2`` and on, ``label``: the n
                 one, counted from 1; ``question`` if there is one
 ==============  =======================================================================
 
-Other columns are left alone.
+Other columns are left alone. In CSV, quotes (") stand around what has commas, quotes or line feeds
+in it. In TSV, as in the files of GLUE, a quote is a part of the text like any letter.
 """
 
 import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -40,7 +42,21 @@ LABEL, QUESTION, CHOICE = "label", "question", re.compile(r"choice_([1-9][0-9]*)
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 
-Fields = dict[str, str]
+
+class Record(NamedTuple):
+    """A line of a table.
+
+    Attributes:
+        path: of the table.
+        line: its number, counted from 1; of a record of several lines the last one's.
+        header: number of the line that names the columns; of JSON lines it is the line itself.
+        values: of each column, as they stand there: text, or what else JSON has.
+    """
+
+    path: str
+    line: int
+    header: int
+    values: dict[str, object]
 
 
 class Example(NamedTuple):
@@ -81,39 +97,41 @@ def read_examples(
         if name not in known and not (task == "choice" and CHOICE.fullmatch(name)):
             raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
     examples: list[Example] = []
-    for line, in_file in read_columns(path):
-        with naming_line(path, line):
-            found = {name: in_file[c] for name, c in columns.items() if c in in_file}
-            fields = {n: value for n, value in in_file.items() if n not in columns} | found
-            names = [*TEXTS[task], *(choices_of(fields) if task == "choice" else [])]
-            for name in [*names, LABEL]:
-                if name == QUESTION:
-                    fields.setdefault(QUESTION, "")
-                elif name not in fields:
-                    raise ValueError(f"no column {columns.get(name, name)!r}")
-                elif not fields[name].strip():
-                    raise ValueError(f"column {columns.get(name, name)!r} is empty")
-            if examples and len(names) != len(examples[0].texts):
-                n, first = len(names) - 2, len(examples[0].texts) - 2
-                raise ValueError(f"{n} choices, but line {examples[0].line} has {first}")
-            texts = tuple(fields[name] for name in names)
-            examples.append(Example(str(path), line, texts, fields[LABEL]))
+    for record in read_columns(path):
+        # Where another column has a name that is given to one of the file's, it is not meant.
+        in_file = {name: name for name in record.values if name not in columns} | columns
+        names = [*TEXTS[task], *(choices_of(in_file) if task == "choice" else [])]
+        fields = {}
+        for name in [*names, LABEL]:
+            column = in_file.get(name, name)
+            if name == QUESTION and column not in record.values:
+                fields[name] = ""
+                continue
+            fields[name] = text_of(record, column)
+            if name != QUESTION and not fields[name].strip():
+                raise ValueError(f"{path}, line {record.line}: column {column!r} is empty")
+        if examples and len(names) != len(examples[0].texts):
+            n, first = len(names) - 2, len(examples[0].texts) - 2
+            raise ValueError(
+                f"{path}, line {record.line}: {n} choices, but line {examples[0].line} has {first}"
+            )
+        texts = tuple(fields[name] for name in names)
+        examples.append(Example(str(path), record.line, texts, fields[LABEL]))
     if not examples:
         raise ValueError(f"{path}: no examples")
     return examples
 
 
-def choices_of(fields: Fields) -> list[str]:
+def choices_of(names: Iterable[str]) -> list[str]:
     """The names of a choice's columns, of which there must be two at least, without a gap."""
-    n = len([name for name in fields if CHOICE.fullmatch(name)])
+    n = len([name for name in names if CHOICE.fullmatch(name)])
     return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
 
 
-def read_columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, Fields]]:
-    """The lines of a table, each with its number and ``{column: value}``.
+def read_columns(path: str | os.PathLike[str]) -> Iterator[Record]:
+    """The lines of a table, as the module's head describes them; ``text_of`` reads their columns.
 
-    CSV and TSV have the names of the columns in their first line, and quotes (") around what has
-    separators or line feeds in it; of a record of several lines the last one's number is given.
+    CSV and TSV have the names of the columns in their first line.
 
     Raises:
         ValueError: a line is not what it should be; the file's name has another ending.
@@ -122,9 +140,7 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, Fields]]:
     suffix = Path(path).suffix.lower()
     if suffix in JSON_SUFFIXES:
         for number, values in json_lines(path):
-            with naming_line(path, number):
-                fields = {name: as_text(name, value) for name, value in values.items()}
-            yield number, fields
+            yield Record(str(path), number, number, values)
     elif suffix in SEPARATORS:
         yield from read_table(path, SEPARATORS[suffix])
     else:
@@ -132,20 +148,36 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[tuple[int, Fields]]:
         raise ValueError(f"{path}: expected a name that ends in one of {endings}")
 
 
-def as_text(name: str, value: object) -> str:
-    """A JSON value as a CSV file would have it: text, or a number written out.
+def text_of(record: Record, column: str) -> str:
+    """A column's text. JSON's whole numbers, true and false are written out, as in a CSV file.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: there is no such column, or it is neither; names the line.
     """
+    if column not in record.values:
+        with naming_line(record.path, record.header):
+            raise ValueError(f"no column {column!r}: found {listed(record.values)}")
+    value = record.values[column]
     if isinstance(value, str):
         return value
     if isinstance(value, int):
         return str(value).lower()
-    raise ValueError(f"column {name!r}: expected text or a whole number, found {value!r:.40}")
+    with naming_line(record.path, record.line):
+        expected = "expected text or a whole number"
+        raise ValueError(f"column {column!r}: {expected}, found {value!r:.40}")
 
 
-def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[tuple[int, Fields]]:
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, the first ten of them.
+
+    >>> print(listed(["a", "b"]))
+    'a', 'b'
+    """
+    shown = [repr(name) for name in names]
+    return ", ".join([*shown[:10], "..."] if len(shown) > 10 else shown) or "none"
+
+
+def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[Record]:
     """The records of a CSV or TSV file after the first, which names the columns."""
     content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
@@ -153,10 +185,16 @@ def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[tuple[i
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise ValueError(f"{path}, line {line}: not UTF-8") from None
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     names: list[str] = []
+    header = 0
     while True:
-        with naming_line(path, reader.line_num + 1):
+        with naming_line(path, reader.line_num + 1), fields_of(len(text)):
             try:
                 record = next(reader, None)
             except csv.Error as error:
@@ -167,13 +205,30 @@ def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[tuple[i
             continue  # an empty line
         with naming_line(path, reader.line_num):
             if not names:
-                names = record
+                names, header = record, reader.line_num
                 if len(set(names)) != len(names):
                     raise ValueError("a column's name is there twice")
                 continue
             if len(record) != len(names):
-                raise ValueError(f"{len(record)} fields, but line 1 names {len(names)} columns")
-        yield reader.line_num, dict(zip(names, record, strict=True))
+                n = len(names)
+                raise ValueError(f"{len(record)} fields, but line {header} names {n} columns")
+        values: dict[str, object] = dict(zip(names, record, strict=True))
+        yield Record(str(path), reader.line_num, header, values)
+
+
+@contextmanager
+def fields_of(n: int) -> Iterator[None]:
+    """Let ``csv`` read fields of so many characters.
+
+    It refuses more than 131,072, by a limit that is one for the whole process: outside the block it
+    is again what the rest of the program has made it.
+    """
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, n))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
@@ -185,10 +240,9 @@ def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[in
     number = {label: i for i, label in enumerate(labels)}
     for example in examples:
         if example.label not in number:
-            known = ", ".join(map(repr, labels[:10])) + (", ..." if len(labels) > 10 else "")
             raise ValueError(
                 f"{example.path}, line {example.line}: unknown label {example.label!r}: "
-                f"expected one of {known}"
+                f"expected one of {listed(labels)}"
             )
     return [number[example.label] for example in examples]
 

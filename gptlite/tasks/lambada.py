@@ -23,13 +23,27 @@ class LastWord(NamedTuple):
     word: str
 
 
+class Encoded(NamedTuple):
+    """A passage as token ids.
+
+    Attributes:
+        text: of what comes before the last word, as much as fits.
+        word: of the last word.
+        cut: tokens at the passage's beginning that were left out, where it did not fit.
+    """
+
+    text: list[int]
+    word: list[int]
+    cut: int
+
+
 class Guess(NamedTuple):
     """What a model made of a last word.
 
     Attributes:
         logprob: log-probability of the word, all its tokens, in nats.
         right: greedy decoding would have written it.
-        cut: tokens at the passage's beginning that were left out, where it did not fit.
+        cut: see ``Encoded``.
     """
 
     logprob: float
@@ -37,27 +51,30 @@ class Guess(NamedTuple):
     cut: int
 
 
-def guess_last_words(model: GPT, tokenizer: Tokenizer, passages: Sequence[LastWord]) -> list[Guess]:
+def encoded(tokenizer: Tokenizer, passage: LastWord, n_ctx: int) -> Encoded:
+    """A passage as token ids, for a model of ``n_ctx`` positions.
+
+    Raises:
+        ContextOverflowError: the word alone has more than ``n_ctx`` tokens.
+    """
+    text, [word] = split(tokenizer, passage.text, [passage.word])
+    fits = fitted(text, len(word), n_ctx, "cut")
+    return Encoded(fits, word, len(text) - len(fits))
+
+
+def guess_last_words(model: GPT, passages: Sequence[Encoded]) -> list[Guess]:
     """Read passages side by side, and see how likely each last word is.
 
     Side by side they are padded to the longest: passages of like length go best together.
-
-    Raises:
-        ContextOverflowError: a word alone has more than ``n_ctx`` tokens.
     """
-    rows, words, cuts = [], [], []
-    for passage in passages:
-        text, [word] = split(tokenizer, passage.text, [passage.word])
-        fits = fitted(text, len(word), model.config.n_ctx, "cut")
-        rows.append(fits + word[:-1])  # the last token is predicted, and never read
-        words.append(word)
-        cuts.append(len(text) - len(fits))
+    # The last token is predicted, and never read.
+    rows = [text + word[:-1] for text, word, _ in passages]
     # Padded on the left, all rows end together: logits are needed of the last few positions only.
     ids, mask = left_padded(rows)  # [batch, seq]
-    longest = max(map(len, words))
+    longest = max(len(word) for _, word, _ in passages)
     logits = model(ids, attention_mask=mask, logits_to_keep=longest)  # [batch, longest, n_vocab]
     guesses = []
-    for word, cut, row in zip(words, cuts, logits, strict=True):
+    for (_, word, cut), row in zip(passages, logits, strict=True):
         at_word = row[-len(word) :]  # [tokens, n_vocab]
         logprobs = log_softmax(at_word)[np.arange(len(word)), word]  # [tokens]
         right = bool((at_word.argmax(axis=-1) == word).all())

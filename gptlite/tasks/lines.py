@@ -41,12 +41,17 @@ def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
     """The JSON object of each line that is not blank, with the line's number.
 
     Raises:
-        ValueError: a line is not one JSON object, or all are blank. OSError: as above.
+        ValueError: a line is not one JSON object, or has a lone surrogate, which no text in UTF-8
+            has; or all are blank. OSError: as above.
     """
     for number, line in text_lines(path):
         with naming_line(path, number):
             try:
                 row = json.loads(line)
+                json.dumps(row, ensure_ascii=False).encode("utf-8")
+            except UnicodeEncodeError as error:  # "\ud800": half a character
+                lone = error.object[error.start]
+                raise ValueError(f"a lone surrogate, {lone!r}, which no UTF-8 has") from None
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"not JSON: {error}") from None
             if not isinstance(row, dict):

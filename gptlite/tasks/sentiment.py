@@ -20,11 +20,15 @@ def sentiment(
     GPT-1 paper, section 5: the model's choice is restricted to the two words.
 
     Args:
+        words: two or more.
         overflow: of a text too long "cut" leaves out the beginning; "error" refuses it.
 
     Raises:
-        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right.
+        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right, such
+            as a word that is blank or there twice.
     """
+    if len(words) < 2 or len(set(words)) < len(words) or not all(map(str.strip, words)):
+        raise ValueError(f"expected two words or more, all different and none blank, not {words!r}")
     options = [f" {word}" for word in words]
     found = score(model, tokenizer, f"{text.rstrip()} very", options, overflow=overflow)
     return dict(zip(words, softmax(found).tolist(), strict=True))

@@ -31,11 +31,13 @@ def winograd(
 
     Raises:
         ContextOverflowError: the sentence does not fit in ``n_ctx``.
-        ValueError: not one gap, nothing after it, or no referents.
+        ValueError: not one gap, nothing after it, no referents, or a blank one.
     """
     before, after = around_gap(sentence, gap)
     if not after:
         raise ValueError("nothing stands after the gap: there is nothing to score")
+    if not all(map(str.strip, referents)):
+        raise ValueError("a referent is blank")
     # All of gap and rest are computed side by side; counted is only the rest.
     prompt, rows = split(tokenizer, before, [referent + after for referent in referents])
     prompt = fitted(prompt, max(map(len, rows)), model.config.n_ctx, "error")
