@@ -31,8 +31,10 @@
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
+import json
 import re
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 
@@ -511,6 +513,77 @@ print(translate(model, tokenizer, "the king", pairs, max_new_tokens=24))
 
 # %% [markdown]
 # Not a word of French, and no king either.
+#
+# ## From books that it never saw
+#
+# A dozen examples of one's own say little, and one knows what the model can do when one writes
+# them. Three of the tasks were made in numbers by a script, from books that the storyteller was not
+# trained on, with three seeds that draw the questions: `scripts/demonstrations.py`, whose results
+# are read here. The spread is the standard deviation over the seeds.
+
+# %%
+RESULTS = Path("..", "scripts", "demonstrations", "results.json")
+demonstrations = json.loads(RESULTS.read_text())["demonstrations"]
+
+
+def measured(title: str, name: str) -> Table:
+    """Every way of a demonstration that needs no labels: mean and spread over the seeds."""
+    found: dict[str, list[float]] = {}
+    for run in demonstrations[name]["runs"]:
+        if "labels" not in run:
+            hint = {None: "", True: ", with hint", False: ", without hint"}[run.get("hint")]
+            found.setdefault(run["arm"] + hint, []).append(run["accuracy"])
+    rows = [[way, float(np.mean(x)), float(np.std(x, ddof=1))] for way, x in found.items()]
+    return Table(title, ["", "right", "spread"], rows, bar="right", digits=2)
+
+
+# %% [markdown]
+# ### Gaps
+#
+# As in the Children's Book Test: twenty sentences of a tale, a gap in the next one, and ten nouns,
+# all of which stand in the text. By chance one in ten is right.
+#
+# **Guess first:** the model sees the last of the twenty sentences, as many as its 256 tokens hold.
+# What are they worth to it, beside the sentence alone?
+
+# %%
+measured("Which of ten nouns", "cloze")
+
+# %% [markdown]
+# What is most frequent, in books or in the text itself, helps little. The sentence alone gives the
+# storyteller more than half of the answers, and the text before it a few more. (The smallest GPT-2
+# found 88 % of the nouns of the real test.)
+#
+# ### The next paragraph
+#
+# Which of two paragraphs comes next? The one that the text before makes likelier *than it is
+# anyway*: the log-probability after the text, less the one after nothing. Otherwise the shorter one
+# would win. The distractor is out of another book, or out of another tale of the same book.
+
+# %%
+measured("A distractor of another book", "next paragraph")
+
+# %%
+measured("A distractor of the same book", "same book")
+
+# %% [markdown]
+# It is right far more often than chance, and hardly more often than who counts the words that both
+# have in common and no model at all: rare words come again in a tale. Notebook 11 shows what labels
+# make of the task.
+#
+# ### A fable's moral
+#
+# Ten morals, one of which is the fable's own. Sixty fables are Aesop's, out of a book that the
+# model was trained on, morals and all; thirty were written for this. The hint is "Moral:". What is
+# compared is again what the text adds.
+
+# %%
+measured("Which of ten morals", "morals")
+
+# %% [markdown]
+# Not even the fables that it was trained on bring their morals back, or only a few; and of those
+# that are new it chooses the moral hardly more often than chance: with thirty questions, one
+# standard error is 5 in 100. A moral is not a likely continuation, it is what the tale was *about*.
 #
 # ## What it can do, and what size changes
 #
