@@ -289,7 +289,7 @@ def test_the_rows_of_an_example_are_thinned_alike(task, monkeypatch):
     trace = DropoutTrace(0.5, np.random.default_rng(0))
     loss_and_gradients(classifier, examples, labels, trace=trace)
     assert shapes[-1] == (4, 1, 8)
-    assert not trace.masks
+    assert not trace.kept
     assert not trace
 
 

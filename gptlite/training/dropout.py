@@ -6,7 +6,10 @@ block adds to the residual stream. The model knows nothing of it: a trace may ch
 on.
 """
 
+import math
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gptlite.layers import Array
 from gptlite.training.gradients import Tape
@@ -17,8 +20,13 @@ PLACES = ("embed", "attn.weights", "attn.out", "mlp.out")
 class DropoutTrace(Tape):
     """A tape that hands on some arrays with part of their numbers struck out.
 
-    ``masks`` holds what each was multiplied with: 0 with probability ``rate``, else
-    ``1 / (1 - rate)``, so that sums keep their expected size.
+    Each number is multiplied by 0 with probability ``rate``, else by ``1 / (1 - rate)``, so that
+    sums keep their expected size.
+
+    Attributes:
+        kept: which numbers were not struck out, by the array's name: a bit for each, eight to a
+            byte, and the array's shape. As float32 the masks of a long row's attention weights
+            would take as much memory as those weights: 0.6 GB of 1024 tokens in GPT-2 small.
 
     Raises:
         ValueError: the rate is not in [0, 1).
@@ -30,12 +38,14 @@ class DropoutTrace(Tape):
             raise ValueError(f"dropout must lie in [0, 1), not {rate}")
         self.rate = rate
         self.rng = rng
+        self.kept: dict[str, tuple[NDArray[np.uint8], tuple[int, ...]]] = {}
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Where dropout has its places, keep and hand on a thinned copy."""
+        """Where dropout has its places, hand on a thinned copy, and keep it."""
         if name not in PLACES:
             return super().record(prefix, name, array)
-        mask = self.masks[prefix + name] = self.mask(array.shape)
+        mask = self.mask(array.shape)
+        self.kept[prefix + name] = np.packbits(mask != 0), array.shape  # [ceil(numbers / 8)]
         thinned = array * mask
         # The gradient of softmax needs the weights as softmax made them.
         super().record(prefix, name, array if name == "attn.weights" else thinned)
@@ -43,6 +53,16 @@ class DropoutTrace(Tape):
 
     def mask(self, shape: tuple[int, ...]) -> Array:
         """A mask of that shape, drawn anew."""
-        mask = (self.rng.random(shape, np.float32) >= self.rate).astype(np.float32)
+        return self.scaled(self.rng.random(shape, np.float32) >= self.rate)
+
+    def pop_mask(self, name: str) -> Array:
+        """The mask that an array was multiplied with; its bits are let go."""
+        bits, shape = self.kept.pop(name)
+        kept = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
+        return self.scaled(kept.view(np.bool_))
+
+    def scaled(self, kept: NDArray[np.bool_]) -> Array:
+        """The mask that keeps those numbers."""
+        mask = kept.astype(np.float32)
         mask *= 1.0 / (1.0 - self.rate)
         return mask

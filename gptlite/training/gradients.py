@@ -41,19 +41,15 @@ UNREAD = ("attn.scores", "attn.out", "mlp.out")
 
 
 class Tape(Trace):
-    """A trace that keeps only what the gradients read.
-
-    Attributes:
-        masks: what an array was multiplied with before it was handed on: see ``DropoutTrace``.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.masks: dict[str, Array] = {}
+    """A trace that keeps only what the gradients read."""
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
         """Keep the array if a gradient reads it, and hand it on."""
         return array if name in UNREAD else super().record(prefix, name, array)
+
+    def pop_mask(self, name: str) -> Array | None:
+        """Let go of what an array was multiplied with: nothing here, see ``DropoutTrace``."""
+        return None
 
 
 def loss_and_gradients(
@@ -187,10 +183,12 @@ def walk_back(
         gradients.add(f"{name}.bias", dbias)
         return dx
 
-    masks = tape.masks if isinstance(tape, Tape) else {}
+    def pop_mask(name: str) -> Array | None:
+        return tape.pop_mask(name) if isinstance(tape, Tape) else None
 
     def dropout_step(name: str, dy: Array) -> Array:
-        return dy * masks.pop(name) if name in masks else dy
+        mask = pop_mask(name)
+        return dy if mask is None else dy * mask
 
     del tape["ln_f"]  # the loss has read it
     last = model.config.n_layer - 1
@@ -210,7 +208,7 @@ def walk_back(
         z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
         dz = linear_step(at + "attn.c_proj", dout, z)  # [batch, seq, n_embd]
         q, k, v, weights = (tape.pop(at + "attn." + name) for name in ("q", "k", "v", "weights"))
-        dropped = masks.pop(at + "attn.weights", None)
+        dropped = pop_mask(at + "attn.weights")  # [batch, head, seq, seq]
         dqkv = attention_backward(dz, q, k, v, weights, z, dropped)  # [batch, seq, 3 * n_embd]
         dnormed = linear_step(at + "attn.c_attn", dqkv, tape.pop(at + "ln_1"))
         below = tape.pop(f"h.{i - 1}.out" if i else "embed")  # [batch, seq, n_embd]

@@ -134,7 +134,7 @@ def test_dropout(monkeypatch):
     model, (ids, targets) = noisy(config), batch(config, 3, 20)
     drawn = DropoutTrace(0.2, np.random.default_rng(1))
     model(ids, trace=drawn)
-    masks = iter(drawn.masks.values())
+    masks = iter([drawn.pop_mask(name) for name in list(drawn.kept)])
 
     def dropout(x: Any, *_: Any, **__: Any) -> Any:
         mask = torch.from_numpy(next(masks))
