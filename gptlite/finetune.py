@@ -12,13 +12,14 @@ GPT-1 paper, sections 3.2 and 3.3.
 
 import argparse
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.command import Parser, finish, utf8
+from gptlite.command import Parser, finish, speak_utf8, utf8
 from gptlite.finetuned import WEIGHTS_FILE, FineTuned
 from gptlite.model import GPT
 from gptlite.tasks.completions import Completion, pack_completion, read_completions
@@ -46,7 +47,7 @@ from gptlite.training.finetuning import (
 from gptlite.training.threads import cpu_count
 
 PROGRAM = "gptlite.finetune"
-OF_TASKS = ("task", "columns", "arm", "lm_weight", "n_ctx")  # options of no use for --objective lm
+OF_TASKS = ("task", "columns", "arm", "lm_weight")  # options of no use for --objective lm
 
 
 def parser() -> Parser:
@@ -55,7 +56,7 @@ def parser() -> Parser:
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("--data", nargs="+", required=True, metavar="PATH", help="what to learn from: see below")
     add("--validation", nargs="+", metavar="PATH", help="what to measure with, likewise")
-    add("--out", required=True, metavar="DIR", help="where to write; must not hold a model yet")
+    add("--out", required=True, metavar="DIR", help="where to write; must be new or empty")
     add("--model", metavar="MODEL", help="a name, directory or file (default: the storyteller)")
     add(
         "--objective",
@@ -119,6 +120,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
+    speak_utf8()
     out = Path(options.out)
     work = learn_text if options.objective == "lm" else learn_task
 
@@ -133,13 +135,8 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
     """The recipe that the options describe.
 
     Raises:
-        ValueError: one is out of range, or --out holds a model.
+        ValueError: one is out of range.
     """
-    out = Path(options.out)
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out}: not a directory")
-    if (out / WEIGHTS_FILE).exists():
-        raise ValueError(f"{out} holds a model already: choose another --out")
     return FineTuning(
         epochs=options.epochs,
         batch=options.batch,
@@ -154,11 +151,29 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
     )
 
 
-def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer]:
-    """The model to begin with."""
+def prepare(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
+    """Make the folder to write to; the model to begin with, and the most tokens of a row.
+
+    Raises:
+        OSError: --out cannot be written to.
+        ValueError: it holds something, or --n-ctx is out of range.
+        CheckpointError, DownloadError: the model cannot be had.
+    """
     import gptlite
 
-    return gptlite.load(options.model)
+    if not options.out:
+        raise ValueError("--out must name a directory")
+    out = Path(options.out)
+    out.mkdir(parents=True, exist_ok=True)
+    if any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: choose another --out")
+    with tempfile.TemporaryFile(dir=out):  # whether it can be written to
+        pass
+    model, tokenizer = gptlite.load(options.model)
+    n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
+    if not 1 <= n_ctx <= model.config.n_ctx:
+        raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")
+    return model, tokenizer, n_ctx
 
 
 # ---- Labelled texts -----------------------------------------------------------------------------
@@ -176,18 +191,22 @@ def learn_task(options: argparse.Namespace) -> None:
         raise ValueError("--mask-prompts belongs to --objective lm")
     if options.task is None:
         raise ValueError(f"--task is needed: one of {', '.join(TEXTS)}; or --objective lm")
+    if options.arm == "frozen" and options.lm_weight is not None:
+        raise ValueError("--lm-weight does not belong to --arm frozen: only the head learns")
     # What can be wrong is found before the long work.
     task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
     train, held_out = (
         [example for path in paths or [] for example in read_examples(path, task, columns)]
         for paths in (options.data, options.validation)
     )
+    check_choices([*train, *held_out])
     labels = labels_of(task, train)
+    if len(labels) < 2:
+        raise ValueError(
+            f"{', '.join(options.data)}: every label is {labels[0]!r}: at least 2 are needed"
+        )
     numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
-    model, tokenizer = open_model(options)
-    n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
-    if not 1 <= n_ctx <= model.config.n_ctx:
-        raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")
+    model, tokenizer, n_ctx = prepare(options)
 
     def labelled(examples: list[Example], numbers: list[int]) -> Labelled:
         return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
@@ -211,6 +230,21 @@ def learn_task(options: argparse.Namespace) -> None:
     commonest = int(np.bincount(numbers).argmax())
     summarise(epochs, labels, commonest)
     print(f"the classifier is in {options.out}")
+
+
+def check_choices(examples: Sequence[Example]) -> None:
+    """Refuse examples with different numbers of texts, which choices alone can have.
+
+    Raises:
+        ValueError: names file and line of the first that has more or fewer than the very first.
+    """
+    first = examples[0]
+    for each in examples:
+        if len(each.texts) != len(first.texts):
+            raise ValueError(
+                f"{each.path}, line {each.line}: {len(each.texts) - 2} choices, but "
+                f"{len(first.texts) - 2} in {first.path}, line {first.line}"
+            )
 
 
 def columns_of(given: list[str] | None) -> dict[str, str]:
@@ -255,8 +289,7 @@ def keeper(options: argparse.Namespace, save: Callable[[str], None]) -> Callable
             line += "" if seen.accuracy is None else f", accuracy {seen.accuracy:.4f}"
             line += ", the best so far" if epoch.best else ""
         tqdm.write(line, file=sys.stderr)
-        # Without validation examples the last is the one to keep.
-        if epoch.best and (seen is not None or epoch.number == options.epochs):
+        if epoch.best:
             save(options.out)
 
     return keep
@@ -315,21 +348,26 @@ def learn_text(options: argparse.Namespace) -> None:
         part: [item for path in paths or [] for item in read_texts(Path(path))]
         for part, paths in (("train", options.data), ("validation", options.validation))
     }
-    model, tokenizer = open_model(options)
+    if options.mask_prompts and not any(isinstance(item, Completion) for item in found["train"]):
+        raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
+    model, tokenizer, n_ctx = prepare(options)
 
     def rows(item: str | Completion) -> list[Text]:
         if isinstance(item, str):
-            return windows(tokenizer, item, model.config.n_ctx)
-        ids, n_prompt = pack_completion(tokenizer, item, model.config.n_ctx)
+            return windows(tokenizer, item, n_ctx)
+        ids, n_prompt = pack_completion(tokenizer, item, n_ctx)
         return [Text(ids, n_prompt if options.mask_prompts else 1)]
 
     parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
     validation = parts["validation"] or None
-    before = None if validation is None else measure_texts(model, validation)
-    tokenizer.save_pretrained(options.out)
-    epochs = fine_tune_language_model(
-        model, parts["train"], validation, recipe, keeper(options, model.save_pretrained)
-    )
+    before = None if validation is None else measure_texts(model, validation, recipe.threads)
+
+    def save(directory: str) -> None:
+        tokenizer.save_pretrained(directory)
+        model.save_pretrained(directory)
+
+    keep = keeper(options, save)
+    epochs = fine_tune_language_model(model, parts["train"], validation, recipe, keep)
     best = [epoch for epoch in epochs if epoch.best][-1]
     if before is None or best.validation is None:
         print(f"loss {best.loss:.4f} in epoch {best.number}")
@@ -349,7 +387,10 @@ def read_texts(path: Path) -> Sequence[str | Completion]:
         OSError: a file cannot be read.
     """
     if path.suffix.lower() in (*SEPARATORS, *JSON_SUFFIXES):
-        return read_completions(path)
+        found = read_completions(path)
+        if not found:
+            raise ValueError(f"{path}: no prompts and completions")
+        return found
     return [read_text(file) for file in text_files([path])]
 
 

@@ -62,8 +62,12 @@ class FineTuned(NamedTuple):
                 classification, premise and hypothesis, context, question and choices ...
 
         Raises:
-            ValueError: no examples, or they have not as many texts as the task has.
+            ValueError: no examples, or they have not as many texts as the task has; other
+                numbers of choices than it was trained with.
         """
+        for each in texts if self.task == "choice" else ():
+            if len(each) - 2 != len(self.labels):
+                raise ValueError(f"expected {len(self.labels)} choices, found {len(each) - 2}")
         rows = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
         return probabilities(self.classifier, rows, cpu_count())
 

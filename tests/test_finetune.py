@@ -1,7 +1,10 @@
 """The command ``python -m gptlite.finetune``: tasks, arms, more text, and what it refuses."""
 
 import json
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -236,7 +239,7 @@ def refused(capsys, given: list[str]) -> str:
 )
 def test_what_a_user_can_cause_is_one_line(folder, tmp_path, capsys, more, message):
     assert message in refused(capsys, arguments(folder, tmp_path / "out", *more))
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").rglob("*"))
 
 
 def test_labels_only_validation_has_are_refused(folder, tmp_path, capsys):
@@ -250,10 +253,10 @@ def test_labels_only_validation_has_are_refused(folder, tmp_path, capsys):
 def test_a_model_that_is_there_is_not_overwritten(folder, capsys):
     before = (folder / "model" / "model.safetensors").read_bytes()
     said = refused(capsys, arguments(folder, folder / "model", "--task", "entailment"))
-    assert "holds a model already: choose another --out" in said
+    assert "is not empty: choose another --out" in said
     assert (folder / "model" / "model.safetensors").read_bytes() == before
     said = refused(capsys, arguments(folder, folder / "text.txt", "--task", "entailment"))
-    assert "not a directory" in said
+    assert "text.txt" in said
 
 
 def test_interrupted(folder, tmp_path, capsys, monkeypatch):
@@ -267,3 +270,114 @@ def test_interrupted(folder, tmp_path, capsys, monkeypatch):
     assert main(arguments(folder, out, "--task", "entailment")) == 130
     assert f"interrupted: the best model so far is in {out}" in capsys.readouterr().err
     assert FineTuned.from_pretrained(out).labels == ["other", "same"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "pytorch_model.bin", "notes.txt"])
+def test_a_folder_that_holds_anything_is_left_alone(folder, tmp_path, capsys, name):
+    (tmp_path / name).write_text("mine")
+    said = refused(capsys, arguments(folder, tmp_path, "--task", "entailment"))
+    assert said == f"{tmp_path} is not empty: choose another --out"
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_place_that_cannot_be_written_to_is_found_before_the_work(folder, capsys, monkeypatch):
+    monkeypatch.setattr("gptlite.finetune.fine_tune", lambda *_: pytest.fail("it learned"))
+    below = folder / "text.txt" / "below"
+    assert "text.txt" in refused(capsys, arguments(folder, below, "--task", "entailment"))
+    given = arguments(folder, folder, "--task", "entailment")
+    given[given.index("--out") + 1] = ""
+    assert refused(capsys, given) == "--out must name a directory"
+
+
+def test_other_numbers_of_choices_are_refused_before_the_work(folder, tmp_path, capsys):
+    held = tmp_path / "held.csv"
+    held.write_text("context,choice_1,choice_2,choice_3,label\nthe,red,blue,green,1\n")
+    given = arguments(folder, tmp_path / "out", "--task", "choice", *TASKS["choice"])
+    given += ["--columns", "context=context", "--validation", str(held), "--data", str(held)]
+    more = ["--data", str(held), str(write_choices(tmp_path))]
+    said = refused(capsys, [*given, *more])
+    assert said == f"{tmp_path / 'two.csv'}, line 2: 2 choices, but 3 in {held}, line 2"
+
+
+def write_choices(folder: Path) -> Path:
+    """A file of one choice between two."""
+    path = folder / "two.csv"
+    path.write_text("context,choice_1,choice_2,label\nthe,red,blue,1\n")
+    return path
+
+
+def test_one_label_is_too_few(folder, tmp_path, capsys):
+    data = tmp_path / "one.csv"
+    data.write_text("text,label\na,same\nb, same \n")
+    given = arguments(folder, tmp_path / "out", "--task", "classification", "--data", str(data))
+    assert refused(capsys, given) == f"{data}: every label is 'same': at least 2 are needed"
+
+
+def test_options_without_effect_are_refused(folder, tmp_path, capsys):
+    frozen = ["--task", "entailment", "--arm", "frozen", "--lm-weight", "0.5"]
+    said = refused(capsys, arguments(folder, tmp_path / "out", *frozen))
+    assert said == "--lm-weight does not belong to --arm frozen: only the head learns"
+    said = refused(capsys, lm(folder, tmp_path / "out", "text.txt", "--mask-prompts"))
+    assert said == "--mask-prompts needs tables with the columns prompt and completion"
+
+
+def test_a_table_without_rows_is_named(folder, tmp_path, capsys):
+    (tmp_path / "empty.csv").write_text("prompt,completion\n")
+    given = lm(folder, tmp_path / "out", "text.txt", "--data", str(tmp_path / "empty.csv"))
+    assert refused(capsys, given) == f"{tmp_path / 'empty.csv'}: no prompts and completions"
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_what_has_diverged_is_an_error_and_not_written(folder, tmp_path, capsys, validated):
+    given = lm(folder, tmp_path / "out", "text.txt", "--epochs", "1", "--learning-rate", "1e30")
+    if not validated:
+        at = given.index("--validation")
+        del given[at : at + 2]
+    assert "training has diverged" in refused(capsys, given)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch):
+    seen = []
+
+    def learn(model, train, *_):
+        seen.extend(len(text.ids) for text in train)
+        raise FloatingPointError("enough")
+
+    monkeypatch.setattr("gptlite.finetune.fine_tune_language_model", learn)
+    assert main(lm(folder, tmp_path / "out", "text.txt", "--n-ctx", "7")) == 2
+    assert max(seen) == 8
+
+
+def test_without_validation_every_epoch_is_written(folder, tmp_path, monkeypatch):
+    saved, save = [], FineTuned.save_pretrained
+    monkeypatch.setattr(
+        FineTuned, "save_pretrained", lambda self, path: saved.append(save(self, path))
+    )
+    given = ["--data", str(folder / "train.jsonl"), "--model", str(folder / "model"), *QUICK]
+    options = ["--out", str(tmp_path / "out"), "--task", "entailment", "--epochs", "3"]
+    assert main([*given, *options]) == 0
+    assert len(saved) == 3
+
+
+def test_a_classifier_is_no_model_to_begin_with(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(arguments(folder, out, "--task", "entailment", "--epochs", "1")) == 0
+    capsys.readouterr()
+    given = arguments(folder, tmp_path / "next", "--task", "entailment", "--model", str(out))
+    assert "opens with gptlite.finetuned.FineTuned" in refused(capsys, given)
+
+
+def test_a_label_of_any_language_is_printed_whatever_the_locale(folder, tmp_path):
+    data = tmp_path / "data.csv"
+    data.write_text("text,label\nred,été\nblue,hiver\n", encoding="utf-8")
+    given = ["--data", data, "--validation", data, "--model", folder / "model"]
+    options = [*given, "--out", tmp_path / "out", "--task", "classification", "--epochs", "1"]
+    run = subprocess.run(
+        [sys.executable, "-m", "gptlite.finetune", *map(str, options)],
+        env={**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "été" in run.stdout.decode("utf-8")

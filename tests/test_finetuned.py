@@ -50,6 +50,8 @@ def test_texts_of_another_task_are_refused():
         fine_tuned("entailment").predict([["the cat"]])
     with pytest.raises(ValueError, match="expected examples"):
         fine_tuned("entailment").predict([])
+    with pytest.raises(ValueError, match="expected 2 choices, found 3"):
+        fine_tuned("choice").predict([["the", "", "red", "blue", "green"]])
 
 
 def refusal(directory) -> str:

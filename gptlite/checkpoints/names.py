@@ -77,7 +77,11 @@ def match_names(
         expected[LM_HEAD] = expected["wte.weight"]
     unexpected = [in_file for name, in_file in names.items() if name not in expected]
     if unexpected:
-        raise CheckpointError(f"{source}: {_listed(unexpected)} not part of a GPT-2")
+        hint = "; a classifier opens with gptlite.finetuned.FineTuned"
+        raise CheckpointError(
+            f"{source}: {_listed(unexpected)} not part of a GPT-2"
+            + (hint if "score.weight" in unexpected else "")
+        )
     # attn.c_proj is square and does not tell, so one layer speaks for the whole file.
     c_attn = found[names["h.0.attn.c_attn.weight"]]
     transposed = c_attn == (3 * config.n_embd, config.n_embd)

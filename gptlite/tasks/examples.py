@@ -67,7 +67,7 @@ class Example(NamedTuple):
         line: its number, counted from 1.
         texts: in the order of ``TEXTS``; of a choice: context, question ("" if there is none), and
             the choices.
-        label: as it stands there.
+        label: as it stands there, without spaces around it.
     """
 
     path: str
@@ -116,7 +116,7 @@ def read_examples(
                 f"{path}, line {record.line}: {n} choices, but line {examples[0].line} has {first}"
             )
         texts = tuple(fields[name] for name in names)
-        examples.append(Example(str(path), record.line, texts, fields[LABEL]))
+        examples.append(Example(str(path), record.line, texts, fields[LABEL].strip()))
     if not examples:
         raise ValueError(f"{path}: no examples")
     return examples

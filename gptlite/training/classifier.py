@@ -34,7 +34,7 @@ from gptlite.training.gradients import (
     language_model_loss,
     walk_back,
 )
-from gptlite.training.step import cut
+from gptlite.training.step import QUIET, cut
 from gptlite.training.threads import blas_threads
 
 Ids = NDArray[np.integer[Any]]
@@ -276,7 +276,8 @@ def read_features(model: GPT, examples: Sequence[Example], threads: int = 1) -> 
 
     def read(some: Ids) -> int:
         packed = pad([[rows[i] for i in some]])
-        features[some] = model.top(packed.ids)[np.arange(len(some)), packed.ends]
+        with QUIET():  # of each thread
+            features[some] = model.top(packed.ids)[np.arange(len(some)), packed.ends]
         return len(some)
 
     shards = cut(np.arange(len(rows)), np.array([len(row) for row in rows]), threads)

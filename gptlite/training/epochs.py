@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 from gptlite.layers import Array
 from gptlite.training.gradients import Gradients
 from gptlite.training.optimizer import linear_rate_at
-from gptlite.training.step import Ids, add_up, cut, update, zero_moments
+from gptlite.training.step import QUIET, Ids, add_up, cut, update, zero_moments
 
 
 @dataclass(frozen=True)
 class FineTuning:
     """What a fine-tuned model depends on, besides the model, the examples and the processor.
 
-    The defaults are GPT-1's (section 4.1).
+    The defaults are GPT-1's (section 4.1). What the paper does not say is as in pre-training here:
+    AdamW's beta_2 is 0.99, where the authors' code had Adam's usual 0.999.
 
     Attributes:
         epochs: how often every example is seen.
@@ -194,6 +195,9 @@ def run_epochs(
     Args:
         look: at the validation examples.
         report: called after each epoch, while its weights are in place.
+
+    Raises:
+        FloatingPointError: training has diverged.
     """
     from tqdm import tqdm
 
@@ -211,7 +215,7 @@ def run_epochs(
                 losses.append(learner.train_step(order[start : start + recipe.batch]))
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
-            seen = look() if look is not None else None
+            seen = look_at(learner, look, order[-recipe.batch :])
             better = seen is None or best is None or seen.score > best.score
             if better and seen is not None:
                 best = seen
@@ -226,3 +230,26 @@ def run_epochs(
     for name, array in kept.items():
         parameters[name][...] = array
     return epochs
+
+
+def look_at(learner: Learner, look: Callable[[], Measured] | None, last: Ids) -> Measured | None:
+    """What an epoch has made of the validation examples, if there are any.
+
+    A loss is taken before its step, so an epoch's last step may ruin what no loss has shown: where
+    nothing is validated, the last batch is looked at once more.
+
+    Args:
+        last: that batch, ``[batch]``.
+
+    Raises:
+        FloatingPointError: training has diverged.
+    """
+    with QUIET():
+        seen = look() if look is not None else None
+        loss = learner.gradients(last)[0] if seen is None else seen.loss
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"after step {learner.step} the loss is {loss}: training has diverged; "
+            "try a smaller learning rate"
+        )
+    return seen

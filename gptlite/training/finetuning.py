@@ -5,6 +5,7 @@ GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels,
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -33,7 +34,8 @@ from gptlite.training.epochs import (
 )
 from gptlite.training.evaluation import losses_of
 from gptlite.training.gradients import IGNORED, Gradients, accumulate_gradients
-from gptlite.training.step import Ids
+from gptlite.training.step import QUIET, Ids
+from gptlite.training.threads import blas_threads
 
 
 class Labelled(NamedTuple):
@@ -223,7 +225,9 @@ def fine_tune_language_model(
         return accumulate_gradients(model, ids, targets, n_predictions, sums, trace)
 
     widths = np.array([len(text.ids) - 1 for text in train])  # [n], tokens
-    look = partial(measure_texts, model, validation) if validation is not None else None
+    look = None
+    if validation is not None:
+        look = partial(measure_texts, model, validation, recipe.threads)
     return run_epochs(Learner(model.parameters, shard_loss, widths, recipe), look, report)
 
 
@@ -238,13 +242,24 @@ def pad_texts(texts: Sequence[Text]) -> tuple[Ids, Ids]:
     return ids, targets
 
 
-def measure_texts(model: GPT, texts: Sequence[Text]) -> Measured:
+def measure_texts(model: GPT, texts: Sequence[Text], threads: int = 1) -> Measured:
     """Mean loss of the predicted tokens, in nats."""
-    nats, n = 0.0, 0
-    for text in texts:
-        top = model.top(text.ids[:-1])[0, text.n_given - 1 :]  # [predictions, n_embd]
-        # [predictions], nats
-        losses = losses_of(model.unembed(top), np.asarray(text.ids[text.n_given :]))
-        nats += float(losses.sum(dtype=np.float64))
-        n += len(losses)
-    return Measured(nats / n)
+    from tqdm import tqdm
+
+    def nats(text: Text) -> float:
+        with QUIET():  # of each thread
+            top = model.top(text.ids[:-1])[0, text.n_given - 1 :]  # [predictions, n_embd]
+            # [predictions], nats
+            losses = losses_of(model.unembed(top), np.asarray(text.ids[text.n_given :]))
+        return float(losses.sum(dtype=np.float64))
+
+    with (
+        blas_threads(1),
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=len(texts), desc="measuring", unit="text", leave=False, disable=None) as bar,
+    ):
+        total = 0.0
+        for of_text in pool.map(nats, texts):
+            total += of_text
+            bar.update()
+    return Measured(total / sum(len(text.ids) - text.n_given for text in texts))
