@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from demonstrations.learning import FROZEN, PRETRAINED, SCRATCH
+from demonstrations.learning import AUXILIARY, FROZEN, PRETRAINED, SCRATCH
 from demonstrations.results import Run
 
 BEGIN = "<!-- demonstrations: written by scripts/demonstrations.py --readme -->"
@@ -55,7 +55,7 @@ def tables(demonstrations: Mapping[str, Any]) -> str:
 
 def learning_curves(runs: Mapping[str, Sequence[Run]]) -> str:
     """Accuracy by the number of labels, for a model that has read and for one that has not."""
-    arms = (SCRATCH, FROZEN, PRETRAINED)
+    arms = (SCRATCH, FROZEN, PRETRAINED, AUXILIARY)
     rows = []
     for demonstration, name, measure in CURVES:
         found = runs.get(demonstration, [])
