@@ -430,7 +430,8 @@ def draw(ax: plt.Axes, name: str, title: str, what: str = "accuracy") -> None:
         for n, of_seeds in shares(name, arm, what).items():
             ax.plot([n] * len(of_seeds), of_seeds, ".", color=colour, alpha=0.5)
         means = {n: np.mean(of_seeds) for n, of_seeds in shares(name, arm, what).items()}
-        ax.plot(means.keys(), means.values(), color=colour, label=arm if means else None)
+        line = {"color": colour, "marker": "_", "markersize": 12}
+        ax.plot(means.keys(), means.values(), **line, label=arm if means else None)
     ax.axhline(np.mean(shares(name, "majority")[0]), color="#888", linewidth=1)
     ax.set(xscale="log", xticks=sizes, xticklabels=[f"{n:,}" for n in sizes], xlabel="labels")
     ax.set_ylim(0.15, 1.03)
@@ -465,7 +466,7 @@ for n in (0, 2, 4):
     axes[1].bar(str(n), np.mean(of_seeds), color="#9ecae1")
     axes[1].plot([str(n)] * len(of_seeds), of_seeds, ".", color="#084594")
 axes[1].set_xlabel("blocks that are kept, of six")
-axes[1].set_title("100 labels, by what is transferred", loc="left", fontsize=10)
+_ = axes[1].set_title("100 labels, by what is transferred", loc="left", fontsize=10)
 
 # %% [markdown]
 # About four times as many. With few labels, the frozen body is no worse than the one that learns

@@ -567,9 +567,9 @@ measured("A distractor of another book", "next paragraph")
 measured("A distractor of the same book", "same book")
 
 # %% [markdown]
-# It is right far more often than chance, and hardly more often than who counts the words that both
-# have in common and no model at all: rare words come again in a tale. Notebook 11 shows what labels
-# make of the task.
+# It is right far more often than chance. But so is, without any model, who takes the paragraph that
+# has more or rarer words in common with the text, for rare words come again in a tale: within one
+# book the storyteller is hardly better than that. Notebook 11 shows what labels make of the task.
 #
 # ### A fable's moral
 #
