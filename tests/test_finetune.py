@@ -388,7 +388,8 @@ def test_what_diverges_says_so_in_one_line(folder, tmp_path, arm):
     assert "training has diverged" in run.stderr
 
 
-def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch):
+@pytest.mark.parametrize("data", ["text.txt", "pairs.jsonl"])
+def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch, data):
     seen = []
 
     def learn(model, train, *_):
@@ -396,7 +397,7 @@ def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch):
         raise FloatingPointError("enough")
 
     monkeypatch.setattr("gptlite.finetune.fine_tune_language_model", learn)
-    assert main(lm(folder, tmp_path / "out", "text.txt", "--n-ctx", "7")) == 2
+    assert main(lm(folder, tmp_path / "out", data, "--n-ctx", "7")) == 2
     assert max(seen) == 8
 
 
