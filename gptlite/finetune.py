@@ -5,12 +5,14 @@ A task (``--task``) is a file of labelled texts; the result is a directory that
 prediction on other texts; that result is a model like any other, for ``gptlite.load``.
 
 After each epoch the model is measured on the validation examples, and written if it is the best so
-far: a run may be killed at any moment, and leaves the best whole model that it had.
+far (without such examples the last is): a run may be killed at any moment, and leaves the best
+whole model that it had.
 
 GPT-1 paper, sections 3.2 and 3.3.
 """
 
 import argparse
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -79,7 +81,13 @@ def parser() -> Parser:
         "weights; a number: so many blocks and the embeddings are kept, the rest is drawn anew",
     )
     add("--lm-weight", type=float, metavar="X", help="lambda, of the auxiliary loss (default: 0.5)")
-    add("--n-ctx", type=int, metavar="N", help="tokens a row is cut to (default: the model's)")
+    add(
+        "--n-ctx",
+        type=int,
+        metavar="N",
+        help="tokens that a row, or with --objective lm a window of a text, is cut to (default: "
+        "the model's)",
+    )
     add("--mask-prompts", action="store_true", help="with --objective lm: learn completions only")
     add("--epochs", type=int, default=GPT_1.epochs, metavar="N", help=or_else)
     add("--batch", type=int, default=GPT_1.batch, metavar="N", help=f"examples a step {or_else}")
@@ -119,8 +127,8 @@ def parser() -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
-    options = parser().parse_args(argv)
     speak_utf8()
+    options = parser().parse_args(argv)
     out = Path(options.out)
     work = learn_text if options.objective == "lm" else learn_task
 
@@ -151,24 +159,36 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
     )
 
 
-def prepare(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
-    """Make the folder to write to; the model to begin with, and the most tokens of a row.
+def check_out(given: str) -> None:
+    """Refuse a place that cannot be written to, or where something is. Nothing is made there.
 
     Raises:
-        OSError: --out cannot be written to.
-        ValueError: it holds something, or --n-ctx is out of range.
+        OSError: it, or the folder that it would be made in, cannot be written to; names it.
+        ValueError: it is not empty, or has no name.
+    """
+    if not given:
+        raise ValueError("--out must name a directory")
+    out = Path(given)
+    # Itself, or what there is of the way to it. A link that leads nowhere is in the way, too.
+    there = next(path for path in (out, *out.parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, given) from None
+    if there == out and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: choose another --out")
+
+
+def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
+    """The model to begin with, and the most tokens of a row or window.
+
+    Raises:
+        ValueError: --n-ctx is out of range.
         CheckpointError, DownloadError: the model cannot be had.
     """
     import gptlite
 
-    if not options.out:
-        raise ValueError("--out must name a directory")
-    out = Path(options.out)
-    out.mkdir(parents=True, exist_ok=True)
-    if any(out.iterdir()):
-        raise ValueError(f"{out} is not empty: choose another --out")
-    with tempfile.TemporaryFile(dir=out):  # whether it can be written to
-        pass
     model, tokenizer = gptlite.load(options.model)
     n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
     if not 1 <= n_ctx <= model.config.n_ctx:
@@ -195,6 +215,7 @@ def learn_task(options: argparse.Namespace) -> None:
         raise ValueError("--lm-weight does not belong to --arm frozen: only the head learns")
     # What can be wrong is found before the long work.
     task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
+    check_out(options.out)
     train, held_out = (
         [example for path in paths or [] for example in read_examples(path, task, columns)]
         for paths in (options.data, options.validation)
@@ -206,7 +227,7 @@ def learn_task(options: argparse.Namespace) -> None:
             f"{', '.join(options.data)}: every label is {labels[0]!r}: at least 2 are needed"
         )
     numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
-    model, tokenizer, n_ctx = prepare(options)
+    model, tokenizer, n_ctx = open_model(options)
 
     def labelled(examples: list[Example], numbers: list[int]) -> Labelled:
         return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
@@ -344,13 +365,14 @@ def learn_text(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} does not belong to --objective lm")
     recipe = recipe_of(options)
+    check_out(options.out)
     found = {
         part: [item for path in paths or [] for item in read_texts(Path(path))]
         for part, paths in (("train", options.data), ("validation", options.validation))
     }
     if options.mask_prompts and not any(isinstance(item, Completion) for item in found["train"]):
         raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
-    model, tokenizer, n_ctx = prepare(options)
+    model, tokenizer, n_ctx = open_model(options)
 
     def rows(item: str | Completion) -> list[Text]:
         if isinstance(item, str):

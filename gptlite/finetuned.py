@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.names import SCORE
 from gptlite.checkpoints.reading import read_checkpoint
 from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.checkpoints.strict_json import parse_object
@@ -34,7 +35,6 @@ from gptlite.training.classifier import Classifier, probabilities
 from gptlite.training.threads import cpu_count
 
 WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
-HEAD = "score.weight"  # W_y under transformers' name, where it lies transposed
 
 
 class FineTuned(NamedTuple):
@@ -62,14 +62,14 @@ class FineTuned(NamedTuple):
                 classification, premise and hypothesis, context, question and choices ...
 
         Raises:
-            ValueError: no examples, or they have not as many texts as the task has; other
-                numbers of choices than it was trained with.
+            ValueError: no examples, or they have not as many texts as the task has, or not as many
+                choices as it was trained with.
         """
-        for each in texts if self.task == "choice" else ():
-            if len(each) - 2 != len(self.labels):
-                raise ValueError(f"expected {len(self.labels)} choices, found {len(each) - 2}")
-        rows = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
-        return probabilities(self.classifier, rows, cpu_count())
+        examples = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
+        for rows in examples if self.task == "choice" else ():
+            if len(rows) != len(self.labels):
+                raise ValueError(f"expected {len(self.labels)} choices, found {len(rows)}")
+        return probabilities(self.classifier, examples, cpu_count())
 
     def predict(self, texts: Sequence[Sequence[str]]) -> list[str]:
         """The most probable label of each example; arguments and errors as above."""
@@ -101,7 +101,8 @@ class FineTuned(NamedTuple):
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
         tensors = {f"transformer.{name}": array for name, array in model.parameters.items()}
-        write_tensors(directory / WEIGHTS_FILE, {**tensors, HEAD: head.T})
+        # W_y lies there transposed.
+        write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 
     @classmethod
     def from_pretrained(cls, directory: str | os.PathLike[str]) -> "FineTuned":
@@ -122,14 +123,14 @@ class FineTuned(NamedTuple):
         except (KeyError, TypeError, ValueError) as error:
             raise CheckpointError(f"{path}: not the task of a classifier ({error!r})") from error
         tokenizer = Tokenizer.from_pretrained(directory)
-        config, parameters = read_checkpoint(directory, beside=[HEAD])
-        head = np.ascontiguousarray(parameters.pop(HEAD).T)  # [n_embd, n_outputs]
+        config, parameters = read_checkpoint(directory, beside=[SCORE])
+        head = np.ascontiguousarray(parameters.pop(SCORE).T)  # [n_embd, n_outputs]
         model, choosing = GPT(config, parameters), task == "choice"
         expected = [config.n_embd, 1 if choosing else len(labels)]
         if list(head.shape) != expected:
             found = list(head.T.shape)
             raise CheckpointError(
-                f"{directory / WEIGHTS_FILE}: tensor {HEAD!r}: expected shape {expected[::-1]}, "
+                f"{directory / WEIGHTS_FILE}: tensor {SCORE!r}: expected shape {expected[::-1]}, "
                 f"found {found}"
             )
         if tokenizer.n_vocab + 3 != config.n_vocab:

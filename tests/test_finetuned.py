@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, Tokenizer
 from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.finetuned import TASK_FILE, WEIGHTS_FILE, FineTuned
@@ -50,8 +51,14 @@ def test_texts_of_another_task_are_refused():
         fine_tuned("entailment").predict([["the cat"]])
     with pytest.raises(ValueError, match="expected examples"):
         fine_tuned("entailment").predict([])
-    with pytest.raises(ValueError, match="expected 2 choices, found 3"):
-        fine_tuned("choice").predict([["the", "", "red", "blue", "green"]])
+    choices = ["red", "blue", "green"]
+    for ask in (fine_tuned("choice").predict, fine_tuned("choice").probabilities):
+        with pytest.raises(ValueError, match="expected 2 choices, found 3"):
+            ask([["the", "", *choices]])
+        with pytest.raises(ValueError, match="expected 2 choices, found 3"):
+            ask([["the", "", *choices[:2]], ["the", "", *choices]])
+        with pytest.raises(ValueError, match="2 choices or more: not 1 texts"):
+            ask([["the"]])
 
 
 def refusal(directory) -> str:
@@ -78,6 +85,18 @@ def test_what_is_no_classifier_is_refused(tmp_path):
     assert TASK_FILE in refusal(tmp_path)
     path.write_text(json.dumps(about | {"labels": ["a", "b"]}))
     assert "'score.weight': expected shape [2, 8], found [3, 8]" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["entailment", "choice"])
+def test_what_opens_a_model_says_what_opens_a_classifier(task, tmp_path):
+    fine_tuned(task).save_pretrained(tmp_path)
+    expected = (
+        r"model\.safetensors: tensor 'score\.weight' not part of a GPT-2: the directory holds a "
+        r"classifier, to be opened with gptlite\.finetuned\.FineTuned\.from_pretrained$"
+    )
+    for opening in (gptlite.load, GPT.from_pretrained):
+        with pytest.raises(CheckpointError, match=expected):
+            opening(tmp_path)
 
 
 def test_a_model_without_a_head_is_refused(tmp_path):

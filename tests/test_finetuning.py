@@ -1,6 +1,9 @@
 """The loop of fine-tuning: what is learned, which weights remain, the arms, shards, and prompts."""
 
+import io
+import sys
 from dataclasses import replace
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from hypothesis import strategies as st
 from gptlite import GPT, ContextOverflowError, GPTConfig
 from gptlite.training import epochs as epochs_module
 from gptlite.training.classifier import HEAD, Classifier, predict, probabilities
-from gptlite.training.epochs import Epoch, FineTuning, Measured
+from gptlite.training.epochs import Epoch, FineTuning, Learner, Measured, run_epochs
 from gptlite.training.evaluation import next_token_losses
 from gptlite.training.finetuning import (
     Labelled,
@@ -23,7 +26,7 @@ from gptlite.training.finetuning import (
     measure_texts,
     pad_texts,
 )
-from gptlite.training.gradients import IGNORED
+from gptlite.training.gradients import IGNORED, Gradients, loss_and_gradients
 from gptlite.training.step import SHARD_TOKENS, cut
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=16, n_head=2, n_layer=2)
@@ -155,6 +158,54 @@ def test_measured_by_hand():
     assert seen.confusion.tolist() == expected
 
 
+def rising(recipe: FineTuning, slope: float = 1.0) -> tuple[Learner, np.ndarray]:
+    """One batch an epoch, of three parameters that all examples want to fall at the same rate."""
+    parameter = np.zeros(3, np.float32)
+
+    def shard_loss(chosen, batch, rng, sums: Gradients) -> float:
+        share = np.float32(slope * len(chosen) / len(batch))
+        sums.add("p", np.full(3, share))
+        return float(share * parameter.sum())
+
+    return Learner({"p": parameter}, shard_loss, np.ones(4, np.int64), recipe), parameter
+
+
+def test_the_learning_rate_rises_and_falls():
+    """By hand: up to the peak with the second of five steps, then down to a quarter of it.
+
+    Where the gradient never changes, AdamW's step is the learning rate.
+    """
+    learner, parameter = rising(FineTuning(5, 4, 1e-2, 0.4))
+    places = []
+    run_epochs(learner, None, lambda _: places.append(parameter.copy()))
+    steps = -np.diff(places, axis=0, prepend=0)  # [steps, 3]
+    expected = 1e-2 * np.array([[0.5], [1.0], [0.75], [0.5], [0.25]])
+    np.testing.assert_allclose(steps, np.broadcast_to(expected, (5, 3)), rtol=1e-4)
+
+
+@pytest.mark.parametrize("lm_weight", [0.0, 0.5, 2.0])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_l3_is_l2_and_lambda_times_l1(lm_weight, threads):
+    """Loss and gradients, L1's being those of the rows as a language model's texts."""
+    classifier, part = build(), task(12)
+    recipe = replace(RECIPE, dropout=0.0, threads=threads)
+
+    def learn(weight: float) -> tuple[float, Gradients]:
+        learner = classifier_learner(classifier, part, replace(recipe, lm_weight=weight))
+        return learner.gradients(np.arange(12))
+
+    texts = [Text(row) for rows in part.examples for row in rows]
+    l1, of_l1 = loss_and_gradients(classifier.model, *pad_texts(texts))
+    assert l1 == pytest.approx(measure_texts(classifier.model, texts).loss, rel=1e-5)
+    l2, of_l2 = learn(0.0)
+    assert l2 == pytest.approx(measure(classifier, part).loss, rel=1e-5)
+    l3, of_l3 = learn(lm_weight)
+    assert l3 == pytest.approx(l2 + lm_weight * l1, rel=1e-5)
+    for name, found in of_l3.items():
+        expected = of_l2[name] + lm_weight * of_l1.get(name, np.float32(0))  # 0: the head
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6, err_msg=name)
+
+
 # ---- Arms ---------------------------------------------------------------------------------------
 
 
@@ -253,6 +304,28 @@ def test_measure_texts_is_the_mean_over_predicted_tokens():
     assert masked == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("threads", [1, 3])
+def test_texts_measured_side_by_side(monkeypatch, threads):
+    model = GPT.init(CONFIG)
+    rng = np.random.default_rng(0)
+    texts = [Text(rng.integers(0, 11, n).tolist()) for n in rng.integers(2, 10, 6)]
+    expected = measure_texts(model, texts)
+    # Each text waits here until as many are there as there are threads.
+    together, top = Barrier(threads), GPT.top
+    monkeypatch.setattr(GPT, "top", lambda self, ids: together.wait(60) * 0 or top(self, ids))
+    assert measure_texts(model, texts, threads) == expected
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_measuring_texts_shows_a_bar_on_a_terminal(monkeypatch, terminal):
+    shown = io.StringIO()
+    monkeypatch.setattr(shown, "isatty", lambda: terminal, raising=False)
+    monkeypatch.setattr(sys, "stderr", shown)
+    measure_texts(GPT.init(CONFIG), [Text([1, 2, 3])] * 5)
+    assert ("measuring:   0%" in shown.getvalue()) == terminal
+    assert terminal or shown.getvalue() == ""
+
+
 def test_a_masked_prompt_is_read_and_not_learned():
     """The completion depends on the prompt, which itself is noise."""
     rng = np.random.default_rng(0)
@@ -343,3 +416,38 @@ def test_what_diverges_is_stopped_and_harms_nothing():
     with pytest.raises(FloatingPointError, match=r"step 1: the loss is .* smaller learning rate"):
         fine_tune(classifier, task(), None, RECIPE)
     assert bits(classifier) == before
+
+
+def test_a_validation_loss_that_is_not_finite_is_no_success():
+    learner, _ = rising(FineTuning(3, 4, 1e-2))
+    reports: list[Epoch] = []
+    script = iter([Measured(1.0), Measured(float("nan"))])
+    with pytest.raises(FloatingPointError, match=r"after step 2 the loss is nan: .* has diverged"):
+        run_epochs(learner, lambda: next(script), reports.append)
+    assert [epoch.number for epoch in reports] == [1]
+
+
+def test_without_validation_too_what_the_last_step_ruins_is_no_success():
+    """A weight that overflows, though no loss shows it, and finite weights that give no loss."""
+    learner, parameter = rising(FineTuning(1, 4, 1e39))
+    shard_loss = learner.shard_loss
+    learner.shard_loss = lambda *given: [shard_loss(*given), 1.0][1]
+    reports: list[Epoch] = []
+    with pytest.raises(FloatingPointError, match="after step 1 p is not finite: training has div"):
+        run_epochs(learner, None, reports.append)
+    assert not np.isfinite(parameter).all()
+    model = GPT.init(CONFIG)
+    recipe = FineTuning(1, 4, 1e30, dropout=0.0)
+    with pytest.raises(FloatingPointError, match="after step 1 the loss is nan: training has div"):
+        fine_tune_language_model(model, [Text([1, 2, 3])] * 4, None, recipe, reports.append)
+    assert all(np.isfinite(array).all() for array in model.parameters.values())
+    assert not reports
+
+
+def test_looking_for_ruin_costs_one_example():
+    recipe, seen = FineTuning(2, 4, 1e-2), []
+    learner, _ = rising(recipe)
+    shard_loss = learner.shard_loss
+    learner.shard_loss = lambda chosen, *rest: seen.append(len(chosen)) or shard_loss(chosen, *rest)
+    run_epochs(learner, None, None)
+    assert sum(seen) == 2 * (4 + 1)

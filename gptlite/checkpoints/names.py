@@ -24,6 +24,8 @@ from gptlite.errors import CheckpointError
 
 # The output embedding. In GPT-2 it is wte.weight again ("tied"), so not a parameter of its own.
 LM_HEAD = "lm_head.weight"
+# A classifier's head, which transformers' GPT2ForSequenceClassification has in place of it.
+SCORE = "score.weight"
 
 # What wrappers put in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
 _PREFIXES = re.compile(r"^(?:(?:transformer|model|module|_orig_mod)\.)+")
@@ -77,10 +79,12 @@ def match_names(
         expected[LM_HEAD] = expected["wte.weight"]
     unexpected = [in_file for name, in_file in names.items() if name not in expected]
     if unexpected:
-        hint = "; a classifier opens with gptlite.finetuned.FineTuned"
+        hint = (
+            ": the directory holds a classifier, "
+            "to be opened with gptlite.finetuned.FineTuned.from_pretrained"
+        )
         raise CheckpointError(
-            f"{source}: {_listed(unexpected)} not part of a GPT-2"
-            + (hint if "score.weight" in unexpected else "")
+            f"{source}: {_listed(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"
         )
     # attn.c_proj is square and does not tell, so one layer speaks for the whole file.
     c_attn = found[names["h.0.attn.c_attn.weight"]]

@@ -148,7 +148,9 @@ class Learner:
         self.n_steps = recipe.epochs * math.ceil(len(widths) / recipe.batch)
         self.step = 0
         self.moments = zero_moments(parameters)
-        self._pool = ThreadPoolExecutor(recipe.threads)
+        # What is not finite is refused by an error of its own: see ``step.QUIET``.
+        quiet = partial(np.seterr, over="ignore", invalid="ignore")
+        self._pool = ThreadPoolExecutor(recipe.threads, initializer=quiet)
 
     def gradients(self, batch: Ids) -> tuple[float, Gradients]:
         """Loss in nats and gradients of a batch, its shards in threads.
@@ -215,7 +217,7 @@ def run_epochs(
                 losses.append(learner.train_step(order[start : start + recipe.batch]))
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
-            seen = look_at(learner, look, order[-recipe.batch :])
+            seen = look_at(learner, look, order[-1:])
             better = seen is None or best is None or seen.score > best.score
             if better and seen is not None:
                 best = seen
@@ -232,24 +234,25 @@ def run_epochs(
     return epochs
 
 
-def look_at(learner: Learner, look: Callable[[], Measured] | None, last: Ids) -> Measured | None:
+def look_at(learner: Learner, look: Callable[[], Measured] | None, one: Ids) -> Measured | None:
     """What an epoch has made of the validation examples, if there are any.
 
-    A loss is taken before its step, so an epoch's last step may ruin what no loss has shown: where
-    nothing is validated, the last batch is looked at once more.
+    A batch's loss is that before its step, so an epoch's last step may ruin what no loss has shown:
+    where nothing is validated, one example is looked at once more.
 
     Args:
-        last: that batch, ``[batch]``.
+        one: that example, ``[1]``.
 
     Raises:
         FloatingPointError: training has diverged.
     """
     with QUIET():
         seen = look() if look is not None else None
-        loss = learner.gradients(last)[0] if seen is None else seen.loss
-    if not math.isfinite(loss):
+        loss = learner.gradients(one)[0] if seen is None else seen.loss
+    ruined = [name for name, array in learner.parameters.items() if not np.isfinite(array).all()]
+    if ruined or not math.isfinite(loss):
+        found = f"{ruined[0]} is not finite" if ruined else f"the loss is {loss}"
         raise FloatingPointError(
-            f"after step {learner.step} the loss is {loss}: training has diverged; "
-            "try a smaller learning rate"
+            f"after step {learner.step} {found}: training has diverged; try a smaller learning rate"
         )
     return seen

@@ -8,6 +8,7 @@ import pytest
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.finetuned import FineTuned
 from gptlite.tasks.examples import pack
+from gptlite.tasks.packing import NewTokens, pack_entailment
 from gptlite.training.classifier import HEAD, Classifier, accumulate_classifier_gradients
 from gptlite.training.dropout import DropoutTrace
 from gptlite.training.epochs import FineTuning
@@ -27,8 +28,10 @@ pytestmark = pytest.mark.peers
 
 # Relative, of each tensor of gradients: |found - expected| / |expected|.
 TOLERANCE = 1e-4
-CONFIG = GPTConfig(n_vocab=61, n_ctx=20, n_embd=48, n_head=3, n_layer=3)
-N_ROWS = {"classification": 1, "similarity": 2, "choice": 4}
+TOKENIZER = Tokenizer.train(["the cat and the dog"], 262)
+CONFIG = GPTConfig(TOKENIZER.n_vocab, n_ctx=20, n_embd=48, n_head=3, n_layer=3)
+NEW = NewTokens.after(TOKENIZER.n_vocab)
+N_ROWS = {"classification": 1, "entailment": 1, "similarity": 2, "choice": 4}
 
 
 @pytest.fixture(autouse=True)
@@ -49,10 +52,23 @@ def noisy(task: str = "classification", seed: int = 0) -> Classifier:
 
 
 def examples_of(task: str, n: int = 5, seed: int = 0) -> tuple[list[list[list[int]]], np.ndarray]:
-    """Rows of different lengths that begin and end with new tokens, and labels."""
+    """Rows of different lengths that begin and end with new tokens, and labels.
+
+    An entailment's are as ``pack_entailment`` makes them, with the delimiter in them.
+    """
     rng = np.random.default_rng(seed)
+
+    def words() -> str:
+        return " ".join(rng.choice(["the", "cat", "and", "dog"], rng.integers(1, 6)))
+
+    def row() -> list[int]:
+        ids = rng.integers(0, TOKENIZER.n_vocab, rng.integers(1, 18)).tolist()
+        return [NEW.start, *ids, NEW.extract]
+
     examples = [
-        [[61, *rng.integers(0, 61, rng.integers(1, 18)).tolist(), 63] for _ in range(N_ROWS[task])]
+        pack_entailment(TOKENIZER, words(), words(), CONFIG.n_ctx)
+        if task == "entailment"
+        else [row() for _ in range(N_ROWS[task])]
         for _ in range(n)
     ]
     return examples, rng.integers(0, 4 if task == "choice" else 3, n)
@@ -119,8 +135,10 @@ def assert_gradients_of(peer: Peer, gradients: dict[str, np.ndarray]) -> None:
     }
     print(f"worst relative error {max(errors.values()):.1e}")
     assert max(errors.values()) <= TOLERANCE, max(errors, key=errors.__getitem__)
-    new = gradients["wte.weight"][61:]  # start and extract; the delimiter is in no row
-    assert np.linalg.norm(new - expected["wte.weight"][61:]) <= TOLERANCE * np.linalg.norm(new)
+    of_tokens = gradients["wte.weight"], expected["wte.weight"]  # [n_vocab, n_embd] each
+    for token in NEW:  # each by itself: among all the others a single one would not show
+        found, wanted = (array[token] for array in of_tokens)  # [n_embd]
+        assert np.linalg.norm(found - wanted) <= TOLERANCE * np.linalg.norm(wanted), token
 
 
 def gradients_of(
@@ -259,7 +277,7 @@ def test_a_frozen_body(monkeypatch):
 def texts_and_peer_loss(peer: Peer) -> tuple[list[Text], Any]:
     rng = np.random.default_rng(3)
     texts = [
-        Text(rng.integers(0, 64, n).tolist(), given)
+        Text(rng.integers(0, CONFIG.n_vocab + len(NEW), n).tolist(), given)
         for n, given in [(9, 1), (20, 6), (5, 4), (14, 9)]
     ]
 
