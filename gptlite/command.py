@@ -71,7 +71,9 @@ def speak_utf8() -> None:
     """Read and write UTF-8, whatever the locale says."""
     for file in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(file, io.TextIOWrapper):
-            file.reconfigure(encoding="utf-8")
+            # The name of a file that an ASCII locale could not read goes out as the bytes it is.
+            errors = "strict" if file is sys.stdin else "surrogateescape"
+            file.reconfigure(encoding="utf-8", errors=errors)
 
 
 def standard_input(whole: bool) -> str:

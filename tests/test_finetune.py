@@ -421,11 +421,11 @@ def test_a_classifier_is_no_model_to_begin_with(folder, tmp_path, capsys):
     assert said.endswith("to be opened with gptlite.finetuned.FineTuned.from_pretrained")
 
 
-def test_a_label_of_any_language_is_printed_whatever_the_locale(folder, tmp_path):
-    data = tmp_path / "data.csv"
+def test_labels_and_folders_of_any_language_are_printed_whatever_the_locale(folder, tmp_path):
+    data, out = tmp_path / "data.csv", tmp_path / "sortie é"
     data.write_text("text,label\nred,été\nblue,hiver\n", encoding="utf-8")
     given = ["--data", data, "--validation", data, "--model", folder / "model"]
-    options = [*given, "--out", tmp_path / "out", "--task", "classification", "--epochs", "1"]
+    options = [*given, "--out", out, "--task", "classification", "--epochs", "1"]
     run = subprocess.run(
         [sys.executable, "-m", "gptlite.finetune", *map(str, options)],
         env={**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
@@ -433,4 +433,6 @@ def test_a_label_of_any_language_is_printed_whatever_the_locale(folder, tmp_path
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert "été" in run.stdout.decode("utf-8")
+    printed = run.stdout.decode("utf-8")
+    assert "été" in printed
+    assert printed.endswith(f"the classifier is in {out}\n")
