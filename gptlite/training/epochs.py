@@ -148,9 +148,7 @@ class Learner:
         self.n_steps = recipe.epochs * math.ceil(len(widths) / recipe.batch)
         self.step = 0
         self.moments = zero_moments(parameters)
-        # What is not finite is refused by an error of its own: see ``step.QUIET``.
-        quiet = partial(np.seterr, over="ignore", invalid="ignore")
-        self._pool = ThreadPoolExecutor(recipe.threads, initializer=quiet)
+        self._pool = ThreadPoolExecutor(recipe.threads)
 
     def gradients(self, batch: Ids) -> tuple[float, Gradients]:
         """Loss in nats and gradients of a batch, its shards in threads.

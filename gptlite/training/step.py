@@ -144,8 +144,9 @@ def update(
     scale = min(1.0, clip / max(norm, 1e-12))
 
     def change(name: str) -> None:
-        adamw_step(
-            parameters[name], gradients[name], moments[name], step, rate, weight_decay, scale
-        )
+        with QUIET():
+            adamw_step(
+                parameters[name], gradients[name], moments[name], step, rate, weight_decay, scale
+            )
 
     list(pool.map(change, parameters))
