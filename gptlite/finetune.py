@@ -216,11 +216,11 @@ def learn_task(options: argparse.Namespace) -> None:
     # What can be wrong is found before the long work.
     task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
     check_out(options.out)
-    train, held_out = (
-        [example for path in paths or [] for example in read_examples(path, task, columns)]
-        for paths in (options.data, options.validation)
-    )
-    check_choices([*train, *held_out])
+    train: list[Example] = []
+    held_out: list[Example] = []
+    for part, paths in ((train, options.data), (held_out, options.validation or [])):
+        for path in paths:
+            part += read_examples(path, task, columns, like=train[0] if train else None)
     labels = labels_of(task, train)
     if len(labels) < 2:
         raise ValueError(
@@ -251,21 +251,6 @@ def learn_task(options: argparse.Namespace) -> None:
     commonest = int(np.bincount(numbers).argmax())
     summarise(epochs, labels, commonest)
     print(f"the classifier is in {options.out}")
-
-
-def check_choices(examples: Sequence[Example]) -> None:
-    """Refuse examples with different numbers of texts, which choices alone can have.
-
-    Raises:
-        ValueError: names file and line of the first that has more or fewer than the very first.
-    """
-    first = examples[0]
-    for each in examples:
-        if len(each.texts) != len(first.texts):
-            raise ValueError(
-                f"{each.path}, line {each.line}: {len(each.texts) - 2} choices, but "
-                f"{len(first.texts) - 2} in {first.path}, line {first.line}"
-            )
 
 
 def columns_of(given: list[str] | None) -> dict[str, str]:

@@ -77,7 +77,10 @@ class Example(NamedTuple):
 
 
 def read_examples(
-    path: str | os.PathLike[str], task: str, columns: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    task: str,
+    columns: Mapping[str, str] | None = None,
+    like: Example | None = None,
 ) -> list[Example]:
     """The labelled examples of a file.
 
@@ -85,6 +88,7 @@ def read_examples(
         path: ends in .csv, .tsv or .jsonl, which says what it is.
         task: one of ``TEXTS``.
         columns: ``{name above: name in the file}`` where they differ.
+        like: an example of another file, of which these must have as many choices.
 
     Raises:
         ValueError: a column is missing, a text or label is empty, a line is not what it should be,
@@ -97,6 +101,7 @@ def read_examples(
         if name not in known and not (task == "choice" and CHOICE.fullmatch(name)):
             raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
     examples: list[Example] = []
+    first = like
     for record in read_columns(path):
         # Where another column has a name that is given to one of the file's, it is not meant.
         in_file = {name: name for name in record.values if name not in columns} | columns
@@ -110,13 +115,18 @@ def read_examples(
             fields[name] = text_of(record, column)
             if name != QUESTION and not fields[name].strip():
                 raise ValueError(f"{path}, line {record.line}: column {column!r} is empty")
-        if examples and len(names) != len(examples[0].texts):
-            n, first = len(names) - 2, len(examples[0].texts) - 2
-            raise ValueError(
-                f"{path}, line {record.line}: {n} choices, but line {examples[0].line} has {first}"
-            )
         texts = tuple(fields[name] for name in names)
-        examples.append(Example(str(path), record.line, texts, fields[LABEL].strip()))
+        example = Example(str(path), record.line, texts, fields[LABEL].strip())
+        first = first or example
+        if len(texts) != len(first.texts):
+            where = (
+                f"line {first.line}" if first is not like else f"{first.path}, line {first.line}"
+            )
+            raise ValueError(
+                f"{path}, line {record.line}: {len(texts) - 2} choices, but {where} has "
+                f"{len(first.texts) - 2}"
+            )
+        examples.append(example)
     if not examples:
         raise ValueError(f"{path}: no examples")
     return examples
