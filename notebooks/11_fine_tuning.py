@@ -427,9 +427,10 @@ def draw(ax: plt.Axes, name: str, title: str, what: str = "accuracy") -> None:
     """The learning curves of a demonstration."""
     sizes = list(shares(name, "pre-trained", what))
     for arm, colour in ARMS.items():
-        for n, of_seeds in shares(name, arm, what).items():
+        by_size = shares(name, arm, what)
+        for n, of_seeds in by_size.items():
             ax.plot([n] * len(of_seeds), of_seeds, ".", color=colour, alpha=0.5)
-        means = {n: np.mean(of_seeds) for n, of_seeds in shares(name, arm, what).items()}
+        means = {n: np.mean(of_seeds) for n, of_seeds in by_size.items()}
         line = {"color": colour, "marker": "_", "markersize": 12}
         ax.plot(means.keys(), means.values(), **line, label=arm if means else None)
     ax.axhline(np.mean(shares(name, "majority")[0]), color="#888", linewidth=1)
@@ -494,9 +495,9 @@ compared(
 # A distractor out of another book can be told by its people, by the hand that wrote it, and by what
 # it speaks of. There reading helps: from scratch there is hardly a way. Out of the same book both
 # are alike in all that, and what is left is whether *these two* belong together. Fine-tuned, the
-# storyteller is little better than chance: nearly a null result. It is not that it could not know.
-# As it is, asked which paragraph the text makes likelier than it is anyway (zero-shot), it is right
-# far more often. But the head reads one vector at the end of a row, which is not where the model
+# storyteller stays at chance: a null result. It is not that it could not know. As it is, asked
+# which paragraph the text makes likelier than it is anyway (zero-shot), it is right seven times in
+# ten. But the head reads one vector at the end of a row, which is not where the model
 # shows how likely the row was. To compare two texts is something that the labels have to teach, and
 # the next task shows how many labels that takes.
 #
