@@ -6,14 +6,16 @@
 >>> generate(model, tokenizer, "Once upon a time", max_new_tokens=3, temperature=0)
 ' there was a'
 
-The reading path, in order: config, tokenizer, layers, trace, model, sampling, generate.
+The reading path, in order: config, tokenizer, layers, block, model, cache, sampling, generate.
+An evening's worth is block, model, generate/loop and cache.
 """
 
 import os
 
+from gptlite.cache import KVCache
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
-from gptlite.model import GPT, KVCache
+from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
 
@@ -35,36 +37,36 @@ __all__ = [
 def load(
     name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
 ) -> tuple[GPT, Tokenizer]:
-    """A trained model with its tokenizer.
+    """Load a trained model and its tokenizer.
 
     Args:
         name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
             ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (also called
             small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"``: at
             that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
-            TensorFlow or llm.c. Where a model of GPT-2's vocabulary has no tokenizer beside it,
-            GPT-2's is taken.
-        dtype: "float32", or "float16" for half the memory: see ``GPT.from_pretrained``.
+            TensorFlow or llm.c. A model of GPT-2's vocabulary that has no tokenizer beside it gets
+            GPT-2's.
+        dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
+            float32 either way; with float16 weights it is slower, and the logits differ by about a
+            thousandth of their range.
 
     Raises:
         ValueError: an unknown name, or another dtype.
-        CheckpointError: a file is missing, damaged, or the two do not belong together.
+        CheckpointError: a file is missing or damaged, or model and tokenizer do not fit.
         DownloadError: a file could not be fetched.
     """
-    from gptlite.checkpoints import locate
-    from gptlite.checkpoints.vocabulary import has_vocabulary
+    from gptlite.checkpoints import has_vocabulary, read_checkpoint, read_vocabulary
+    from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
     beside = has_vocabulary(place)
     if beside:  # a bad one is found before the long work
-        tokenizer = Tokenizer.from_pretrained(place)
-    model = GPT.from_pretrained(place, dtype)
+        tokenizer = Tokenizer(*read_vocabulary(place))
+    model = GPT(*read_checkpoint(place, dtype))
     if not beside:
         if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
-            from gptlite.checkpoints.download import fetch_tokenizer
-
-            place = fetch_tokenizer()
-        tokenizer = Tokenizer.from_pretrained(place)
+            place = fetch_tokenizer("gpt2")
+        tokenizer = Tokenizer(*read_vocabulary(place))
     if tokenizer.n_vocab != model.config.n_vocab:
         raise CheckpointError(
             f"{name_or_path or 'storyteller'}: the vocabulary has {tokenizer.n_vocab} tokens, "

@@ -5,7 +5,9 @@ width of the residual stream (``n_embd``).
 """
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+
+from gptlite.checks import check_int, check_range
 
 
 @dataclass(frozen=True)
@@ -14,9 +16,9 @@ class GPTConfig:
 
     Attributes:
         n_vocab: number of tokens the model knows.
-        n_ctx: number of positions, the most tokens it can look at together (the context).
+        n_ctx: number of positions: the most tokens that fit in the context.
         n_embd: width of the residual stream, the length of the vector that stands for one token.
-        n_head: attention heads per block; each is ``head_dim = n_embd / n_head`` wide.
+        n_head: attention heads in each block, each ``head_dim = n_embd / n_head`` wide.
         n_layer: number of decoder blocks.
         layer_norm_epsilon: added to the variance in layer normalisation, so that it is never 0.
 
@@ -33,18 +35,11 @@ class GPTConfig:
     layer_norm_epsilon: float = 1e-5
 
     def __post_init__(self) -> None:
-        for field in fields(self)[:5]:
-            size = getattr(self, field.name)
-            if not isinstance(size, int) or isinstance(size, bool):
-                raise TypeError(f"{field.name} must be an int, not {size!r}")
-            if size < 1:
-                raise ValueError(f"{field.name} must be at least 1, not {size}")
+        for name in ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer"):
+            check_int(name, getattr(self, name), least=1)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
-        if not 0 < self.layer_norm_epsilon < 1:
-            raise ValueError(
-                f"layer_norm_epsilon must lie in (0, 1), not {self.layer_norm_epsilon}"
-            )
+        check_range("layer_norm_epsilon", self.layer_norm_epsilon, 0, 1, "()")
 
     @property
     def head_dim(self) -> int:
@@ -53,7 +48,7 @@ class GPTConfig:
 
     @property
     def n_params(self) -> int:
-        """Number of trained numbers, the output embedding being the input embedding (tied).
+        """Number of parameters; the input embedding, which is the output layer too, counts once.
 
         >>> GPTConfig.preset("gpt2").n_params
         124439808
@@ -62,7 +57,7 @@ class GPTConfig:
 
     @classmethod
     def preset(cls, name: str) -> "GPTConfig":
-        """One of OpenAI's four sizes, by its name on the hub.
+        """Give one of OpenAI's four sizes, by its name on the hub.
 
         Article: "Transformers for Language Modeling".
 
@@ -70,7 +65,7 @@ class GPTConfig:
         48
 
         Raises:
-            ValueError: no such size; the message lists those there are.
+            ValueError: an unknown name; the message lists the known ones.
         """
         if name not in PRESETS:
             raise ValueError(f"unknown size {name!r}; the sizes are {', '.join(PRESETS)}")
@@ -87,7 +82,7 @@ PRESETS = {
 
 
 def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
-    """Every parameter's name and shape, in the order of the forward pass.
+    """List every parameter's name and shape, in the order of the forward pass.
 
     Article: "You've Made It!", whose table forgets ``ln_f`` and counts ``c_fc``'s bias too short.
     """

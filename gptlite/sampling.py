@@ -1,23 +1,22 @@
-"""From scores to the next token: filters as plain functions, and a ``Sampler`` that applies them.
+"""From logits to the next token: filters as plain functions, and a ``Sampler`` that applies them.
 
-Always taking the highest score (greedy) tends to run in circles; drawing from all tokens by their
-probability sooner or later picks a foolish one from the long tail. Filters cut the tail off: a
-dropped token's logit becomes minus infinity, its probability 0. They belong to the sampler: top_k
-is no property of the model, though the article reads as if it were one.
+Always taking the highest logit (greedy decoding) tends to run in circles; drawing from all tokens
+by their probability sooner or later picks a foolish one from the long tail. Filters cut the tail
+off: a dropped token's logit becomes minus infinity, its probability 0. They belong to the sampler:
+top_k is no property of the model, though the article reads as if it were one.
 
-Each filter equals the logits processor of the same name in Hugging Face transformers, and they are
-applied in the same order: repetition penalty, temperature, top-k, top-p. Shapes are in model.py's
-notation.
+Each filter equals the logits processor of the same name in Hugging Face transformers, and the order
+is the same: repetition penalty, temperature, top-k, top-p. Shapes are in the notation of block.py.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
-from numbers import Real
+from math import inf
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gptlite.checks import check_int, check_range
 from gptlite.layers import Array, softmax
 
 DROPPED = np.float32(-np.inf)
@@ -30,7 +29,7 @@ def apply_repetition_penalty(logits: Array, ids: Sequence[ArrayLike], penalty: f
 
     Args:
         logits: ``[batch, n_vocab]``.
-        ids: for each row the tokens of its text.
+        ids: the tokens of each row's text.
         penalty: above 1 for less repetition.
 
     >>> logits = np.array([[2.0, 2.0, -2.0]], np.float32)
@@ -66,7 +65,7 @@ def apply_top_k(logits: Array, k: int) -> Array:
 def apply_top_p(logits: Array, p: float) -> Array:
     """Keep the fewest tokens that together have probability p (Holtzman et al. 2020, section 3.1).
 
-    The token that crosses p is kept, so there is always one. Of equal logits the later ids stay.
+    The token that crosses p is kept, so that one always is. Of equal logits the later ids stay.
 
     >>> logits = np.log(np.array([[0.5, 0.125, 0.375]], np.float32))
     >>> np.isfinite(apply_top_p(logits, 0.75)).tolist()
@@ -74,7 +73,7 @@ def apply_top_p(logits: Array, p: float) -> Array:
     """
     logits = logits.copy()  # [batch, n_vocab]
     for row in logits:
-        # Only what an earlier filter left is sorted: 40 numbers, say, instead of 50,257.
+        # Only the logits that an earlier filter left are sorted: say 40 instead of 50,257.
         kept = np.flatnonzero(row > DROPPED)  # [kept]
         rising = kept[np.argsort(row[kept], kind="stable")]  # [kept]
         below = running_sum(softmax(row[rising])).astype(np.float32)  # [kept]
@@ -87,12 +86,12 @@ def apply_top_p(logits: Array, p: float) -> Array:
 def choose(logits: Array, points: Sequence[float]) -> NDArray[np.int64]:
     """Draw a token from each row by its probability (inverse of the cumulative distribution).
 
-    The probabilities are laid end to end in the order of the ids, and the token is the one the
-    point falls on. Rounding in the logits may shift the borders a little, but never the order.
+    The probabilities are laid end to end in the order of the ids, and the point falls on a token.
+    Rounding in the logits may shift the borders a little, but never the order.
 
     Args:
         logits: ``[batch, n_vocab]``.
-        points: for each row a random number in [0, 1).
+        points: a random number in [0, 1) for each row.
 
     Returns:
         Token ids, ``[batch]``.
@@ -110,12 +109,12 @@ def choose(logits: Array, points: Sequence[float]) -> NDArray[np.int64]:
 
 
 def running_sum(probabilities: Array) -> NDArray[np.float64]:
-    """``[n] -> [n]``, alone in float64: in float32 small terms among 50,257 would be lost."""
-    return np.cumsum(probabilities, dtype=np.float64)
+    """Sum up, ``[n] -> [n]``, in float64: in float32 small terms among 50,257 would be lost."""
+    return np.cumsum(probabilities, dtype=np.float64)  # [n]
 
 
 def log_softmax(logits: Array) -> Array:
-    """Logarithm of ``softmax``, ``[..., n] -> [..., n]``, finite where softmax rounds to 0."""
+    """Compute the logarithm of ``softmax``, ``[..., n]``, finite where softmax rounds to 0."""
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)  # [..., n]
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
@@ -123,7 +122,7 @@ def log_softmax(logits: Array) -> Array:
 
 @dataclass(frozen=True)
 class Sampler:
-    """How the next token is chosen from the logits.
+    """A way to choose the next token from the logits.
 
     Article: "Model Output".
 
@@ -145,57 +144,42 @@ class Sampler:
 
     def __post_init__(self) -> None:
         check_int("top_k", self.top_k, least=0)
-        for name in ("temperature", "top_p", "repetition_penalty"):
-            value = getattr(self, name)
-            if not isinstance(value, Real) or isinstance(value, bool):
-                raise TypeError(f"{name} must be a number, not {value!r}")
-            if not isfinite(value):
-                raise ValueError(f"{name} must be finite, not {value}")
-        if self.temperature < 0:
-            raise ValueError(f"temperature must be at least 0, not {self.temperature}")
-        if not 0 < self.top_p <= 1:
-            raise ValueError(f"top_p must lie in (0, 1], not {self.top_p}")
-        if self.repetition_penalty <= 0:
-            raise ValueError(f"repetition_penalty must be above 0, not {self.repetition_penalty}")
+        check_range("temperature", self.temperature, 0, inf)
+        check_range("top_p", self.top_p, 0, 1, "(]")
+        check_range("repetition_penalty", self.repetition_penalty, 0, inf, "(]")
 
     def filter(self, logits: Array, ids: Sequence[ArrayLike]) -> Array:
-        """Every setting applied to ``[batch, n_vocab]``; ``softmax`` of it is what is drawn from.
+        """Apply every setting; a token is then drawn from the ``softmax`` of the result.
 
         Args:
-            logits: ``[batch, n_vocab]``.
-            ids: for each row the tokens of its text.
+            logits: ``[batch, n_vocab]``, like the result.
+            ids: the tokens of each row's text.
 
         Raises:
             ValueError: the logits hold NaN or infinity.
         """
-        # A temperature this low leaves the highest alone too, and dividing by it might overflow.
+        # So low a temperature would leave only the highest; dividing by it might overflow.
         greedy = self.temperature < 1e-10
         with np.errstate(all="ignore"):
             if self.repetition_penalty != 1:
-                logits = apply_repetition_penalty(logits, ids, self.repetition_penalty)
+                penalty = self.repetition_penalty
+                logits = apply_repetition_penalty(logits, ids, penalty)  # [batch, n_vocab]
             if not greedy and self.temperature != 1:
-                logits = apply_temperature(logits, self.temperature)
+                logits = apply_temperature(logits, self.temperature)  # [batch, n_vocab]
         if not np.isfinite(logits.max(axis=-1)).all():
             raise ValueError("the logits hold NaN or infinity: nothing can be drawn from them")
         if greedy:
             highest = logits.argmax(axis=-1, keepdims=True)  # [batch, 1]
-            return np.where(np.arange(logits.shape[-1]) == highest, logits, DROPPED)
+            is_highest = np.arange(logits.shape[-1]) == highest  # [batch, n_vocab]
+            return np.where(is_highest, logits, DROPPED)  # [batch, n_vocab]
         if self.top_k:
-            logits = apply_top_k(logits, self.top_k)
+            logits = apply_top_k(logits, self.top_k)  # [batch, n_vocab]
         if self.top_p < 1:
-            logits = apply_top_p(logits, self.top_p)
+            logits = apply_top_p(logits, self.top_p)  # [batch, n_vocab]
         return logits
 
     def __call__(
         self, logits: Array, ids: Sequence[ArrayLike], rngs: Sequence[np.random.Generator]
     ) -> NDArray[np.int64]:
-        """The next token of each row, ``[batch]``, each drawn with the row's own generator."""
-        return choose(self.filter(logits, ids), [rng.random() for rng in rngs])
-
-
-def check_int(name: str, value: object, least: int) -> None:
-    """Raise TypeError unless the value is an int (NumPy's count), ValueError if below ``least``."""
-    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
-        raise TypeError(f"{name} must be an int, not {value!r}")
-    if value < least:
-        raise ValueError(f"{name} must be at least {least}, not {value}")
+        """Draw the next token of each row, ``[batch]``, with the row's own generator."""
+        return choose(self.filter(logits, ids), [rng.random() for rng in rngs])  # [batch]

@@ -1,11 +1,12 @@
-"""What a call of the model leaves behind: every named intermediate array, to look at or to change.
+"""The trace of a call: every named intermediate array, to look at or to change.
 
-``model(ids, trace=Trace())`` keeps them all. The same arrays are what the views draw and what the
-gradients are computed from (``training/gradients.py``). A trace with edits changes the computation
-on its way: cut out a head, or put in what another text had at this place, and see what follows.
+``model(ids, trace=Trace())`` keeps them all. The views draw the same arrays, and the gradients are
+computed from them (``training/gradients.py``). A trace with edits changes the computation on its
+way: cut out a head, or put in what another text had at this place, and see what follows.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gptlite.layers import Array
 
 Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
 
-# What a decoder block makes, in order; in a trace each is named "h.i." and this.
+# The arrays that a decoder block makes, in order; in a trace "h.i." stands before each name.
 BLOCK_STEPS = (
     *("ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.z", "attn.out"),
     *("mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out"),
@@ -23,7 +24,7 @@ BLOCK_STEPS = (
 
 
 class Trace(dict[str, Array]):
-    """Every named intermediate array of one call, in the order they were made.
+    """Every named intermediate array of one call, in the order in which they were made.
 
     ==================================  =====================================================
     ``embed``                           ``[batch, seq, n_embd]``, token plus position
@@ -47,8 +48,8 @@ class Trace(dict[str, Array]):
     Args:
         edits: what to change on the way, ``{name: edit}``: a number multiplies the array, an array
             takes its place, a function is given the array and the trace so far and returns the
-            array to go on with. The trace holds what came of it. Keys and values in a cache stay as
-            they were computed. ``gptlite.views.edits`` has those that are wanted most.
+            array to go on with. The trace holds the changed array. Keys and values in a cache stay
+            as they were computed. ``gptlite.views.edits`` has the edits that are wanted most.
 
     >>> from gptlite import GPT, GPTConfig
     >>> model = GPT.init(GPTConfig(n_vocab=11, n_ctx=8, n_embd=4, n_head=2, n_layer=2))
@@ -63,13 +64,13 @@ class Trace(dict[str, Array]):
         self.edits = dict(edits or {})
 
     def check(self, n_layer: int) -> None:
-        """Raise ValueError if an edit names no array of a model of so many blocks."""
+        """Raise ValueError if an edit names no array of a model with ``n_layer`` blocks."""
         if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer))):
             name = min(unknown)
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Keep an array under ``prefix + name`` and hand it on to the computation."""
+        """Keep an array under ``prefix + name``, and hand it on to the computation."""
         name = prefix + name
         if name in self.edits:
             array = edited(name, array, self.edits[name], self)
@@ -82,13 +83,13 @@ Edit = float | NDArray[Any] | Callable[[Array, Trace], NDArray[Any]]
 
 
 def trace_names(n_layer: int) -> list[str]:
-    """The names of a trace's arrays, in the order they are made."""
+    """List the names of a trace's arrays, in the order in which they are made."""
     blocks = [f"h.{i}.{step}" for i in range(n_layer) for step in BLOCK_STEPS]
     return ["embed", *blocks, "ln_f", "logits"]
 
 
 def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
-    """What an edit makes of an array.
+    """Apply an edit to an array: the result has the array's shape, in float32.
 
     Raises:
         ValueError: the result has another shape, or is not made of real numbers.
@@ -106,5 +107,13 @@ def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
 
 
 def unrecorded(name: str, array: Array) -> Array:
-    """What stands in for ``Trace.record`` when nothing is to be kept."""
+    """Hand an array on, and keep nothing."""
     return array
+
+
+def recorder(trace: Trace | None, prefix: str = "") -> Record:
+    """Make the function that a part of the model calls with each array: ``record("mid", x)``.
+
+    Without a trace it is ``unrecorded``.
+    """
+    return unrecorded if trace is None else partial(trace.record, prefix)

@@ -36,8 +36,8 @@ from itertools import pairwise
 
 import gptlite
 from gptlite import Tokenizer, views
-from gptlite.checkpoints.cache import find_tokenizer
-from gptlite.generate import Text
+from gptlite.download.places import find_tokenizer
+from gptlite.generate import GrowingText
 from gptlite.tokenizer import BYTE_SYMBOLS, PATTERN
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
@@ -329,7 +329,7 @@ print(
 # token after the other and returns the text that is certain by then:
 
 # %%
-text = Text(tokenizer, stop=())
+text = GrowingText(tokenizer, stop=())
 print([text.add(token) for token in tokenizer.encode("a 🦊!")])
 
 # %% [markdown]

@@ -416,9 +416,9 @@ views.text_probabilities(unmasked_logits, story_ids, tokenizer)
 # heads, 32 wide) from scratch, one of them with the mask taken away while it learns.
 
 # %%
+from gptlite.fast.threads import blas_threads
 from gptlite.training.gradients import loss_and_gradients
 from gptlite.training.optimizer import Moments, adamw_step
-from gptlite.training.threads import blas_threads
 
 tiny = GPTConfig(n_vocab=10, n_ctx=16, n_embd=32, n_head=2, n_layer=1)
 no_mask = views.without_mask([0])

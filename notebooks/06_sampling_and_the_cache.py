@@ -33,10 +33,10 @@ import numpy as np
 
 import gptlite
 from gptlite import GPTConfig, KVCache, Trace, views
+from gptlite.fast.threads import blas_threads
 from gptlite.generate import generate, generate_tokens, stream
 from gptlite.layers import softmax
 from gptlite.sampling import Sampler
-from gptlite.training.threads import blas_threads
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
 

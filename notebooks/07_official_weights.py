@@ -39,10 +39,10 @@ import numpy as np
 
 import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, views
-from gptlite.checkpoints.cache import find_model
 from gptlite.checkpoints.names import openai_name
-from gptlite.checkpoints.official import SOURCES
 from gptlite.config import PRESETS, parameter_shapes
+from gptlite.download.official import SOURCES
+from gptlite.download.places import find_model
 from gptlite.layers import softmax
 from gptlite.views.table import Table
 

@@ -38,11 +38,12 @@ from tqdm import tqdm
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer, views
+from gptlite.fast.threads import blas_threads
 from gptlite.generate import generate
 from gptlite.layers import softmax
 from gptlite.sampling import log_softmax
-from gptlite.training.evaluation import bits_per_byte, next_token_losses
 from gptlite.training.gradients import loss_and_gradients
+from gptlite.training.losses import bits_per_byte, next_token_losses
 from gptlite.training.optimizer import (
     BETA_1,
     BETA_2,
@@ -52,7 +53,6 @@ from gptlite.training.optimizer import (
     global_norm,
     learning_rate_at,
 )
-from gptlite.training.threads import blas_threads
 
 # %% [markdown]
 # ## A language whose limit we know

@@ -40,7 +40,7 @@ import numpy as np
 import gptlite
 from gptlite import GPT, GPTConfig, KVCache, views
 from gptlite.config import PRESETS
-from gptlite.training.threads import blas_threads
+from gptlite.fast.threads import blas_threads
 from gptlite.views.table import Table
 from gptlite.views.token_row import TokenRow
 

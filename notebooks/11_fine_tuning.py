@@ -41,32 +41,32 @@ import numpy as np
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.finetuned import FineTuned
-from gptlite.generate import generate
-from gptlite.layers import softmax
-from gptlite.tasks.completions import Completion, pack_completion
-from gptlite.tasks.packing import (
-    pack_choices,
-    pack_classification,
-    pack_entailment,
-    pack_similarity,
-)
-from gptlite.training.classifier import (
+from gptlite.finetune import FineTuned
+from gptlite.finetune.classifier import (
     Classifier,
     accumulate_classifier_gradients,
     pad,
     probabilities,
 )
-from gptlite.training.epochs import FineTuning
-from gptlite.training.finetuning import (
+from gptlite.finetune.completions import Completion, pack_completion
+from gptlite.finetune.epochs import FineTuning
+from gptlite.finetune.learners import (
     Labelled,
     Text,
     fine_tune,
     fine_tune_language_model,
     measure,
 )
+from gptlite.finetune.packing import (
+    pack_choices,
+    pack_classification,
+    pack_entailment,
+    pack_similarity,
+)
+from gptlite.generate import generate
+from gptlite.layers import softmax
+from gptlite.pretrain.trainer import Recipe, Trainer, run
 from gptlite.training.gradients import IGNORED, Gradients
-from gptlite.training.loop import Recipe, Trainer, run
 from gptlite.views.table import Table
 
 # %% [markdown]
@@ -196,7 +196,7 @@ for task, rows in packed.items():
 # %%
 classifier = Classifier.build(pretrained, n_labels=2, seed=0)
 [row] = few.examples[0]
-h = classifier.model.top(row)[0, -1]  # [n_embd]
+h = classifier.model.top_of_stack(row)[0, -1]  # [n_embd]
 by_hand = softmax(h @ classifier.head)  # [n_labels]
 print("h", h.shape, " W_y", classifier.head.shape, " P", by_hand.shape)
 print("as gptlite has it:", np.allclose(by_hand, probabilities(classifier, [[row]])[0], atol=1e-6))
@@ -231,7 +231,7 @@ l2, l1 = accumulate_classifier_gradients(
     classifier, short, labels, len(short), n_predictions, lm_weight, sums
 )
 
-top = classifier.model.top(ids)  # [rows, seq, n_embd]
+top = classifier.model.top_of_stack(ids)  # [rows, seq, n_embd]
 told = softmax(top[[0, 1], ends] @ classifier.head)  # [rows, n_labels]
 l2_by_hand = -np.log(told[[0, 1], labels]).mean()
 nats = -np.log(softmax(classifier.model.unembed(top)))  # [rows, seq, n_vocab]
@@ -598,7 +598,7 @@ compared(
 # (table 5). What it teaches is the task's own rows, which end where raw text never does:
 #
 # ```python
-# from gptlite.training.finetuning import measure_texts
+# from gptlite.finetune.learners import measure_texts
 #
 # rows, loss = [Text(row) for [row] in test.examples], {}
 # for lm_weight in (0.0, 0.5):

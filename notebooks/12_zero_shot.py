@@ -40,6 +40,7 @@ import numpy as np
 
 import gptlite
 from gptlite import views
+from gptlite.fast.threads import blas_threads
 from gptlite.sampling import log_softmax
 from gptlite.tasks.answer import answer
 from gptlite.tasks.choice import Choice, accuracy
@@ -51,8 +52,7 @@ from gptlite.tasks.sentiment import sentiment
 from gptlite.tasks.summarise import summarise
 from gptlite.tasks.translate import translate
 from gptlite.tasks.winograd import winograd
-from gptlite.training.evaluation import loss_windows, next_token_losses
-from gptlite.training.threads import blas_threads
+from gptlite.training.losses import loss_windows, next_token_losses
 from gptlite.views.table import Table
 
 model, tokenizer = gptlite.load()

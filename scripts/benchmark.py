@@ -45,7 +45,7 @@ from contestants.basics import Benchmark, Contestant, Figures, Setup
 import gptlite
 from gptlite.command import FAILURES, Parser, complain
 from gptlite.config import PRESETS
-from gptlite.training.threads import cpu_count
+from gptlite.fast.threads import cpu_count
 
 PROGRAM = "benchmark.py"
 BENCHMARKS: dict[str, Benchmark] = {

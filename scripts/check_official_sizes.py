@@ -45,7 +45,7 @@ GPTLITE = """
 import sys, time, numpy as np
 began = time.perf_counter()
 from gptlite import GPT
-from gptlite.model import KVCache
+from gptlite.cache import KVCache
 folder, place, dtype, ids = sys.argv[1], sys.argv[2], sys.argv[3], eval(sys.argv[4])
 model = GPT.from_pretrained(folder + "/" + place, dtype=dtype)
 loaded = time.perf_counter() - began

@@ -27,8 +27,8 @@ from demonstrations import entailment, runs, table
 from demonstrations.results import Results
 
 from gptlite.command import FAILURES, Parser, complain
+from gptlite.fast.threads import blas_threads
 from gptlite.files import write_atomically
-from gptlite.training.threads import blas_threads
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "demonstrations.py"

@@ -287,7 +287,7 @@ def export(trained: Path, package: Path) -> int:
 def measure(package: Path, files: dict[int, Path], context: int = 256) -> dict[str, float]:
     """Bits per byte of the exported model on each book, by title, and their mean over the books."""
     from gptlite import load
-    from gptlite.training.evaluation import bits_per_byte
+    from gptlite.training.losses import bits_per_byte
 
     # What is measured is what ships: the model as it was rounded to float16.
     model, tokenizer = load(package)
@@ -354,7 +354,7 @@ def run(options: argparse.Namespace) -> int:
         }
         name = "tokens" if options.tokens is not None else "minutes"
         recipe[name] = getattr(options, name)
-    from gptlite.pretrain import main as pretrain
+    from gptlite.pretrain.__main__ import main as pretrain
 
     trained = out / "model"
     code = pretrain(pretrain_arguments(recipe, out / "clean", unseen, trained, options.resume))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import gptlite
-from gptlite import download
-from gptlite.checkpoints.official import _CANONICAL
+from gptlite.download import __main__ as download
+from gptlite.download.official import _CANONICAL
 from gptlite.tasks import __main__ as tasks
 
 ROOT = Path(__file__).resolve().parent.parent

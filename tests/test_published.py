@@ -16,12 +16,12 @@ import pytest
 
 import gptlite
 from gptlite import GPT, Tokenizer
-from gptlite.checkpoints.cache import find_model
 from gptlite.config import PRESETS
-from gptlite.evaluate import main as evaluate
+from gptlite.download.places import find_model
+from gptlite.evaluate.__main__ import main as evaluate
 from gptlite.generate import generate
 from gptlite.training.backward import cross_entropy
-from gptlite.training.evaluation import next_token_losses
+from gptlite.training.losses import next_token_losses
 
 pytestmark = pytest.mark.weights
 

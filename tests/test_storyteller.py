@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import gptlite
-from gptlite.checkpoints import locate
+from gptlite.download.locate import locate
 from gptlite.generate import generate
-from gptlite.training.evaluation import bits_per_byte
+from gptlite.training.losses import bits_per_byte
 
 FOLDER = locate()
 

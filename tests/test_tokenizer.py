@@ -108,7 +108,7 @@ def test_bytes_come_back(text):
 @given(TEXTS)
 @settings(deadline=None)
 def test_steps_end_in_what_encode_gives(text):
-    fresh = Tokenizer(SMALL._vocab, SMALL._merges)
+    fresh = Tokenizer(SMALL.vocab, SMALL.merges)
     steps = fresh.steps(text)
     assert [i for step in steps for i in step.ids] == fresh.encode(text)
     assert "".join(step.piece for step in steps) == text
@@ -226,8 +226,8 @@ def test_both_file_pairs_are_read_and_hold_the_same(tmp_path):
     assert names == [["merges.txt", "vocab.json"], ["encoder.json", "vocab.bpe"]]
     for folder, left in zip(("hub", "openai"), names, strict=True):
         found = Tokenizer.from_pretrained(tmp_path / folder)
-        assert found._vocab == SMALL._vocab
-        assert found._merges == SMALL._merges
+        assert found.vocab == SMALL.vocab
+        assert found.merges == SMALL.merges
         assert found.encode(STORY) == SMALL.encode(STORY)
         contents = [(tmp_path / folder / name).read_bytes() for name in left]
         assert sorted(contents) == sorted(p.read_bytes() for p in (tmp_path / "hub").iterdir())
@@ -244,14 +244,14 @@ def test_windows_line_ends_and_a_missing_version_line(tmp_path):
     SMALL.save_pretrained(tmp_path)
     lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").splitlines()
     (tmp_path / "merges.txt").write_bytes("\r\n".join(lines[1:]).encode())
-    assert Tokenizer.from_pretrained(tmp_path)._merges == SMALL._merges
+    assert Tokenizer.from_pretrained(tmp_path).merges == SMALL.merges
 
 
 def test_ids_in_any_order(tmp_path):
     """Merges go by their order in the file, never by the ids of what they make."""
     shuffled = list(range(SMALL.n_vocab))
     random.Random(1).shuffle(shuffled)
-    vocab = {token: shuffled[i] for token, i in SMALL._vocab.items()}
+    vocab = {token: shuffled[i] for token, i in SMALL.vocab.items()}
     SMALL.save_pretrained(tmp_path)
     (tmp_path / "vocab.json").write_text(json.dumps(vocab))
     found = Tokenizer.from_pretrained(tmp_path)
@@ -336,7 +336,7 @@ def renamed(old, new):
 )
 def test_damaged_vocabularies(tmp_path, damage, message):
     SMALL.save_pretrained(tmp_path)
-    data = damage(SMALL._vocab)
+    data = damage(SMALL.vocab)
     file = tmp_path / "vocab.json"
     file.write_bytes(data.encode() if isinstance(data, str) else data)
     found = complaint(tmp_path)

@@ -5,24 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gptlite import GPT, GPTConfig, KVCache, Trace
+from gptlite import GPTConfig, KVCache, Trace
 from gptlite.layers import softmax
 from gptlite.trace import trace_names
 from gptlite.views import patched, without_heads, without_mask
+from models import random_model
 
 CONFIG = GPTConfig(n_vocab=19, n_ctx=10, n_embd=12, n_head=3, n_layer=2)
 IDS = [3, 1, 4, 1, 5]
 
 
-def random_model():
-    model = GPT.init(CONFIG)
-    rng = np.random.default_rng(7)
-    for array in model.parameters.values():
-        array += rng.standard_normal(array.shape, np.float32) * 0.3
-    return model
-
-
-MODEL = random_model()
+MODEL = random_model(CONFIG)
 
 
 def traced(ids=IDS, edits=None, **options):

@@ -81,7 +81,7 @@ def match_names(
     if unexpected:
         hint = (
             ": the directory holds a classifier, "
-            "to be opened with gptlite.finetuned.FineTuned.from_pretrained"
+            "to be opened with gptlite.finetune.FineTuned.from_pretrained"
         )
         raise CheckpointError(
             f"{source}: {_listed(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"

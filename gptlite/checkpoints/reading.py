@@ -26,10 +26,10 @@ from gptlite.checkpoints.names import (
     match_openai_names,
     parameter_names,
 )
-from gptlite.checkpoints.openai import parse_hparams
 from gptlite.checkpoints.sizes import read_sizes
 from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Stored, read_into, refuse_pointer
 from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.tensorflow.openai import parse_hparams
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import with_progress
@@ -117,7 +117,7 @@ def weights_file(directory: Path) -> Path:
 def _read(path: Path, dtype: str, beside: Sequence[str]) -> tuple[GPTConfig, Parameters]:
     directory = path.parent
     if _TENSORFLOW.search(path.name):
-        from gptlite.checkpoints import tensorbundle
+        from gptlite.checkpoints.tensorflow import tensorbundle
 
         contents: Contents = tensorbundle.read_contents(
             path.parent / _TENSORFLOW.sub("", path.name)
@@ -162,11 +162,11 @@ def _contents(path: Path) -> tuple[Contents, GPTConfig | None]:
     # What is neither is taken for what its name says, so that the complaint is about that.
     is_torch = head.startswith((b"PK\3\4", b"\x80\2"))
     if path.suffix == ".ckpt" and not is_torch:  # TensorFlow's first version, which is refused
-        from gptlite.checkpoints import tensorbundle
+        from gptlite.checkpoints.tensorflow import tensorbundle
 
         return tensorbundle.read_contents(path), None
     if (is_torch or path.suffix in TORCH_SUFFIXES) and head[8:9] != b"{":
-        from gptlite.checkpoints import pytorch
+        from gptlite.checkpoints.pytorch import contents as pytorch
 
         contents, extra = pytorch.read_contents(path)
         model_args = extra.get("model_args")

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checkpoints.crc32c import crc32c
 from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.tensorflow.crc32c import crc32c
 from gptlite.errors import CheckpointError
 
 Shape = tuple[int, ...]

@@ -19,9 +19,9 @@ a token is said to cover.
 from collections.abc import Mapping
 from typing import Any
 
+from gptlite.alphabet import EOT, PATTERN
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.errors import CheckpointError
-from gptlite.tokenizer import EOT, PATTERN
 
 TOKENIZER_FILE = "tokenizer.json"
 

@@ -5,16 +5,19 @@ they hold the same. The first is a JSON object {symbols: id}, the second has one
 neither pair lies, both may be in a ``tokenizer.json``.
 """
 
-from collections.abc import Mapping
+import json
+import os
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from os.path import isfile  # unlike pathlib's, False where one may not look
 from pathlib import Path
 from typing import Any
 
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, FILES
 from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
 from gptlite.checkpoints.tokenizer_json import TOKENIZER_FILE, parse_tokenizer
 from gptlite.errors import CheckpointError
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT, FILES
+from gptlite.files import write_atomically
 
 Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
@@ -57,6 +60,32 @@ def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
         )
     _check_fit(vocab, merges, vocab_file, merges_file)
     return vocab, merges
+
+
+def write_vocabulary(
+    directory: str | os.PathLike[str],
+    vocab: Mapping[str, int],
+    merges: Sequence[tuple[str, str]],
+    format: str = "hub",
+) -> None:
+    """Write a vocabulary as a pair of files; the directory is made if it is not there.
+
+    Args:
+        format: ``"hub"`` for ``vocab.json`` and ``merges.txt``, or ``"openai"`` for
+            ``encoder.json`` and ``vocab.bpe``, with the same content.
+
+    Raises:
+        ValueError: another format. OSError: a file cannot be written.
+    """
+    if format not in FILES:
+        raise ValueError(f"format must be one of {', '.join(FILES)}, not {format!r}")
+    directory = Path(directory)
+    directory.mkdir(parents=True, exist_ok=True)
+    lines = ["#version: 0.2", *map(" ".join, merges)]
+    contents = json.dumps(vocab), "".join(line + "\n" for line in lines)
+    for name, content in zip(FILES[format], contents, strict=True):
+        with write_atomically(directory / name) as file:
+            file.write(content.encode())
 
 
 def parse_vocab(data: bytes, source: str) -> Vocab:

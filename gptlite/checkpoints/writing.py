@@ -4,15 +4,15 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from gptlite.alphabet import FILES
 from gptlite.checkpoints.hub import CONFIG_FILE, format_config
-from gptlite.checkpoints.openai import write_openai
 from gptlite.checkpoints.reading import WEIGHT_FILES
 from gptlite.checkpoints.safetensors import write_tensors
+from gptlite.checkpoints.tensorflow.openai import write_openai
 from gptlite.config import GPTConfig
 from gptlite.files import write_atomically
 from gptlite.layers import Array
 from gptlite.model import GPT
-from gptlite.tokenizer import FILES
 
 FORMATS = ("hub", "openai")
 

@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
+from gptlite.checks import check_int
 from gptlite.errors import ContextOverflowError
-from gptlite.generate import Text, generate_tokens
+from gptlite.generate import GrowingText, generate_tokens
 from gptlite.model import GPT
-from gptlite.sampling import Sampler, check_int
+from gptlite.sampling import Sampler
 from gptlite.tasks.score import Overflow
 from gptlite.tokenizer import Tokenizer
 
@@ -42,7 +43,7 @@ def continuation(
     """
     from tqdm import tqdm
 
-    growing, pieces, logprob = Text(tokenizer, stop), [], 0.0
+    growing, pieces, logprob = GrowingText(tokenizer, stop), [], 0.0
     steps = generate_tokens(model, [ids], sampler, max_new_tokens, seed)
     bar = tqdm(steps, total=max_new_tokens, desc="writing", unit="token", leave=False, disable=None)
     for step in bar:

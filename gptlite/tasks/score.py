@@ -24,9 +24,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.cache import KVCache
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
-from gptlite.model import GPT, KVCache
+from gptlite.model import GPT
 from gptlite.sampling import log_softmax
 from gptlite.tokenizer import Tokenizer
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.block import split_heads
 from gptlite.layers import SQRT_2_OVER_PI, Array, centre_and_scale, gelu_tanh
-from gptlite.model import split_heads
 
 
 def cross_entropy(

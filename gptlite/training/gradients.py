@@ -103,7 +103,9 @@ def accumulate_gradients(
         The shard's share of the loss, in nats.
     """
     tape = Tape() if trace is None else trace
-    top = model.top(ids, trace=tape)  # [batch, seq, n_embd]; refuses ids that are not token ids
+    top = model.top_of_stack(
+        ids, trace=tape
+    )  # [batch, seq, n_embd]; refuses ids that are not token ids
     loss, dtop, dwte = language_model_loss(model, top, targets, 1.0 / n_predictions)
     walk_back(model, ids, dtop, dwte, tape, gradients)
     return loss

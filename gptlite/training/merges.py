@@ -19,8 +19,35 @@ from itertools import count
 
 import numpy as np
 
-from gptlite.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
-from gptlite.tokenizer import BYTE_SYMBOLS, PATTERN
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.fast.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
+
+
+def learn_vocabulary(
+    texts: Iterable[str], n_vocab: int
+) -> tuple[dict[str, int], list[tuple[str, str]]]:
+    """Learn a vocabulary: ``{token: id}``, and the merges in order.
+
+    Args:
+        texts: read once, one after the other. Special tokens in them are plain text.
+        n_vocab: tokens wanted: 256 bytes, the merges, ``<|endoftext|>``. There are fewer where no
+            pair is left to join: 257 for no text, empty texts, or one letter.
+
+    Raises:
+        ValueError: ``n_vocab`` is below 257; a lone surrogate in a text.
+        TypeError: ``n_vocab`` is not an int; ``texts`` is one str, or holds something else.
+    """
+    if not isinstance(n_vocab, int) or isinstance(n_vocab, bool):
+        raise TypeError(f"n_vocab must be an int, not {n_vocab!r}")
+    if n_vocab < 257:
+        raise ValueError(f"n_vocab must be at least 257 (256 bytes and {EOT}), not {n_vocab}")
+    symbols = list(BYTE_SYMBOLS.values())
+    merges = []
+    for first, second in learn_merges(texts, n_vocab - 257):
+        merges.append((symbols[first], symbols[second]))
+        symbols.append(symbols[first] + symbols[second])
+    symbols.append(EOT)
+    return {symbol: i for i, symbol in enumerate(symbols)}, merges
 
 
 def count_pieces(texts: Iterable[str]) -> Counter[str]:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array
 from gptlite.training.gradients import Gradients
 from gptlite.training.optimizer import Moments, adamw_step, global_norm
-from gptlite.training.threads import blas_threads
 
 # Tokens a thread takes through the model at a time: the arrays of one layer stay in its cache.
 SHARD_TOKENS = 1024

@@ -9,6 +9,7 @@ et al. 2022).
 
 from collections.abc import Collection, Iterable, Sequence
 
+from gptlite.block import attention_scores
 from gptlite.layers import Array
 from gptlite.trace import Edit, Trace
 
@@ -38,8 +39,7 @@ def without_mask(layers: Iterable[int]) -> Edits:
     def edit(layer: int) -> Edit:
         def scores(masked: Array, trace: Trace) -> Array:
             q, k = trace[f"h.{layer}.attn.q"], trace[f"h.{layer}.attn.k"]
-            unmasked: Array = q * q.shape[-1] ** -0.5 @ k.swapaxes(-1, -2)
-            return unmasked  # [batch, head, seq, total]
+            return attention_scores(q, k)  # [batch, head, seq, total]
 
         return scores
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gptlite.model import KVCache
+from gptlite.cache import KVCache
 from gptlite.views.heat_map import HeatMap
 from gptlite.views.panels import Panels
 

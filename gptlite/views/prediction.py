@@ -7,8 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checks import check_int
 from gptlite.layers import Array, softmax
-from gptlite.sampling import Sampler, check_int, log_softmax
+from gptlite.sampling import Sampler, log_softmax
 from gptlite.tokenizer import Tokenizer
 from gptlite.views.table import Cell, Table
 from gptlite.views.text import token_labels

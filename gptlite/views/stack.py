@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gptlite.checks import check_int
 from gptlite.layers import Array, layer_norm, softmax
 from gptlite.model import GPT
-from gptlite.sampling import check_int
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
 from gptlite.views.heat_map import HeatMap

@@ -4,16 +4,14 @@ could have been.
 
 import os
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
+from gptlite.generate import GrowingText, Step
 from gptlite.layers import softmax
 from gptlite.tokenizer import Tokenizer
 from gptlite.views.prediction import most_likely
 from gptlite.views.text import token_labels
 from gptlite.views.view import padded
-
-if TYPE_CHECKING:  # run as a command, that module has another name
-    from gptlite.generate import Step, Text
 
 RUNNERS_UP = 4
 TOKEN_COLUMNS = 16
@@ -43,7 +41,7 @@ def coloured(text: str, probability: float) -> str:
 
 
 def lines_of_steps(
-    tokenizer: Tokenizer, prompt: str, steps: "Iterator[Step]", text: "Text", colour: bool
+    tokenizer: Tokenizer, prompt: str, steps: Iterator[Step], text: GrowingText, colour: bool
 ) -> Iterator[str]:
     """A line for each token chosen, then the text.
 

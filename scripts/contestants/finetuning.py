@@ -23,9 +23,9 @@ from contestants.basics import (
 )
 from contestants.training import MEMORY, peak_memory
 from gptlite import GPT, GPTConfig
-from gptlite.training.classifier import Classifier
-from gptlite.training.epochs import FineTuning
-from gptlite.training.finetuning import Labelled, classifier_learner
+from gptlite.finetune.classifier import Classifier
+from gptlite.finetune.epochs import FineTuning
+from gptlite.finetune.learners import Labelled, classifier_learner
 
 CONFIG, NEW_TOKENS, N_LABELS = GPTConfig.preset("gpt2"), 3, 2
 LENGTHS = (48, 64, 80, 96, 112, 128, 144, 160)  # tokens of each row

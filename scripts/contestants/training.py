@@ -20,7 +20,7 @@ from contestants.basics import (
     transformers_model,
 )
 from gptlite import GPT, GPTConfig
-from gptlite.training.loop import Recipe, Trainer
+from gptlite.pretrain.trainer import Recipe, Trainer
 
 SMALL, SMALL_BATCH = GPTConfig(n_vocab=4096, n_ctx=256, n_embd=256, n_head=4, n_layer=6), 16
 LARGE, LARGE_BATCH = GPTConfig.preset("gpt2"), 2

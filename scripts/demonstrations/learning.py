@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gptlite.fast.threads import cpu_count
+from gptlite.finetune.classifier import Classifier
+from gptlite.finetune.epochs import GPT_1
+from gptlite.finetune.learners import FineTuning, Labelled, fine_tune, measure
 from gptlite.model import GPT
-from gptlite.training.classifier import Classifier
-from gptlite.training.epochs import GPT_1
-from gptlite.training.finetuning import FineTuning, Labelled, fine_tune, measure
-from gptlite.training.threads import cpu_count
 
 SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
 AUXILIARY = "auxiliary"

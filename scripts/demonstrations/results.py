@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 import gptlite
+from gptlite.fast.threads import cpu_count
 from gptlite.files import write_atomically
-from gptlite.training.threads import cpu_count
 
 Run = dict[str, Any]  # what it varies, then what was measured, then "seconds" of processor time
 

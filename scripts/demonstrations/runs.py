@@ -27,14 +27,14 @@ from demonstrations.learning import (
     learn,
 )
 from demonstrations.results import Demonstration, Results, Run
+from gptlite.fast.threads import cpu_count
+from gptlite.finetune.learners import FineTuning, Labelled
+from gptlite.finetune.packing import pack_choices, pack_classification, pack_entailment
 from gptlite.model import GPT
 from gptlite.tasks.choice import choose
 from gptlite.tasks.cloze import fill
-from gptlite.tasks.packing import pack_choices, pack_classification, pack_entailment
 from gptlite.tasks.score import token_scores
 from gptlite.tokenizer import Tokenizer
-from gptlite.training.finetuning import FineTuning, Labelled
-from gptlite.training.threads import cpu_count
 
 SEEDS = (0, 1, 2)
 # GPT-1's way but for the learning rate: a small model takes, and needs, longer strides.

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.finetuned import FineTuned
-from gptlite.tasks.examples import pack
-from gptlite.tasks.packing import NewTokens, pack_entailment
-from gptlite.training.classifier import HEAD, Classifier, accumulate_classifier_gradients
-from gptlite.training.dropout import DropoutTrace
-from gptlite.training.epochs import FineTuning
-from gptlite.training.finetuning import (
+from gptlite.finetune import FineTuned
+from gptlite.finetune.classifier import HEAD, Classifier, accumulate_classifier_gradients
+from gptlite.finetune.epochs import FineTuning
+from gptlite.finetune.examples import pack
+from gptlite.finetune.learners import (
     Labelled,
     Text,
     fine_tune,
     fine_tune_language_model,
 )
+from gptlite.finetune.packing import NewTokens, pack_entailment
+from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import IGNORED, Gradients, loss_and_gradients
 from gptlite.training.optimizer import BETA_1, BETA_2, EPSILON
 
@@ -251,7 +251,7 @@ def test_a_frozen_body(monkeypatch):
     peer = Peer(classifier)
     body = {name: array.copy() for name, array in classifier.model.parameters.items()}
     calls = []
-    top = GPT.top
+    top = GPT.top_of_stack
     monkeypatch.setattr(GPT, "top", lambda self, *a, **k: calls.append(1) or top(self, *a, **k))
     recipe = FineTuning(5, 7, 1e-2, 0.4, dropout=0.0, frozen=True)
     epochs = fine_tune(classifier, Labelled(examples, labels), None, recipe)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gptlite.checkpoints.pytorch import read_contents
+from gptlite.checkpoints.pytorch.contents import read_contents
 from gptlite.checkpoints.stored import READ_AS, read_into
 from gptlite.errors import CheckpointError
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gptlite
-from gptlite.checkpoints import locate
+from gptlite.download.locate import locate
 
 pytestmark = pytest.mark.peers
 

@@ -16,7 +16,7 @@ import pytest
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.evaluate import main
+from gptlite.evaluate.__main__ import main
 from gptlite.tasks.cloze import cloze
 from gptlite.tasks.score import score
 from gptlite.tasks.winograd import winograd

@@ -15,10 +15,10 @@ from test_tensorbundle import read, same_bits, table_of
 
 from gptlite import GPT, GPTConfig
 from gptlite.checkpoints import read_checkpoint
-from gptlite.checkpoints.crc32c import crc32c
-from gptlite.checkpoints.sstable import encode_block, read_table
 from gptlite.checkpoints.stored import Checksum
-from gptlite.checkpoints.tensorbundle import read_contents, write_bundle
+from gptlite.checkpoints.tensorflow.crc32c import crc32c
+from gptlite.checkpoints.tensorflow.sstable import encode_block, read_table
+from gptlite.checkpoints.tensorflow.tensorbundle import read_contents, write_bundle
 from gptlite.errors import CheckpointError
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))

@@ -117,7 +117,7 @@ def test_the_same_merges(shared, name):
     files = [place] if place.is_file() else sorted((place / "train").iterdir())[:8]
     texts = [path.read_text(encoding="utf-8") for path in files]
     ours, theirs = Tokenizer.train(texts, 3000), hugging_face_trained(texts, 3000)
-    assert ours._merges == merges_of(theirs)
+    assert ours.merges == merges_of(theirs)
     for text in texts:
         assert ours.encode(text[:50_000]) == theirs.encode(text[:50_000]).ids
 
@@ -126,7 +126,7 @@ def test_the_same_merges(shared, name):
 @settings(deadline=None, max_examples=200)
 def test_the_same_merges_of_texts_full_of_ties(texts):
     ours, theirs = Tokenizer.train(texts, 290), hugging_face_trained(texts, 290)
-    assert ours._merges == merges_of(theirs)
+    assert ours.merges == merges_of(theirs)
 
 
 # The files
@@ -177,7 +177,7 @@ def saved(shared, tmp_path_factory):
 def test_tokenizer_json_is_read(saved, official, shared):
     folder, theirs = saved
     ours = Tokenizer.from_pretrained(folder)
-    assert ours._vocab == official._vocab and ours._merges == official._merges
+    assert ours.vocab == official.vocab and ours.merges == official.merges
     for path in sorted((shared / "corpora").rglob("*.txt"))[:10]:
         text = path.read_text(encoding="utf-8")[:50_000]
         assert ours.encode(text) == theirs(text).input_ids

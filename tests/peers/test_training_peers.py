@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from gptlite import GPT, GPTConfig
-from gptlite.pretrain import main
+from gptlite.pretrain.__main__ import main
+from gptlite.pretrain.trainer import Recipe, Trainer
 from gptlite.training.dropout import DropoutTrace
 from gptlite.training.gradients import loss_and_gradients
-from gptlite.training.loop import Recipe, Trainer
 from gptlite.training.optimizer import BETA_1, BETA_2, EPSILON, learning_rate_at
+from models import random_model
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -30,14 +31,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def noisy(config: GPTConfig, seed: int = 0) -> GPT:
-    """A model no parameter of which is 0 or 1 throughout, as biases and gains are at first."""
-    model, rng = GPT.init(config, seed), np.random.default_rng(seed)
-    for array in model.parameters.values():
-        array += 0.1 * rng.standard_normal(array.shape, np.float32)
-    return model
 
 
 def peer_of(model: GPT) -> Any:
@@ -101,7 +94,7 @@ def assert_gradients_of(peer: Any, gradients: dict[str, np.ndarray]) -> None:
 )
 def test_gradients(sizes, rows, seq):
     config = GPTConfig(**sizes)
-    model, (ids, targets) = noisy(config), batch(config, rows, seq)
+    model, (ids, targets) = random_model(config, noise=0.1), batch(config, rows, seq)
     peer = peer_of(model)
     expected = peer_loss(peer, ids, targets)
     expected.backward()
@@ -121,7 +114,7 @@ def test_gradients_of_a_model_as_it_is_drawn():
 
 def test_gradients_in_shards_and_threads():
     config = GPTConfig(n_vocab=97, n_ctx=24, n_embd=48, n_head=3, n_layer=2)
-    model, (ids, targets) = noisy(config), batch(config, 7, 24)
+    model, (ids, targets) = random_model(config, noise=0.1), batch(config, 7, 24)
     peer = peer_of(model)
     peer_loss(peer, ids, targets).backward()
     _, gradients = Trainer(model, Recipe(threads=3)).gradients(ids, targets)
@@ -131,7 +124,7 @@ def test_gradients_in_shards_and_threads():
 def test_dropout(monkeypatch):
     """Where transformers drops out, in the order it does, it is given the masks gptlite drew."""
     config = GPTConfig(n_vocab=97, n_ctx=24, n_embd=48, n_head=3, n_layer=2)
-    model, (ids, targets) = noisy(config), batch(config, 3, 20)
+    model, (ids, targets) = random_model(config, noise=0.1), batch(config, 3, 20)
     drawn = DropoutTrace(0.2, np.random.default_rng(1))
     model(ids, trace=drawn)
     masks = iter([drawn.pop_mask(name) for name in list(drawn.kept)])
@@ -158,7 +151,7 @@ def test_ten_steps_of_training(clip):
     """The same weights and batches: warm-up, cosine, clipping, weight decay of matrices."""
     config = GPTConfig(n_vocab=97, n_ctx=24, n_embd=48, n_head=3, n_layer=2)
     recipe = Recipe(batch=4, n_steps=10, learning_rate=1e-2, warm_up=3, clip=clip, threads=2)
-    trainer = Trainer(noisy(config), recipe)
+    trainer = Trainer(random_model(config, noise=0.1), recipe)
     peer = peer_of(trainer.model)
     parameters = list(peer.parameters())
     groups = [

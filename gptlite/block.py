@@ -1,0 +1,156 @@
+"""The decoder block: masked self-attention, then a feed-forward network, each adding to the stream.
+
+Shapes, on every line that makes an array:
+
+    batch     sequences computed side by side
+    seq       positions computed in this call
+    total     positions that can be attended to: those in the cache, then the ``seq`` new ones
+    head      attention heads; head * head_dim = n_embd
+    n_embd    width of the residual stream
+
+``p`` is the block's parameters, named as in the ecosystem's files: ``p["attn"]["c_attn"]`` has
+``weight`` and ``bias``. Two functions come along from above: ``record`` shows each array to a trace
+(trace.py), and ``remember`` adds keys and values to a cache and returns all that it holds
+(cache.py). Without a trace or a cache, both return what they are given.
+
+Radford et al. 2019 (GPT-2), section 2.3; Alammar, "The Illustrated GPT-2".
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from gptlite.fast.blockwise import a_few_queries_at_a_time
+from gptlite.layers import Array, gelu, layer_norm, linear, softmax
+from gptlite.trace import Record, unrecorded
+
+Weights = Mapping[str, Any]  # {"c_fc": {"weight": array, "bias": array}, ...}
+Remember = Callable[[Array, Array], tuple[Array, Array]]  # new k, v -> k, v of all positions
+
+# GPT-2's own "minus infinity" for scores that must not count: finite, so that a row which may
+# attend to nothing (padding) does not become NaN.
+MASKED = -1e10
+
+
+def decoder_block(
+    x: Array, p: Weights, n_head: int, padding: Array | None, remember: Remember, record: Record
+) -> Array:
+    """Run one decoder block on the residual stream: ``[batch, seq, n_embd]`` in and out.
+
+    Article: "The Evolution of the Transformer Block", "The Decoder-Only Block" and "A journey up
+    the Stack". Each of the two sums is a residual connection.
+    """
+    normed = record("ln_1", layer_norm(x, **p["ln_1"]))  # [batch, seq, n_embd]
+    found = attention(normed, p["attn"], n_head, padding, remember, record)  # [batch, seq, n_embd]
+    x = record("mid", x + found)  # [batch, seq, n_embd]
+    normed = record("ln_2", layer_norm(x, **p["ln_2"]))  # [batch, seq, n_embd]
+    found = mlp(normed, p["mlp"], record)  # [batch, seq, n_embd]
+    return record("out", x + found)  # [batch, seq, n_embd]
+
+
+def attention(
+    x: Array, p: Weights, n_head: int, padding: Array | None, remember: Remember, record: Record
+) -> Array:
+    """Let each position gather what it needs from those before it: masked multi-head attention.
+
+    Article: "Self-Attention Recap", "Self-Attention Process", "GPT-2 Masked Self-Attention" and
+    "GPT-2 Self-attention: 4- Projecting".
+    """
+    q, k, v = queries_keys_values(x, p["c_attn"], n_head)  # [batch, head, seq, head_dim]
+    k, v = remember(k, v)  # [batch, head, total, head_dim]
+    q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
+    z = a_few_queries_at_a_time(attend, q, k, v, padding, record)  # [batch, head, seq, head_dim]
+    z = record("attn.z", merge_heads(z))  # [batch, seq, n_embd]
+    return record("attn.out", linear(z, **p["c_proj"]))  # [batch, seq, n_embd]
+
+
+def attend(
+    q: Array, k: Array, v: Array, padding: Array | None = None, record: Record = unrecorded
+) -> Array:
+    """Score, mask, softmax, sum: make a mixture of the values for each query.
+
+    Article: "3- Sum" and "GPT-2 Self-attention: 3- Sum".
+    """
+    scores = attention_scores(q, k)  # [batch, head, seq, total]
+    scores = record("attn.scores", mask_future(scores, padding))  # [batch, head, seq, total]
+    weights = record("attn.weights", softmax(scores))  # [batch, head, seq, total]
+    return weights @ v  # [batch, head, seq, head_dim]
+
+
+def mlp(x: Array, p: Weights, record: Record) -> Array:
+    """Work on each position by itself: the feed-forward network (multi-layer perceptron).
+
+    Article: "GPT-2 Fully-Connected Neural Network: Layer #1" and "GPT-2 Fully-Connected Neural
+    Network: Layer #2 - Projecting to model dimension". Without the activation function between
+    them, the two layers would be one.
+    """
+    x = record("mlp.fc", linear(x, **p["c_fc"]))  # [batch, seq, 4 * n_embd]
+    x = record("mlp.gelu", gelu(x))  # [batch, seq, 4 * n_embd]
+    return record("mlp.out", linear(x, **p["c_proj"]))  # [batch, seq, n_embd]
+
+
+# ---- The steps of attention ---------------------------------------------------------------------
+
+
+def queries_keys_values(x: Array, c_attn: Weights, n_head: int) -> list[Array]:
+    """Make query, key and value of every head at every position, by one multiplication.
+
+    Article: "1- Create Query, Key, and Value Vectors" and "GPT-2 Self-attention: 1- Creating
+    queries, keys, and values".
+    """
+    qkv = linear(x, **c_attn)  # [batch, seq, 3 * n_embd]
+    n_embd = x.shape[-1]
+    return [split_heads(qkv[..., i * n_embd : (i + 1) * n_embd], n_head) for i in range(3)]
+
+
+def split_heads(x: Array, n_head: int) -> Array:
+    """View ``[batch, seq, n_embd]`` as ``[batch, head, seq, head_dim]``.
+
+    Article: "GPT-2 Self-attention: 1.5- Splitting into attention heads".
+    """
+    batch, seq, n_embd = x.shape
+    x = x.reshape(batch, seq, n_head, n_embd // n_head)  # [batch, seq, head, head_dim]
+    return x.swapaxes(1, 2)  # [batch, head, seq, head_dim]
+
+
+def attention_scores(q: Array, k: Array) -> Array:
+    """Compare each query with each key: their dot product, divided by the root of its length.
+
+    Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring". The article leaves out the
+    ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), without which the softmax of long
+    vectors' products would all but pick one position.
+    """
+    q = q * q.shape[-1] ** -0.5  # [batch, head, seq, head_dim]
+    return q @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
+
+
+def mask_future(scores: Array, padding: Array | None = None) -> Array:
+    """Change the scores in place so that no position attends to its right, nor to padding.
+
+    Article: "The Decoder Block" and "The Illustrated Masked Self-Attention". The new positions are
+    the last ones: among them the mask is a triangle, and those in the cache are open to all.
+    Without this step the block would be an encoder's. Article: "The Encoder Block" and
+    "Self-Attention (without masking)".
+
+    Args:
+        padding: what to add for each position, 0 or ``MASKED``: ``[batch, 1, 1, total]``.
+
+    >>> mask_future(np.zeros((2, 4), np.float32)).tolist()
+    [[0.0, 0.0, 0.0, -10000000000.0], [0.0, 0.0, 0.0, 0.0]]
+    """
+    seq = scores.shape[-2]
+    if seq > 1:  # a single new position is the last of all, and may attend to every one
+        scores[..., -seq:] += np.triu(np.full((seq, seq), MASKED, np.float32), 1)  # [seq, seq]
+    if padding is not None:
+        scores += padding
+    return scores
+
+
+def merge_heads(z: Array) -> Array:
+    """Lay the heads of each position side by side again.
+
+    Article: "GPT-2 Self-attention: 3.5- Merge attention heads".
+    """
+    batch, n_head, seq, head_dim = z.shape
+    return z.swapaxes(1, 2).reshape(batch, seq, n_head * head_dim)  # [batch, seq, n_embd]

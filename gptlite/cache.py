@@ -1,0 +1,49 @@
+"""The cache: keys and values of the positions already read, so that none is computed twice.
+
+A position's key and value depend on the tokens up to that position alone, and those do not change
+when the text goes on. So a new token needs its own query, key and value, and the keys and values of
+all tokens before it: nothing else of the past is ever asked for.
+"""
+
+from gptlite.config import GPTConfig
+from gptlite.fast.memory import reserved
+from gptlite.layers import Array
+
+
+class KVCache:
+    """Keys and values of every block, for up to ``n_ctx`` positions.
+
+    Article: "Evaluation Time: Processing One Token at a Time".
+
+    Attributes:
+        keys, values: ``[n_layer, batch, head, n_ctx, head_dim]``; the first ``length`` positions
+            are in use.
+        length: number of positions held. A smaller number forgets the last ones.
+    """
+
+    def __init__(self, config: GPTConfig, batch: int = 1) -> None:
+        if batch < 1:
+            raise ValueError(f"a cache needs a batch of at least 1, not {batch}")
+        shape = (config.n_layer, batch, config.n_head, config.n_ctx, config.head_dim)
+        self.keys = reserved(shape)  # [n_layer, batch, head, n_ctx, head_dim]
+        self.values = reserved(shape)  # [n_layer, batch, head, n_ctx, head_dim]
+        self.config = config
+        self.batch = batch
+        self.length = 0
+
+    def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
+        """Write the new keys and values of one block, and return all there are.
+
+        ``[batch, head, seq, head_dim] -> [batch, head, total, head_dim]``, each of the two.
+        """
+        start, total = self.length, self.length + k.shape[2]
+        self.keys[layer, :, :, start:total] = k
+        self.values[layer, :, :, start:total] = v
+        keys = self.keys[layer, :, :, :total]  # [batch, head, total, head_dim]
+        values = self.values[layer, :, :, :total]  # [batch, head, total, head_dim]
+        return keys, values
+
+
+def forget(k: Array, v: Array) -> tuple[Array, Array]:
+    """Stand in for ``append`` where there is no cache: the new positions are all there are."""
+    return k, v

@@ -1,0 +1,87 @@
+"""The arguments of a call of the model, checked: ids, their positions, and where padding is."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gptlite.block import MASKED
+from gptlite.cache import KVCache
+from gptlite.checks import check_int
+from gptlite.config import GPTConfig
+from gptlite.errors import ContextOverflowError
+from gptlite.layers import Array
+from gptlite.trace import Trace
+
+
+class Call(NamedTuple):
+    """The arguments of a call, as arrays of known shape.
+
+    Attributes:
+        ids: ``[batch, seq]``.
+        positions: the place of each id, counted from the first token of its row: ``[seq]``, or
+            ``[batch, seq]`` where there is padding.
+        padding: a number to add to the scores of each position, 0 or, at padding, ``MASKED``:
+            ``[batch, 1, 1, total]``. None where there is no padding.
+    """
+
+    ids: NDArray[np.integer[Any]]
+    positions: NDArray[np.integer[Any]]
+    padding: Array | None
+
+
+def checked_call(
+    config: GPTConfig,
+    ids: ArrayLike,
+    cache: KVCache | None,
+    trace: Trace | None,
+    attention_mask: ArrayLike | None,
+    logits_to_keep: int | None,
+) -> Call:
+    """Check the arguments of ``GPT.__call__``, and turn them into arrays of known shape.
+
+    Raises:
+        TypeError: ids are not integers.
+        ValueError: no ids, an id out of range, a shape that does not fit the cache or mask, an edit
+            that names no array, or no logits to keep.
+        ContextOverflowError: more positions than ``n_ctx``.
+    """
+    if logits_to_keep is not None:
+        check_int("logits_to_keep", logits_to_keep, least=1)
+    if trace is not None:
+        trace.check(config.n_layer)
+    array = np.asarray(ids)
+    if array.size == 0:
+        raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
+    if not np.issubdtype(array.dtype, np.integer):
+        raise TypeError(f"token ids must be integers, not {array.dtype}")
+    if array.ndim not in (1, 2):
+        raise ValueError(f"token ids must be [seq] or [batch, seq], not {list(array.shape)}")
+    array = np.atleast_2d(array)  # [batch, seq]
+    for bad in (array.min(), array.max()):
+        if not 0 <= bad < config.n_vocab:
+            raise ValueError(f"token id {bad} is outside 0 to {config.n_vocab - 1}")
+    batch, seq = array.shape
+    past = 0
+    if cache is not None:
+        if cache.config != config:
+            raise ValueError("the cache was made for another model")
+        if cache.batch != batch:
+            raise ValueError(f"the cache holds a batch of {cache.batch}, not {batch}")
+        past = cache.length
+    if past + seq > config.n_ctx:
+        held = "" if cache is None else f", of which the cache holds {past}"
+        raise ContextOverflowError(
+            f"{seq} tokens do not fit: the model has {config.n_ctx} positions{held}, "
+            f"so {config.n_ctx - past} fit"
+        )
+    if attention_mask is None:
+        positions = np.arange(past, past + seq)  # [seq]
+        return Call(array, positions, None)
+    tokens = np.asarray(attention_mask).astype(bool)  # [batch, total]
+    if tokens.shape != (batch, past + seq):
+        found = list(tokens.shape)
+        raise ValueError(f"attention_mask: expected shape {[batch, past + seq]}, found {found}")
+    positions = np.maximum(tokens.cumsum(axis=1) - 1, 0)[:, past:]  # [batch, seq]
+    padding = np.where(tokens, np.float32(0), np.float32(MASKED))  # [batch, total]
+    return Call(array, positions, padding[:, None, None, :])  # padding [batch, 1, 1, total]

@@ -1,0 +1,1 @@
+"""PyTorch's files, read as data: nothing in them is executed."""

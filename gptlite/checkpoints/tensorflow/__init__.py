@@ -1,0 +1,1 @@
+"""TensorFlow's checkpoints, the form in which OpenAI published GPT-2."""

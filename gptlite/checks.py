@@ -1,0 +1,154 @@
+"""Checks of arguments: each refuses bad input in one line that names what was found and expected.
+
+The checks stand here, and not in the functions that call them, so that the code there is about what
+it does with good input.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import inf, isfinite
+from numbers import Real
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gptlite.errors import ContextOverflowError
+from gptlite.fast.memory import Half
+from gptlite.layers import Array
+
+DEFAULT_NEW_TOKENS = 200
+
+
+def check_int(name: str, value: object, least: int) -> None:
+    """Raise TypeError unless the value is an int (NumPy's count), ValueError if below ``least``."""
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an int, not {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
+
+
+def check_range(name: str, value: object, low: float, high: float, ends: str = "[]") -> None:
+    """Refuse a value that is no finite number from ``low`` to ``high``.
+
+    Args:
+        ends: "[]", or a round bracket at an end that is itself not allowed: "(]".
+
+    Raises:
+        TypeError: the value is no number. ValueError: it is NaN, infinite, or out of range.
+    """
+    if not isinstance(value, Real) or isinstance(value, bool):
+        raise TypeError(f"{name} must be a number, not {value!r}")
+    number = float(value)
+    if not isfinite(number):
+        raise ValueError(f"{name} must be finite, not {value}")
+    above = number > low if ends[0] == "(" else number >= low
+    below = number < high if ends[1] == ")" else number <= high
+    if above and below:
+        return
+    if high < inf:
+        raise ValueError(f"{name} must lie in {ends[0]}{low:g}, {high:g}{ends[1]}, not {value}")
+    raise ValueError(
+        f"{name} must be {'above' if ends[0] == '(' else 'at least'} {low:g}, not {value}"
+    )
+
+
+def check_text(text: object) -> None:
+    """Raise TypeError unless the text is a str."""
+    if not isinstance(text, str):
+        raise TypeError(f"text must be a str, not {type(text).__name__}")
+
+
+def check_special(allowed: Collection[str], known: str) -> None:
+    """Raise TypeError if the names are one str, ValueError if one is not the known token's."""
+    if isinstance(allowed, str):
+        raise TypeError("allowed_special must be a set of names, not one str")
+    if unknown := set(allowed) - {known}:
+        raise ValueError(f"the only special token is {known!r}, not {unknown.pop()!r}")
+
+
+def checked_parameters(
+    shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[str, Array]
+) -> dict[str, Array]:
+    """Check parameters, and put them in the order of their shapes; float16 matrices as ``Half``.
+
+    Raises:
+        ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
+    """
+    if parameters.keys() != shapes.keys():
+        names = sorted(parameters.keys() ^ shapes.keys())
+        raise ValueError(f"parameters missing or unknown: {', '.join(names[:5])}")
+    checked: dict[str, Array] = {}
+    for name, shape in shapes.items():
+        array = parameters[name]
+        half = array.dtype == np.float16 and len(shape) == 2
+        if array.shape != shape or not (half or array.dtype == np.float32):
+            found = f"{array.dtype} {list(array.shape)}"
+            raise ValueError(f"{name}: expected float32 {list(shape)}, found {found}")
+        checked[name] = array.view(Half) if half else np.asarray(array)
+    return checked
+
+
+def checked_rows(prompts: Sequence[ArrayLike], speculate: int) -> list[list[int]]:
+    """Check rows of token ids, and turn them into lists.
+
+    Raises:
+        TypeError, ValueError: there is no row, a row is empty or not of integers, or tokens are to
+            be guessed ahead for several rows.
+    """
+    rows = []
+    for prompt in prompts:
+        ids = np.asarray(prompt)
+        if ids.size == 0:
+            raise ValueError(
+                "a prompt has no token ids: give at least one (an empty text has <|endoftext|>)"
+            )
+        if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer):
+            found = f"{ids.dtype} {list(ids.shape)}"
+            raise TypeError(f"a prompt must be a list of token ids, not {found}")
+        rows.append(ids.tolist())
+    if not rows:
+        raise ValueError("no prompts: give at least one row of token ids")
+    check_int("speculate", speculate, least=0)
+    if speculate and len(rows) > 1:
+        raise ValueError(f"speculate is for a single text, not for {len(rows)} side by side")
+    return rows
+
+
+def checked_length(
+    rows: list[list[int]], max_new_tokens: int | None, overflow: str, n_ctx: int
+) -> int:
+    """Say how many tokens to make: ``max_new_tokens``; if that is None, 200 or as many as fit.
+
+    Raises:
+        TypeError, ValueError: the number is no int, or below 0; another ``overflow``.
+        ContextOverflowError: the tokens do not fit, and ``overflow`` is "error".
+    """
+    if overflow not in ("error", "slide"):
+        raise ValueError(f"overflow must be 'error' or 'slide', not {overflow!r}")
+    longest = max(map(len, rows))
+    room = n_ctx - longest
+    if max_new_tokens is None:
+        max_new_tokens = DEFAULT_NEW_TOKENS
+        if overflow == "error" and 0 < room < max_new_tokens:
+            max_new_tokens = room
+    check_int("max_new_tokens", max_new_tokens, least=0)
+    if overflow == "error" and max_new_tokens > room:
+        fit = f"{room} new tokens fit, not {max_new_tokens}" if room >= 0 else "it does not fit"
+        raise ContextOverflowError(
+            f"the context holds {n_ctx} tokens and the prompt has {longest}: {fit} "
+            "(with overflow slide it goes on, and forgets the older half)"
+        )
+    return max_new_tokens
+
+
+def checked_stop(stop: str | Collection[str]) -> Collection[str]:
+    """Check the strings at which a text is to end, and collect them.
+
+    Raises:
+        TypeError, ValueError: one of them is no string, or empty.
+    """
+    stop = [stop] if isinstance(stop, str) else stop
+    if not isinstance(stop, Collection) or not all(isinstance(s, str) for s in stop):
+        raise TypeError(f"stop must be a string or a list of strings, not {stop!r}")
+    if "" in stop:
+        raise ValueError("a stop string must not be empty")
+    return stop

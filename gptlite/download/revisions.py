@@ -1,0 +1,105 @@
+"""An official model at a revision that is in no table: ``gpt2@main``, or any branch, tag or commit.
+
+What its files must be says the hub itself, when it is asked the first time; that is noted beside
+them, so that they are all of the same commit, and can be verified later, without asking again.
+"""
+
+import json
+import re
+from functools import partial
+from pathlib import Path
+from urllib.parse import urljoin
+
+from gptlite.download.official import SOURCES, OfficialFile, Source
+from gptlite.download.web import answer, check_status, insist
+from gptlite.errors import DownloadError
+from gptlite.files import write_atomically
+
+NOTE = "revision.json"
+_COMMIT = re.compile("[0-9a-f]{40}")
+_ETAG = re.compile('(?:W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')  # of a small file; of a large one
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+
+
+def ask_for_revision(name: str) -> Source:
+    """What the hub says about a model's files.
+
+    Args:
+        name: canonical, with the revision: ``"gpt2@main"``.
+
+    Raises:
+        DownloadError: it cannot be reached, or knows no such revision, or does not name the commit
+            and the checksum of each file.
+    """
+    model, _, revision = name.partition("@")
+    source = _at(SOURCES[model][0], revision)
+    files = []
+    for file in source.files:
+        url = source.url(file.name)
+        commit, size, checksum = insist(url, partial(_ask_for_file, url), lambda: 0)
+        source = _at(source, commit)  # which a branch may leave behind meanwhile
+        files.append(OfficialFile(file.name, size, checksum))
+    return source._replace(files=tuple(files))
+
+
+def note_revision(folder: Path, source: Source) -> None:
+    """Keep what the hub said in the model's folder, which is made.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    note = {"commit": source.folder.rpartition("/")[2], "files": source.files}
+    with write_atomically(folder / NOTE) as file:
+        file.write(json.dumps(note, indent=2).encode("ascii"))
+
+
+def noted_revision(folder: Path, name: str) -> Source | None:
+    """What the hub said, as it was kept; None if it was not, or the note is damaged."""
+    hub = SOURCES[name.partition("@")[0]][0]
+    try:
+        note = json.loads((folder / NOTE).read_bytes())
+        commit, files = note["commit"], tuple(OfficialFile(*file) for file in note["files"])
+        are_checksums = all(_ETAG.fullmatch(file.checksum or "") for file in files)
+        are_sizes = all(type(file.size) in (int, type(None)) for file in files)
+        names = [file.name for file in files]
+        if are_checksums and are_sizes and names == [file.name for file in hub.files]:
+            return _at(hub, commit)._replace(files=files) if _COMMIT.fullmatch(commit) else None
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        pass
+    return None
+
+
+def _at(source: Source, revision: str) -> Source:
+    return source._replace(folder=f"{source.folder.rpartition('/')[0]}/{revision}")
+
+
+def _ask_for_file(url: str) -> tuple[str, int | None, str]:
+    """The commit, the bytes and the checksum of a file.
+
+    A redirect within the hub is its way to a small file, and is followed. One to another host is
+    where a large file is stored, which has headers of its own: it is looked at, not followed.
+    """
+    at = url
+    for _ in range(_MOST_REDIRECTS):
+        with answer("HEAD", at, {}) as response:
+            check_status(response, at, (200, *_REDIRECTS))
+            headers, is_redirect = response.headers, response.status_code != 200
+        to = headers.get("Location", "")
+        if not is_redirect or not re.match("/[^/]", to):
+            break
+        at = urljoin(at, to)
+    commit = headers.get("X-Repo-Commit", "")
+    etag = headers.get("X-Linked-Etag") or headers.get("ETag", "")
+    # That of a redirect counts the bytes of the redirect.
+    size = headers.get("X-Linked-Size") or (
+        "" if is_redirect else headers.get("Content-Length", "")
+    )
+    checksum = _ETAG.fullmatch(etag)
+    if not _COMMIT.fullmatch(commit) or checksum is None:
+        raise DownloadError(
+            f"{url}: expected a commit (X-Repo-Commit) and a checksum (ETag), "
+            f"found {commit[:80]!r} and {etag[:80]!r}"
+        )
+    return commit, int(size) if re.fullmatch("[0-9]{1,18}", size) else None, checksum[1]

@@ -1,0 +1,53 @@
+"""The model at work on a text, as a page: ``python -m gptlite.explain "Once upon a time"``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gptlite.command import Parser, finish, utf8
+from gptlite.files import write_atomically
+
+PROGRAM = "gptlite.explain"
+
+
+def parser() -> Parser:
+    """The command's options."""
+    parser = Parser(
+        PROGRAM,
+        description="Write a page for a browser that shows, step by step and with the real "
+        "numbers, how a GPT-2 reads a text and chooses the next token.",
+    )
+    add = parser.add_argument
+    add("text", type=utf8, metavar="TEXT", help="what the model reads")
+    add(
+        "-o",
+        "--output",
+        default="page.html",
+        metavar="FILE",
+        help="where to write the page (default: %(default)s)",
+    )
+    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
+    options = parser().parse_args(argv)
+    return finish(PROGRAM, lambda: explain(options))
+
+
+def explain(options: argparse.Namespace) -> None:
+    """Write the page, and print where it is. Errors: see ``views.page.page``."""
+    import gptlite
+    from gptlite.explain.page import page
+
+    # Opened first: where it cannot be written, no model is loaded in vain.
+    with write_atomically(options.output) as file:
+        model, tokenizer = gptlite.load(options.model)
+        name = options.model or "the storyteller"
+        file.write(page(model, tokenizer, options.text, name))
+    print(options.output)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

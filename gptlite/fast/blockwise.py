@@ -1,0 +1,43 @@
+"""Attention for a long text: ``block.attend``, called for a few queries at a time.
+
+The scores of 1,024 queries would be 1,024 x 1,024 numbers in each head, of which the mask hides
+half. The scores of a few queries stay in the processor's cache from the product to the sum, and
+none are made of keys that all of these queries must not see.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from gptlite.layers import Array
+from gptlite.trace import Record, unrecorded
+
+QUERIES = 64
+
+Attend = Callable[[Array, Array, Array, Array | None, Record], Array]
+
+
+def a_few_queries_at_a_time(
+    attend: Attend, q: Array, k: Array, v: Array, padding: Array | None, record: Record
+) -> Array:
+    """Give ``attend(q, k, v, padding, record)``; a trace wants the scores whole, and gets them.
+
+    Args:
+        q: ``[batch, head, seq, head_dim]``.
+        k, v: ``[batch, head, total, head_dim]``.
+        padding: ``[batch, 1, 1, total]``, or None.
+
+    Returns:
+        ``[batch, head, seq, head_dim]``.
+    """
+    seq, total = q.shape[2], k.shape[2]
+    if seq <= QUERIES or record is not unrecorded:
+        return attend(q, k, v, padding, record)  # [batch, head, seq, head_dim]
+    z = np.empty_like(q)  # [batch, head, seq, head_dim]
+    for start in range(0, seq, QUERIES):
+        end = min(start + QUERIES, seq)
+        seen = total - seq + end  # the keys after these are hidden from all of these queries
+        hidden = None if padding is None else padding[..., :seen]  # [batch, 1, 1, seen]
+        some = q[:, :, start:end], k[:, :, :seen], v[:, :, :seen]
+        z[:, :, start:end] = attend(*some, hidden, record)
+    return z

@@ -1,0 +1,283 @@
+"""Labelled texts from files: CSV, TSV or JSON lines, with named columns.
+
+==============  =======================================================================
+classification  ``text``, ``label``
+entailment      ``premise``, ``hypothesis``, ``label``
+similarity      ``first``, ``second``, ``label``
+choice          ``context``, ``choice_1``, ``choice_2`` and on, ``label``: the number of the right
+                one, counted from 1; ``question`` if there is one
+==============  =======================================================================
+
+Other columns are left alone. In CSV, quotes (") stand around what has commas, quotes or line feeds
+in it. In TSV, as in the files of GLUE, a quote is a part of the text like any letter.
+"""
+
+import csv
+import io
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from gptlite.files import json_lines, naming_line
+from gptlite.finetune.packing import (
+    Row,
+    pack_choices,
+    pack_classification,
+    pack_entailment,
+    pack_similarity,
+)
+from gptlite.tokenizer import Tokenizer
+
+# The columns of each task's texts, in the order in which they are packed.
+TEXTS = {
+    "classification": ("text",),
+    "entailment": ("premise", "hypothesis"),
+    "similarity": ("first", "second"),
+    "choice": ("context", "question"),  # and then the choices
+}
+LABEL, QUESTION, CHOICE = "label", "question", re.compile(r"choice_([1-9][0-9]*)")
+SEPARATORS = {".csv": ",", ".tsv": "\t"}
+JSON_SUFFIXES = (".jsonl", ".ndjson")
+
+
+class Record(NamedTuple):
+    """A line of a table.
+
+    Attributes:
+        path: of the table.
+        line: its number, counted from 1; of a record of several lines the last one's.
+        header: number of the line that names the columns; of JSON lines it is the line itself.
+        values: of each column, as they stand there: text, or what else JSON has.
+    """
+
+    path: str
+    line: int
+    header: int
+    values: dict[str, object]
+
+
+class Example(NamedTuple):
+    """A line of a file.
+
+    Attributes:
+        path: of the file.
+        line: its number, counted from 1.
+        texts: in the order of ``TEXTS``; of a choice: context, question ("" if there is none), and
+            the choices.
+        label: as it stands there, without spaces around it.
+    """
+
+    path: str
+    line: int
+    texts: tuple[str, ...]
+    label: str
+
+
+def read_examples(
+    path: str | os.PathLike[str],
+    task: str,
+    columns: Mapping[str, str] | None = None,
+    like: Example | None = None,
+) -> list[Example]:
+    """The labelled examples of a file.
+
+    Args:
+        path: ends in .csv, .tsv or .jsonl, which says what it is.
+        task: one of ``TEXTS``.
+        columns: ``{name above: name in the file}`` where they differ.
+        like: an example of another file, of which these must have as many choices.
+
+    Raises:
+        ValueError: a column is missing, a text or label is empty, a line is not what it should be,
+            with the line's number; there are no examples; an unknown task or name of a column.
+        OSError: the file cannot be read.
+    """
+    columns = dict(columns or {})
+    known = {*TEXTS[task], LABEL}
+    for name in columns:
+        if name not in known and not (task == "choice" and CHOICE.fullmatch(name)):
+            raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
+    examples: list[Example] = []
+    first = like
+    for record in read_columns(path):
+        # Where another column has a name that is given to one of the file's, it is not meant.
+        in_file = {name: name for name in record.values if name not in columns} | columns
+        names = [*TEXTS[task], *(choices_of(in_file) if task == "choice" else [])]
+        fields = {}
+        for name in [*names, LABEL]:
+            column = in_file.get(name, name)
+            if name == QUESTION and column not in record.values:
+                fields[name] = ""
+                continue
+            fields[name] = text_of(record, column)
+            if name != QUESTION and not fields[name].strip():
+                raise ValueError(f"{path}, line {record.line}: column {column!r} is empty")
+        texts = tuple(fields[name] for name in names)
+        example = Example(str(path), record.line, texts, fields[LABEL].strip())
+        first = first or example
+        if len(texts) != len(first.texts):
+            where = (
+                f"line {first.line}" if first is not like else f"{first.path}, line {first.line}"
+            )
+            raise ValueError(
+                f"{path}, line {record.line}: {len(texts) - 2} choices, but {where} has "
+                f"{len(first.texts) - 2}"
+            )
+        examples.append(example)
+    if not examples:
+        raise ValueError(f"{path}: no examples")
+    return examples
+
+
+def choices_of(names: Iterable[str]) -> list[str]:
+    """The names of a choice's columns, of which there must be two at least, without a gap."""
+    n = len([name for name in names if CHOICE.fullmatch(name)])
+    return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
+
+
+def read_columns(path: str | os.PathLike[str]) -> Iterator[Record]:
+    """The lines of a table, as the module's head describes them; ``text_of`` reads their columns.
+
+    CSV and TSV have the names of the columns in their first line.
+
+    Raises:
+        ValueError: a line is not what it should be; the file's name has another ending.
+        OSError: the file cannot be read.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in JSON_SUFFIXES:
+        for number, values in json_lines(path):
+            yield Record(str(path), number, number, values)
+    elif suffix in SEPARATORS:
+        yield from read_table(path, SEPARATORS[suffix])
+    else:
+        endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0]])
+        raise ValueError(f"{path}: expected a name that ends in one of {endings}")
+
+
+def text_of(record: Record, column: str) -> str:
+    """A column's text. JSON's whole numbers, true and false are written out, as in a CSV file.
+
+    Raises:
+        ValueError: there is no such column, or it is neither; names the line.
+    """
+    if column not in record.values:
+        with naming_line(record.path, record.header):
+            raise ValueError(f"no column {column!r}: found {listed(record.values)}")
+    value = record.values[column]
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return str(value).lower()
+    with naming_line(record.path, record.line):
+        expected = "expected text or a whole number"
+        raise ValueError(f"column {column!r}: {expected}, found {value!r:.40}")
+
+
+def listed(names: Iterable[str]) -> str:
+    """Names for a message, the first ten of them.
+
+    >>> print(listed(["a", "b"]))
+    'a', 'b'
+    """
+    shown = [repr(name) for name in names]
+    return ", ".join([*shown[:10], "..."] if len(shown) > 10 else shown) or "none"
+
+
+def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[Record]:
+    """The records of a CSV or TSV file after the first, which names the columns."""
+    content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"{path}, line {line}: not UTF-8") from None
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        quoting=csv.QUOTE_NONE if separator == "\t" else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
+    names: list[str] = []
+    header = 0
+    while True:
+        with naming_line(path, reader.line_num + 1), fields_of(len(text)):
+            try:
+                record = next(reader, None)
+            except csv.Error as error:
+                raise ValueError(error) from None
+        if record is None:
+            return
+        if not record:
+            continue  # an empty line
+        with naming_line(path, reader.line_num):
+            if not names:
+                names, header = record, reader.line_num
+                if len(set(names)) != len(names):
+                    raise ValueError("a column's name is there twice")
+                continue
+            if len(record) != len(names):
+                n = len(names)
+                raise ValueError(f"{len(record)} fields, but line {header} names {n} columns")
+        values: dict[str, object] = dict(zip(names, record, strict=True))
+        yield Record(str(path), reader.line_num, header, values)
+
+
+@contextmanager
+def fields_of(n: int) -> Iterator[None]:
+    """Let ``csv`` read fields of so many characters.
+
+    It refuses more than 131,072, by a limit that is one for the whole process: outside the block it
+    is again what the rest of the program has made it.
+    """
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, n))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
+
+
+def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
+    """Which of ``labels`` each example has.
+
+    Raises:
+        ValueError: a label is none of them; names file and line.
+    """
+    number = {label: i for i, label in enumerate(labels)}
+    for example in examples:
+        if example.label not in number:
+            raise ValueError(
+                f"{example.path}, line {example.line}: unknown label {example.label!r}: "
+                f"expected one of {listed(labels)}"
+            )
+    return [number[example.label] for example in examples]
+
+
+def labels_of(task: str, examples: Sequence[Example]) -> list[str]:
+    """The labels there are: those found, in order; of a choice the numbers of its choices."""
+    if task == "choice":
+        return [str(i) for i in range(1, len(examples[0].texts) - 1)]
+    return sorted({example.label for example in examples})
+
+
+def pack(tokenizer: Tokenizer, task: str, texts: Sequence[str], n_ctx: int) -> list[Row]:
+    """The rows of an example's texts, which stand in the order of ``Example.texts``.
+
+    Raises:
+        ValueError: another number of texts than the task has; see ``tasks/packing.py``.
+    """
+    expected = len(TEXTS[task])
+    if len(texts) < expected + 2 if task == "choice" else len(texts) != expected:
+        names = ", ".join([*TEXTS[task], *(["2 choices or more"] if task == "choice" else [])])
+        raise ValueError(f"{task} needs {names}: not {len(texts)} texts")
+    if task == "classification":
+        return pack_classification(tokenizer, texts[0], n_ctx)
+    if task == "entailment":
+        return pack_entailment(tokenizer, texts[0], texts[1], n_ctx)
+    if task == "similarity":
+        return pack_similarity(tokenizer, texts[0], texts[1], n_ctx)
+    return pack_choices(tokenizer, texts[0], texts[2:], n_ctx, question=texts[1])

@@ -1,0 +1,143 @@
+"""A fine-tuned classifier with all that it takes to use it: saved, opened again, asked.
+
+>>> import gptlite
+>>> from gptlite.finetune.classifier import Classifier
+>>> model, tokenizer = gptlite.load()
+>>> untrained = Classifier.build(model, n_labels=2)
+>>> fine_tuned = FineTuned(untrained, tokenizer, "classification", ["sad", "merry"], n_ctx=64)
+>>> len(fine_tuned.predict([["They danced till morning."], ["He wept."]]))
+2
+
+The directory is also one of Hugging Face transformers, which opens tasks of one row
+(classification, entailment) as a ``GPT2ForSequenceClassification``.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.names import SCORE
+from gptlite.checkpoints.reading import read_checkpoint
+from gptlite.checkpoints.safetensors import write_tensors
+from gptlite.checkpoints.strict_json import parse_object
+from gptlite.errors import CheckpointError
+from gptlite.fast.threads import cpu_count
+from gptlite.files import write_atomically
+from gptlite.finetune.classifier import Classifier, probabilities
+from gptlite.finetune.examples import TEXTS, pack
+from gptlite.layers import Array
+from gptlite.model import GPT
+from gptlite.tokenizer import Tokenizer
+
+WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
+
+
+class FineTuned(NamedTuple):
+    """A classifier, and how texts become its rows and its classes labels.
+
+    Attributes:
+        classifier: its model has three tokens more than the tokenizer.
+        tokenizer: of the texts.
+        task: one of ``tasks.examples.TEXTS``.
+        labels: of the classes, in order; of a choice the numbers of the choices.
+        n_ctx: what rows are cut to, at most the model's.
+    """
+
+    classifier: Classifier
+    tokenizer: Tokenizer
+    task: str
+    labels: list[str]
+    n_ctx: int
+
+    def probabilities(self, texts: Sequence[Sequence[str]]) -> Array:
+        """Of each label for each example, ``[n, n_labels]``.
+
+        Args:
+            texts: of each example its texts, as ``tasks.examples.Example`` has them: one for a
+                classification, premise and hypothesis, context, question and choices ...
+
+        Raises:
+            ValueError: no examples, or they have not as many texts as the task has, or not as many
+                choices as it was trained with.
+        """
+        examples = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
+        for rows in examples if self.task == "choice" else ():
+            if len(rows) != len(self.labels):
+                raise ValueError(f"expected {len(self.labels)} choices, found {len(rows)}")
+        return probabilities(self.classifier, examples, cpu_count())
+
+    def predict(self, texts: Sequence[Sequence[str]]) -> list[str]:
+        """The most probable label of each example; arguments and errors as above."""
+        return [self.labels[i] for i in self.probabilities(texts).argmax(axis=1)]
+
+    def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
+        """Write tokenizer, labels and weights; the directory is made if it is not there.
+
+        Of one that is already there, written by a classifier with the same labels, only the
+        weights change, in one piece.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        directory = Path(directory)
+        self.tokenizer.save_pretrained(directory)
+        model, head, choosing = self.classifier
+        config = json.loads(format_config(model.config, "float32"))
+        outputs = ["score"] if choosing else self.labels
+        config |= {
+            "architectures": ["GPT2ForSequenceClassification"],
+            "id2label": {str(i): label for i, label in enumerate(outputs)},
+            "label2id": {label: i for i, label in enumerate(outputs)},
+            # The model's last token is not <|endoftext|> but one of the new ones.
+            **dict.fromkeys(["bos_token_id", "eos_token_id", "pad_token_id"], self.tokenizer.eot),
+        }
+        task = {"task": self.task, "labels": self.labels, "n_ctx": self.n_ctx}
+        for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():
+            with write_atomically(directory / name) as file:
+                file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
+        tensors = {f"transformer.{name}": array for name, array in model.parameters.items()}
+        # W_y lies there transposed.
+        write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
+
+    @classmethod
+    def from_pretrained(cls, directory: str | os.PathLike[str]) -> "FineTuned":
+        """Open what ``save_pretrained`` wrote.
+
+        Raises:
+            CheckpointError: a file is missing or damaged, or they do not belong together.
+        """
+        directory = Path(directory)
+        path = directory / TASK_FILE
+        try:
+            about = parse_object(path.read_bytes(), str(path))
+            task, labels, n_ctx = about["task"], list(about["labels"]), int(about["n_ctx"])
+            if task not in TEXTS or not all(isinstance(label, str) for label in labels):
+                raise ValueError(f"task {task!r}, labels {labels!r:.40}")
+        except OSError as error:
+            raise CheckpointError(f"{path}: cannot be read: {error}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"{path}: not the task of a classifier ({error!r})") from error
+        tokenizer = Tokenizer.from_pretrained(directory)
+        config, parameters = read_checkpoint(directory, beside=[SCORE])
+        head = np.ascontiguousarray(parameters.pop(SCORE).T)  # [n_embd, n_outputs]
+        model, choosing = GPT(config, parameters), task == "choice"
+        expected = [config.n_embd, 1 if choosing else len(labels)]
+        if list(head.shape) != expected:
+            found = list(head.T.shape)
+            raise CheckpointError(
+                f"{directory / WEIGHTS_FILE}: tensor {SCORE!r}: expected shape {expected[::-1]}, "
+                f"found {found}"
+            )
+        if tokenizer.n_vocab + 3 != config.n_vocab:
+            raise CheckpointError(
+                f"{directory}: expected 3 tokens more than the vocabulary's {tokenizer.n_vocab}, "
+                f"found {config.n_vocab}"
+            )
+        if not 1 <= n_ctx <= config.n_ctx:
+            raise CheckpointError(f"{path}: n_ctx: expected 1 to {config.n_ctx}, found {n_ctx}")
+        return cls(Classifier(model, head, choosing), tokenizer, task, labels, n_ctx)

@@ -1,0 +1,114 @@
+"""The command: ``python -m gptlite.generate "Once upon a time"``."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+import gptlite
+from gptlite.command import Parser, complain, finish, speak_utf8, standard_input, utf8
+from gptlite.errors import ContextOverflowError
+from gptlite.generate import begin, generate_samples, stream
+from gptlite.model import GPT
+from gptlite.sampling import Sampler
+from gptlite.tokenizer import Tokenizer
+from gptlite.views.terminal import has_colour, lines_of_steps
+
+PROGRAM = "gptlite-generate"
+
+
+def command_line() -> Parser:
+    """Define the command's options, under the names of the arguments of ``generate``."""
+    parser = Parser(PROGRAM, description="Continue a text with a GPT-2, or begin one.")
+    add, or_else = parser.add_argument, "(default: %(default)s)"
+    add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
+    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add("--max-new-tokens", type=int, metavar="N", help="(default: 200, or as many as fit)")
+    add("--temperature", type=float, default=0.8, metavar="T", help=f"0 is greedy {or_else}")
+    add("--top-k", type=int, default=40, metavar="K", help=f"0 cuts nothing {or_else}")
+    add("--top-p", type=float, default=1.0, metavar="P", help=f"1 cuts nothing {or_else}")
+    add("--repetition-penalty", type=float, default=1.0, metavar="R", help=f"1 is none {or_else}")
+    add("--seed", type=int, metavar="N", help="same seed, same text (default: new every time)")
+    add(
+        "--num-samples",
+        type=int,
+        default=1,
+        metavar="N",
+        help=f"how many texts; several are not streamed {or_else}",
+    )
+    add("--stop", type=utf8, action="append", default=[], metavar="TEXT", help="end before TEXT")
+    add(
+        "--overflow",
+        choices=["error", "slide"],
+        default="error",
+        help=f"when the context is full: refuse, or forget its older half {or_else}",
+    )
+    add("--speculate", type=int, default=0, metavar="N", help=f"guess N tokens ahead {or_else}")
+    add("--no-stream", action="store_true", help="print the text when it is complete")
+    add("--show", action="store_true", help="each token's probability and its runners-up")
+    add("--interactive", action="store_true", help="continue each line of standard input")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Returns:
+        The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
+    """
+    speak_utf8()
+    return finish(PROGRAM, lambda: run(command_line().parse_args(argv)))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Load the model and answer the one prompt, or each line of standard input."""
+    # The settings are checked before a model is loaded, which may take long.
+    Sampler(args.temperature, args.top_k, args.top_p, args.repetition_penalty)
+    if args.show and args.num_samples != 1:
+        raise ValueError("--show follows one sample: leave --num-samples out")
+    prompt = args.prompt or ""
+    if args.interactive and prompt:
+        raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
+    if prompt == "-":
+        prompt = standard_input(whole=True).removesuffix("\n")
+    model, tokenizer = gptlite.load(args.model)
+    if not args.interactive:
+        answer(model, tokenizer, prompt, args)
+        return
+    while True:
+        print("prompt> ", end="", file=sys.stderr, flush=True)
+        line = standard_input(whole=False)
+        if not line:
+            return
+        try:
+            answer(model, tokenizer, line.removesuffix("\n"), args)
+        except ContextOverflowError as failure:
+            complain(PROGRAM, failure)  # a shorter line may do better
+
+
+def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
+    """Print the prompt and its continuation; where several are asked for, each under a heading."""
+    others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
+    options = {name: value for name, value in vars(args).items() if name not in others}
+    if args.show:
+        steps, [growing] = begin(model, tokenizer, prompt, **options)
+        for line in lines_of_steps(tokenizer, prompt, steps, growing, has_colour(sys.stdout)):
+            print(line, flush=True)
+        return
+    if args.num_samples != 1:
+        texts = generate_samples(model, tokenizer, prompt, args.num_samples, **options)
+        for number, text in enumerate(texts, 1):
+            print(f"=== sample {number} ===\n{prompt}{text}", flush=True)
+        return
+    pieces = stream(model, tokenizer, prompt, **options)
+    if args.no_stream:
+        pieces = iter(["".join(pieces)])
+    try:
+        print(prompt, end="", flush=True)
+        for piece in pieces:
+            print(piece, end="", flush=True)
+    finally:
+        print(flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

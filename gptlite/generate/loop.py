@@ -1,0 +1,93 @@
+"""Auto-regression: each token chosen is added to the text, and the text read again for the next."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gptlite.cache import KVCache
+from gptlite.layers import Array
+from gptlite.model import GPT
+from gptlite.sampling import Sampler, log_softmax
+
+
+class Step(NamedTuple):
+    """One turn of the loop: the token chosen for each row, and the logits it was drawn from."""
+
+    ids: NDArray[np.int64]  # [batch]
+    logits: Array  # [batch, n_vocab]
+
+    @property
+    def logprobs(self) -> Array:
+        """Log-probability of each chosen token, ``[batch]``, in nats.
+
+        It is the model's own, before temperature and filters: it can be compared between samplers,
+        and its sum over the steps is the log-probability of the text.
+        """
+        return log_softmax(self.logits)[np.arange(len(self.ids)), self.ids]  # [batch]
+
+
+def auto_regress(
+    model: GPT,
+    rows: list[list[int]],
+    n_new: int,
+    sampler: Sampler,
+    rngs: Sequence[np.random.Generator],
+    use_cache: bool = True,
+) -> Iterator[Step]:
+    """Read, choose, append, and again: inference, one token at a time.
+
+    Article: "One Difference From BERT" and "Evaluation Time: Processing One Token at a Time". With
+    a cache every token is read once; without, all of them are read again for each new token, and
+    the result is the same.
+
+    Args:
+        rows: the tokens of each text; the lists grow.
+        n_new: tokens to make for each row.
+        rngs: the source of randomness of each row.
+    """
+    cache = None
+    for _ in range(n_new):
+        if cache is None:  # at first, and wherever the text has to be read as a whole
+            unread, mask = left_padded(rows)  # [batch, seq]
+            cache = KVCache(model.config, len(rows)) if use_cache else None
+        # [batch, n_vocab]
+        logits = model(unread, cache=cache, attention_mask=mask, logits_to_keep=1)[:, -1]
+        ids = sampler(logits, rows, rngs)  # [batch]
+        yield Step(ids, logits)
+        for row, chosen in zip(rows, ids.tolist(), strict=True):
+            row.append(chosen)
+            if slide(row, model.config.n_ctx):
+                cache = None
+        unread = ids[:, None]  # [batch, 1]
+        if mask is not None:
+            mask = np.pad(mask, [(0, 0), (0, 1)], constant_values=True)  # [batch, total + 1]
+
+
+def slide(row: list[int], n_ctx: int) -> bool:
+    """Forget the older half of a row that has outgrown the context, and say whether it had.
+
+    The newer half must be read again: its keys and values belong to its old positions.
+    """
+    outgrown = len(row) > n_ctx
+    if outgrown:
+        del row[: -max(1, n_ctx // 2)]
+    return outgrown
+
+
+def left_padded(rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
+    """Pad rows on the left to ``[batch, seq]``; give the mask too, which is False at padding.
+
+    The mask is None where all rows have one length.
+
+    >>> ids, mask = left_padded([[5], [6, 7]])
+    >>> ids.tolist(), mask.tolist()
+    ([[0, 5], [6, 7]], [[False, True], [True, True]])
+    """
+    lengths = np.array([[len(row)] for row in rows])  # [batch, 1]
+    seq = lengths.max()
+    mask = np.arange(seq) >= seq - lengths  # [batch, seq]
+    ids = np.zeros(mask.shape, np.int64)  # [batch, seq]
+    ids[mask] = np.concatenate(rows)
+    return ids, None if mask.all() else mask

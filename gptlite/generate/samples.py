@@ -1,0 +1,167 @@
+"""Prompts in, continuations out: as text, as text in pieces, and as tokens."""
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from gptlite.checks import check_int, checked_length, checked_rows, checked_stop
+from gptlite.generate.growing import GrowingText
+from gptlite.generate.loop import Step, auto_regress, slide
+from gptlite.generate.speculation import look_ahead
+from gptlite.model import GPT
+from gptlite.sampling import Sampler
+from gptlite.tokenizer import Tokenizer
+
+
+def generate(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str | None = None,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.8,
+    top_k: int = 40,
+    top_p: float = 1.0,
+    seed: int | None = None,
+    repetition_penalty: float = 1.0,
+    stop: str | Collection[str] = (),
+    overflow: Literal["error", "slide"] = "error",
+    speculate: int = 0,
+) -> str:
+    """Continue a text.
+
+    Article: "Crash Course in Brain Surgery: Looking Inside GPT-2".
+
+    Args:
+        prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.
+        max_new_tokens: the most tokens to add; None for 200, or as many as fit if those are fewer.
+        temperature, top_k, top_p, repetition_penalty: see ``Sampler``; temperature 0 is greedy.
+        seed: the same seed gives the same text; None a new one every time.
+        stop: strings at which the text ends, as it does at ``<|endoftext|>``; they are left off.
+        overflow: past ``n_ctx`` tokens, "error" refuses before any work, "slide" goes on with the
+            newer half of the tokens.
+        speculate: where the text ends as it ended once before, guess up to so many of its next
+            tokens from what came then, and check them in one pass. The text stays the same; it
+            comes faster where it repeats itself (code, refrains, quotations). 8 is a good number.
+
+    Returns:
+        The continuation, without the prompt. A last character cut short by the length is left off.
+
+    Raises:
+        ContextOverflowError: the prompt and the new tokens are more than ``n_ctx``.
+        TypeError, ValueError: an argument is not what it should be.
+    """
+    steps, [text] = begin(
+        *(model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate),
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+    )
+    return "".join(piece for [piece] in text_pieces(steps, [text]))
+
+
+def stream(
+    model: GPT, tokenizer: Tokenizer, prompt: str | None = None, **options: Any
+) -> Iterator[str]:
+    """Continue a text in pieces, as they are made. The options are those of ``generate``."""
+    return (piece for [piece] in stream_samples(model, tokenizer, prompt, 1, **options) if piece)
+
+
+def generate_samples(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str | None = None,
+    num_samples: int = 1,
+    **options: Any,
+) -> list[str]:
+    """Continue one prompt several times, side by side. The options are those of ``generate``.
+
+    The first continuation is the one that ``generate`` gives; none depends on how many others
+    there are.
+    """
+    steps = stream_samples(model, tokenizer, prompt, num_samples, **options)
+    return ["".join(pieces) for pieces in zip(*steps, strict=True)]
+
+
+def stream_samples(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str | None = None,
+    num_samples: int = 1,
+    **options: Any,
+) -> Iterator[list[str]]:
+    """Give the next piece of every sample, side by side, until all end; a piece may be ""."""
+    return text_pieces(*begin(model, tokenizer, prompt, num_samples, **options))
+
+
+def begin(
+    model: GPT,
+    tokenizer: Tokenizer,
+    prompt: str | None = None,
+    num_samples: int = 1,
+    max_new_tokens: int | None = None,
+    seed: int | None = None,
+    stop: str | Collection[str] = (),
+    overflow: Literal["error", "slide"] = "error",
+    speculate: int = 0,
+    **sampling: Any,
+) -> tuple[Iterator[Step], list[GrowingText]]:
+    """Prepare a generation: its steps, yet to be made, and a text for each sample, yet empty."""
+    check_int("num_samples", num_samples, least=1)
+    stop = checked_stop(stop)
+    ids = tokenizer.encode("" if prompt is None else prompt) or [tokenizer.eot]
+    prompts, sampler = [ids] * num_samples, Sampler(**sampling)
+    steps = generate_tokens(
+        model, prompts, sampler, max_new_tokens, seed, overflow, speculate=speculate
+    )
+    return steps, [GrowingText(tokenizer, stop) for _ in prompts]
+
+
+def text_pieces(steps: Iterator[Step], texts: list[GrowingText]) -> Iterator[list[str]]:
+    """Turn the tokens of each step into text, one piece for each row."""
+    for step in steps:
+        yield [text.add(token) for text, token in zip(texts, step.ids.tolist(), strict=True)]
+        if all(text.ended for text in texts):
+            return
+    yield [text.end() for text in texts]
+
+
+def generate_tokens(
+    model: GPT,
+    prompts: Sequence[ArrayLike],
+    sampler: Sampler,
+    max_new_tokens: int | None = None,
+    seed: int | None = None,
+    overflow: Literal["error", "slide"] = "error",
+    use_cache: bool = True,
+    speculate: int = 0,
+) -> Iterator[Step]:
+    """Continue rows of token ids side by side, one ``Step`` at a time.
+
+    The steps go on past ``<|endoftext|>``: whoever reads them decides when to stop.
+
+    Args:
+        prompts: the token ids of each row; the rows may differ in length.
+        sampler: chooses the next tokens.
+        max_new_tokens, overflow, speculate: as for ``generate``; speculation is for a single row.
+        seed: row i draws from ``np.random.default_rng([seed, i])``, however many rows there are;
+            None for other tokens every time.
+        use_cache: keep keys and values instead of computing them again.
+
+    Raises:
+        ContextOverflowError: a prompt and its new tokens are more than ``n_ctx``.
+        TypeError, ValueError: an argument is not what it should be.
+    """
+    rows = checked_rows(prompts, speculate)
+    n_new = checked_length(rows, max_new_tokens, overflow, model.config.n_ctx)
+    if seed is not None:
+        check_int("seed", seed, least=0)
+    seeds = [None if seed is None else [seed, i] for i in range(len(rows))]
+    rngs = [np.random.default_rng(each) for each in seeds]
+    for row in rows:
+        slide(row, model.config.n_ctx)
+    if speculate:
+        return look_ahead(model, rows[0], n_new, sampler, rngs[0], speculate)
+    return auto_regress(model, rows, n_new, sampler, rngs, use_cache)

@@ -1,0 +1,178 @@
+"""The fast encoding against the plain one, its parts against what they stand for, its cost."""
+
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from test_tokenizer import SMALL, STORY, TEXTS
+
+import gptlite.fast.bpe
+from gptlite import Tokenizer
+from gptlite.fast.bpe import BytePairEncoder, cut_words, split_words, take_rows
+from gptlite.tokenizer import PATTERN
+
+# The same ids as the plain way
+
+
+@given(st.lists(st.text(alphabet="aab ").map(str.encode) | st.binary(), max_size=8))
+@settings(deadline=None)
+def test_merging_by_rounds_and_by_the_heap_agree(pieces):
+    tokenizer = Tokenizer.train(["aaaaaaa aab abab baaab " * 3 + STORY], 300)
+    encoder = tokenizer._encoder
+    pieces = [piece for piece in pieces if piece]
+    assert encoder._merge_in_rounds(pieces) == [encoder._merge_by_heap(p) for p in pieces]
+
+
+@given(st.lists(TEXTS, max_size=3), st.integers(0, 8), st.integers(1, 4), st.randoms())
+@settings(deadline=None)
+def test_encoding_is_the_plain_one_whatever_goes_which_way(texts, long, block, rng):
+    """By rounds or by the heap, in whatever blocks, whatever is known, whatever ids tokens have."""
+    vocab, merges = SMALL.vocab, SMALL.merges
+    ids = rng.sample(range(len(vocab)), len(vocab))
+    tokenizer = Tokenizer(dict(zip(vocab, ids, strict=True)), merges)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.fast.bpe, "_LONG", long)
+        patch.setattr(gptlite.fast.bpe, "_BLOCK", block)
+        for text in texts:
+            plain = [i for step in tokenizer.steps(text) for i in step.ids]
+            assert tokenizer.encode(text) == plain
+
+
+def test_a_long_piece_is_encoded_as_the_plain_way_does():
+    letters = random.Random(0)
+    for text in ("a" * 300, "ab" * 150, "".join(letters.choices("thecaid", k=300))):
+        tokenizer = Tokenizer.train([text[:99], STORY], 300)
+        ((_, _, ids),) = tokenizer.steps(text)
+        assert tokenizer.encode(text) == ids
+        assert len(ids) < len(text)
+
+
+# Words and pieces
+
+
+def test_pieces_are_the_same_wherever_text_is_cut():
+    """Encoding goes by words; the pattern taken over the whole text must give the same pieces."""
+    random.seed(0)
+    for _ in range(2000):
+        text = "".join(random.choices(" \n\t\x1c\x85\u3000ab1.'s", k=12))
+        expected = PATTERN.findall(text)
+        words = gptlite.fast.bpe._WORD_START.split(text)
+        assert [p for w in words for p in PATTERN.findall(w)] == expected
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_words_are_the_same_whatever_the_stretches(text):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.fast.bpe, "_STRETCH", 2)
+        first, others = split_words(text)
+        words = [first, *(" " + word for word in others)]
+    assert words == [word for word in gptlite.fast.bpe._WORD_START.split(text) if word or not first]
+
+
+@given(TEXTS)
+@settings(deadline=None)
+def test_words_cut_together_have_the_pieces_of_each(text):
+    first, others = split_words(text)
+    words = [first, *(" " + word for word in others)]
+    pieces, ends = cut_words(PATTERN.findall, words)
+    starts = [0, *ends.tolist()]
+    assert [pieces[i:j] for i, j in zip(starts, ends, strict=False)] == [
+        PATTERN.findall(word) for word in words
+    ]
+    assert len(pieces) == ends[-1]
+
+
+@given(st.lists(st.binary(min_size=1, max_size=5), min_size=1), st.data())
+def test_rows_of_a_flat_array(rows, data):
+    which = data.draw(st.lists(st.integers(0, len(rows) - 1)))
+    flat = np.frombuffer(b"".join(rows), np.uint8)
+    bounds = np.cumsum([0, *map(len, rows)])
+    taken = take_rows(flat, bounds, np.array(which, np.uintc))
+    assert taken.tobytes() == b"".join(rows[i] for i in which)
+
+
+# What is remembered
+
+
+def test_the_known_words_stay_few_and_short(monkeypatch):
+    tokenizer = Tokenizer.train([""], 257)
+    for n in range(3):
+        tokenizer.encode(f"{'x' * 1000}{n}! " + "y" * 65)
+    assert max(map(len, tokenizer._encoder._pieces)) <= 64
+
+
+def test_words_are_remembered_up_to_a_number(monkeypatch):
+    monkeypatch.setattr(gptlite.fast.bpe, "_MANY", 10)
+    tokenizer = Tokenizer.train([""], 257)
+    for n in range(100):
+        text = f"a cat{n} " + "y" * 65
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+        for known in (tokenizer._encoder._pieces, tokenizer._encoder._words):
+            assert len(known) <= 10
+            assert max(map(len, known), default=0) <= 64
+
+
+# Cost
+
+
+class Counted(dict):
+    looked_up = 0
+
+    def get(self, key, default=None):
+        self.looked_up += 1
+        return dict.get(self, key, default)
+
+
+@pytest.mark.parametrize("kind", ["one letter", "random letters"])
+def test_cost_grows_with_the_length(kind, monkeypatch):
+    """Counted in look-ups of pairs, places put in order, and merges taken from the heap."""
+    letters = random.Random(0).choices("abc", k=1_000_000)
+    text = "a" * 1_000_000 if kind == "one letter" else "".join(letters)
+    tokenizer = Tokenizer.train([text[:2000]], 400)
+    heappop, work = gptlite.fast.bpe.heappop, [0]
+
+    def counted_pop(heap):
+        work[0] += 1
+        return heappop(heap)
+
+    def counted_sort(places):
+        work[0] += len(places)
+        return sorted(places)
+
+    monkeypatch.setattr(gptlite.fast.bpe, "heappop", counted_pop)
+    monkeypatch.setattr(gptlite.fast.bpe, "sorted", counted_sort, raising=False)
+    done = {}
+    for n in (10_000, 100_000, 1_000_000):
+        work[0] = 0
+        tokenizer._encoder._rank = Counted(tokenizer._encoder._rank)
+        ids = tokenizer.encode(text[:n])
+        assert tokenizer.decode(ids) == text[:n]
+        done[n] = tokenizer._encoder._rank.looked_up + work[0]
+        assert n <= done[n] <= 6 * n
+    assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
+
+
+def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
+    """Counted in pairs looked up: all words together, and two for each merge."""
+    calls = []
+    ranks = BytePairEncoder._ranks
+
+    def counted(self, first, second):
+        calls.append(len(first))
+        return ranks(self, first, second)
+
+    tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
+    monkeypatch.setattr(BytePairEncoder, "_ranks", counted)
+    letters, done = random.Random(0), {}
+    for n in (1000, 10_000):
+        words = ["".join(letters.choices("thecaid", k=letters.randint(20, 60))) for _ in range(n)]
+        text = " ".join(words)
+        calls.clear()
+        tokenizer.encode(text)
+        assert len(calls) <= 1 + 2 * 61  # a row of all pieces, then rounds of one merge a piece
+        done[n] = sum(calls)
+        assert len(text) <= done[n] <= 3 * len(text)
+    assert 9 * done[1000] < done[10_000] < 11 * done[1000]

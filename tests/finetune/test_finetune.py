@@ -1,0 +1,438 @@
+"""The command ``python -m gptlite.finetune``: tasks, arms, more text, and what it refuses."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gptlite
+from gptlite import GPT, GPTConfig, Tokenizer
+from gptlite.finetune import FineTuned
+from gptlite.finetune.__main__ import main
+from gptlite.finetune.examples import read_examples
+from gptlite.training.losses import next_token_losses
+
+QUICK = ["--batch", "8", "--learning-rate", "1e-2", "--warm-up", "0.1", "--dropout", "0"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A tiny model, and for each task a file to learn from and one to measure with."""
+    folder = tmp_path_factory.mktemp("finetune")
+    rng = random.Random(0)
+    tokenizer = Tokenizer.train(["red green blue cat dog is the a"] * 3, 275)
+    tokenizer.save_pretrained(folder / "model")
+    GPT.init(GPTConfig(tokenizer.n_vocab, 24, 16, 2, 2), seed=5).save_pretrained(folder / "model")
+    for part, n in (("train", 48), ("held", 16)):
+        rows = []
+        for _ in range(n):
+            color, animal = rng.choice(["red", "blue"]), rng.choice(["cat", "dog"])
+            other = {"red": "blue", "blue": "red"}[color]
+            same = rng.random() < 0.5
+            rows.append(
+                {
+                    "text": f"the {animal} is {color}",
+                    "premise": f"a {color} {animal}",
+                    "hypothesis": f"{color if same else other}",
+                    "first": color,
+                    "second": color if same else other,
+                    "context": f"the {color}",
+                    "choice_1": color if same else other,
+                    "choice_2": other if same else color,
+                    "class": color,
+                    "label": "same" if same else "other",
+                    "right": "1" if same else "2",
+                }
+            )
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{part}.jsonl").write_text(lines)
+    (folder / "text.txt").write_text("the red cat is a blue dog " * 8)
+    pairs = [{"prompt": f"the {c} ", "completion": f"{c} dog"} for c in ("red", "blue", "green")]
+    (folder / "pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    return folder
+
+
+def arguments(folder: Path, out: Path, *more: str) -> list[str]:
+    given = ["--data", str(folder / "train.jsonl"), "--validation", str(folder / "held.jsonl")]
+    return [*given, "--model", str(folder / "model"), "--out", str(out), *QUICK, *more]
+
+
+CLASSES = ["--columns", "label=class"]
+TASKS = {
+    "classification": CLASSES,
+    "entailment": [],
+    "similarity": [],
+    "choice": ["--columns", "label=right"],
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
+    out = tmp_path / "deep" / "out"
+    assert main(arguments(folder, out, "--task", task, *TASKS[task], "--epochs", "2")) == 0
+    printed, said = capsys.readouterr()
+    fine_tuned = FineTuned.from_pretrained(out)
+    columns = dict([TASKS[task][1].split("=")]) if TASKS[task] else {}
+    held = read_examples(folder / "held.jsonl", task, columns)
+    chosen = fine_tuned.predict([example.texts for example in held])
+    right = [example.label for example in held]
+    accuracy = np.mean([a == b for a, b in zip(chosen, right, strict=True)])
+
+    # Standard output has the result and nothing else, of the classifier that was saved.
+    first, head, *rows, last = printed.splitlines()
+    assert first.startswith(f"accuracy {accuracy:.4f} of 16 (always ")
+    assert head.split() == ["|", *fine_tuned.labels]
+    for label, row in zip(fine_tuned.labels, rows, strict=True):
+        name, _, *counts = row.split()
+        assert name == label
+        pairs = list(zip(right, chosen, strict=True))
+        assert [int(n) for n in counts] == [
+            pairs.count((label, each)) for each in fine_tuned.labels
+        ]
+    assert last == f"the classifier is in {out}"
+    assert said.count("epoch ") == 2
+    assert "Traceback" not in said
+
+
+def test_it_learns(folder, tmp_path, capsys):
+    more = ["--task", "classification", *CLASSES, "--epochs", "8"]
+    assert main(arguments(folder, tmp_path / "out", *more)) == 0
+    assert capsys.readouterr().out.startswith("accuracy 1.0000 of 16 (always ")
+
+
+def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys):
+    (tmp_path / "train.csv").write_text("text,label\n" + "red,x\n" * 3 + "blue,y\n")
+    (tmp_path / "held.csv").write_text("text,label\nred,x\nblue,y\nblue,y\nblue,y\n")
+    given = ["--data", str(tmp_path / "train.csv"), "--validation", str(tmp_path / "held.csv")]
+    more = ["--model", str(folder / "model"), "--out", str(tmp_path / "out"), "--epochs", "1"]
+    assert main([*given, *more, "--task", "classification"]) == 0
+    assert "of 4 (always 'x': 0.2500), loss" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arm", ["frozen", "scratch", "0", "1", "full"])
+def test_arms(folder, tmp_path, arm):
+    out = tmp_path / "out"
+    more = ["--task", "classification", *CLASSES, "--arm", arm, "--epochs", "1"]
+    # So small a step that all stays near where it began.
+    assert main([*arguments(folder, out, *more), "--learning-rate", "1e-6"]) == 0
+    begun = GPT.from_pretrained(folder / "model").parameters
+    found = FineTuned.from_pretrained(out).classifier.model.parameters
+    n = begun["wte.weight"].shape[0]
+    near = {
+        name: np.allclose(
+            found[name][:n] if name == "wte.weight" else found[name], array, atol=1e-4
+        )
+        for name, array in begun.items()
+        if not name.endswith(("bias", "ln_1.weight", "ln_2.weight", "ln_f.weight"))
+    }
+    if arm == "frozen":
+        assert all(np.array_equal(found[name][: len(a)], a) for name, a in begun.items())
+    kept = {"frozen": "wh", "full": "wh", "0": "w", "1": ("w", "h.0."), "scratch": ()}[arm]
+    for name, close in near.items():
+        assert close == name.startswith(tuple(kept)), name
+
+
+def test_without_validation(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    given = ["--data", str(folder / "train.jsonl"), "--model", str(folder / "model")]
+    assert main([*given, "--out", str(out), "--task", "entailment", "--epochs", "1"]) == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith("loss ")
+    assert last == f"the classifier is in {out}"
+    assert FineTuned.from_pretrained(out).n_ctx == 24
+
+
+def test_the_same_command_gives_the_same_classifier(folder, tmp_path):
+    def run(name: str, *more: str) -> bytes:
+        options = ["--task", "similarity", "--epochs", "1", "--dropout", "0.1", *more]
+        assert main([*arguments(folder, tmp_path / name, *options)]) == 0
+        return (tmp_path / name / "model.safetensors").read_bytes()
+
+    assert run("a") == run("b") != run("c", "--seed", "1")
+
+
+# ---- More text ----------------------------------------------------------------------------------
+
+
+def lm(folder: Path, out: Path, data: str, *more: str) -> list[str]:
+    given = ["--data", str(folder / data), "--validation", str(folder / data)]
+    model = ["--model", str(folder / "model"), "--out", str(out)]
+    return ["--objective", "lm", *given, *model, *QUICK, *more]
+
+
+def test_more_text(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(lm(folder, out, "text.txt", "--epochs", "20")) == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert last == f"the model is in {out}"
+    losses = []
+    for directory in (folder / "model", out):
+        model, tokenizer = gptlite.load(directory)
+        ids = [tokenizer.eot, *tokenizer.encode((folder / "text.txt").read_text())]
+        losses.append(next_token_losses(model, ids).mean())
+    assert losses[1] < losses[0] - 1
+    before, after = losses
+    expected = f"validation loss {before:.4f} nats per token before, {after:.4f} after epoch "
+    assert first.startswith(expected)
+
+
+def test_prompts_masked_on_request(folder, tmp_path, capsys):
+    """What is masked stays unlearned: the loss that is printed is that of the completions."""
+    losses = {}
+    for name, more in (("masked", ["--mask-prompts"]), ("whole", [])):
+        out = tmp_path / name
+        assert main(lm(folder, out, "pairs.jsonl", *more, "--epochs", "80")) == 0
+        printed = float(capsys.readouterr().out.split()[7])
+        model, tokenizer = gptlite.load(out)
+        prompts, completions = [], []
+        for c in ("red", "blue", "green"):
+            prompt = tokenizer.encode(f"the {c} ")
+            ids = [*prompt, *tokenizer.encode(f"{c} dog"), tokenizer.eot]
+            nats = next_token_losses(model, ids)
+            prompts += nats[: len(prompt) - 1].tolist()
+            completions += nats[len(prompt) - 1 :].tolist()
+        losses[name] = np.mean(prompts), np.mean(completions)
+        expected = completions if name == "masked" else [*prompts, *completions]
+        assert printed == pytest.approx(np.mean(expected), abs=1e-3)
+    assert losses["masked"][0] > losses["whole"][0] + 1
+    assert losses["masked"][1] < 1
+
+
+# ---- Refusals -----------------------------------------------------------------------------------
+
+
+def refused(capsys, given: list[str]) -> str:
+    try:
+        status = main(given)
+    except SystemExit as ended:
+        status = ended.code
+    printed, said = capsys.readouterr()
+    assert status == 2
+    assert printed == ""
+    assert said.count("\n") == 1
+    return said.removeprefix("gptlite.finetune: error: ").rstrip()
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "--task is needed: one of classification, entailment, similarity, choice"),
+        (["--task", "cooking"], "argument --task: invalid choice: 'cooking'"),
+        (["--task", "entailment", "--columns", "label"], "--columns: expected NAME=COLUMN"),
+        (["--task", "entailment", "--columns", "label=no"], "line 1: no column 'no'"),
+        (["--task", "entailment", "--arm", "half"], "--arm must be full, frozen, scratch or a num"),
+        (["--task", "entailment", "--arm", "3"], "transferred must be 0 to 2 blocks, not 3"),
+        (["--task", "entailment", "--n-ctx", "25"], "--n-ctx must be 1 to the model's 24, not 25"),
+        (["--task", "entailment", "--n-ctx", "3"], "n_ctx leaves room for 0 tokens of text"),
+        (["--task", "entailment", "--epochs", "0"], "epochs must be at least 1, not 0"),
+        (["--task", "entailment", "--mask-prompts"], "--mask-prompts belongs to --objective lm"),
+        (["--task", "entailment", "--data", "no.csv"], "no.csv"),
+        (["--objective", "lm", "--task", "choice"], "--task does not belong to --objective lm"),
+        (["--objective", "lm", "--arm", "full"], "--arm does not belong to --objective lm"),
+        (["--objective", "lm"], "line 1: no column 'prompt'"),
+    ],
+)
+def test_what_a_user_can_cause_is_one_line(folder, tmp_path, capsys, more, message):
+    assert message in refused(capsys, arguments(folder, tmp_path / "out", *more))
+    assert not (tmp_path / "out").exists()
+
+
+def test_labels_only_validation_has_are_refused(folder, tmp_path, capsys):
+    held = tmp_path / "held.csv"
+    held.write_text("premise,hypothesis,label\na,b,same\na,b,perhaps\n")
+    given = arguments(folder, tmp_path / "out", "--task", "entailment", "--validation", str(held))
+    expected = f"{held}, line 3: unknown label 'perhaps': expected one of 'other', 'same'"
+    assert refused(capsys, given) == expected
+
+
+def test_a_model_that_is_there_is_not_overwritten(folder, capsys):
+    before = (folder / "model" / "model.safetensors").read_bytes()
+    said = refused(capsys, arguments(folder, folder / "model", "--task", "entailment"))
+    assert "is not empty: choose another --out" in said
+    assert (folder / "model" / "model.safetensors").read_bytes() == before
+    said = refused(capsys, arguments(folder, folder / "text.txt", "--task", "entailment"))
+    assert "Not a directory: " in said
+
+
+def test_interrupted(folder, tmp_path, capsys, monkeypatch):
+    out, saved = tmp_path / "out", FineTuned.save_pretrained
+
+    def save_and_stop(self: FineTuned, directory: str) -> None:
+        saved(self, directory)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(FineTuned, "save_pretrained", save_and_stop)
+    assert main(arguments(folder, out, "--task", "entailment")) == 130
+    assert f"interrupted: the best model so far is in {out}" in capsys.readouterr().err
+    assert FineTuned.from_pretrained(out).labels == ["other", "same"]
+
+
+@pytest.fixture
+def unopened(monkeypatch) -> None:
+    """What is refused is refused before a model is opened."""
+    monkeypatch.setattr(gptlite, "load", lambda *_: pytest.fail("it opened the model"))
+
+
+@pytest.mark.parametrize("objective", ["task", "lm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "config.json",
+        "vocab.json",
+        "pytorch_model.bin",
+        "model-00001-of-00002.safetensors",
+        "hparams.json",
+        "notes.txt",
+    ],
+)
+def test_a_folder_that_holds_anything_is_left_alone(
+    folder, tmp_path, capsys, unopened, name, objective
+):
+    (tmp_path / name).write_text("mine")
+    given = {
+        "task": arguments(folder, tmp_path, "--task", "entailment"),
+        "lm": lm(folder, tmp_path, "text.txt"),
+    }
+    said = refused(capsys, given[objective])
+    assert said == f"{tmp_path} is not empty: choose another --out"
+    assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("objective", ["task", "lm"])
+def test_a_place_that_cannot_be_written_to_is_refused(
+    folder, tmp_path, capsys, unopened, objective
+):
+    leads_nowhere = tmp_path / "link"
+    leads_nowhere.symlink_to(tmp_path / "nowhere")
+    places = ["", leads_nowhere, folder / "text.txt", folder / "text.txt" / "below" / "it"]
+    places += [Path("/proc/x/y")] if Path("/proc/self").exists() else []
+    for place in places:
+        given = {
+            "task": arguments(folder, place, "--task", "entailment"),
+            "lm": lm(folder, place, "text.txt"),
+        }
+        said = refused(capsys, given[objective])
+        assert said.endswith(f"'{place}'" if place else "--out must name a directory")
+
+
+def test_an_empty_folder_will_do(folder, tmp_path):
+    assert main(arguments(folder, tmp_path, "--task", "entailment", "--epochs", "1")) == 0
+    assert FineTuned.from_pretrained(tmp_path).task == "entailment"
+
+
+@pytest.mark.parametrize("part", ["data", "validation"])
+@pytest.mark.parametrize("n", [2, 4])
+def test_another_number_of_choices_is_refused(folder, tmp_path, capsys, unopened, part, n):
+    def choices(name: str, n: int) -> str:
+        names = [f"choice_{i}" for i in range(1, n + 1)]
+        lines = [",".join(["context", *names, "label"]), ",".join(["the", *"abcd"[:n], "1"])]
+        (tmp_path / name).write_text("\n".join(lines))
+        return str(tmp_path / name)
+
+    three, other = choices("three.csv", 3), choices("other.csv", n)
+    files = {"data": [three], "validation": [three]}
+    files[part].append(other)
+    given = ["--data", *files["data"], "--validation", *files["validation"], "--task", "choice"]
+    said = refused(capsys, [*given, "--model", str(folder / "model"), "--out", str(tmp_path / "o")])
+    assert said == f"{other}, line 2: {n} choices, but {three}, line 2 has 3"
+
+
+def test_one_label_is_too_few(folder, tmp_path, capsys, unopened):
+    data = tmp_path / "one.csv"
+    data.write_text("text,label\na,same\nb, same \n")
+    given = arguments(folder, tmp_path / "out", "--task", "classification", "--data", str(data))
+    assert refused(capsys, given) == f"{data}: every label is 'same': at least 2 are needed"
+
+
+def test_options_without_effect_are_refused(folder, tmp_path, capsys, unopened):
+    frozen = ["--task", "entailment", "--arm", "frozen", "--lm-weight", "0.5"]
+    said = refused(capsys, arguments(folder, tmp_path / "out", *frozen))
+    assert said == "--lm-weight does not belong to --arm frozen: only the head learns"
+    said = refused(capsys, lm(folder, tmp_path / "out", "text.txt", "--mask-prompts"))
+    assert said == "--mask-prompts needs tables with the columns prompt and completion"
+
+
+def test_a_table_without_rows_is_named(folder, tmp_path, capsys, unopened):
+    (tmp_path / "empty.csv").write_text("prompt,completion\n")
+    given = lm(folder, tmp_path / "out", "text.txt", "--data", str(tmp_path / "empty.csv"))
+    assert refused(capsys, given) == f"{tmp_path / 'empty.csv'}: no prompts and completions"
+
+
+@pytest.mark.parametrize("validated", [True, False])
+def test_what_has_diverged_is_an_error_and_not_written(folder, tmp_path, capsys, validated):
+    given = lm(folder, tmp_path / "out", "text.txt", "--epochs", "1", "--learning-rate", "1e30")
+    if not validated:
+        at = given.index("--validation")
+        del given[at : at + 2]
+    assert "training has diverged" in refused(capsys, given)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arm", ["full", "frozen"])
+def test_what_diverges_says_so_in_one_line(folder, tmp_path, arm):
+    """NumPy does not warn of it as well, whichever thread it is in."""
+    options = ["--task", "entailment", "--arm", arm, "--epochs", "1", "--learning-rate", "1e39"]
+    run = subprocess.run(
+        [sys.executable, "-m", "gptlite.finetune", *arguments(folder, tmp_path / "out", *options)],
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.count("\n") == 1
+    assert "training has diverged" in run.stderr
+
+
+@pytest.mark.parametrize("data", ["text.txt", "pairs.jsonl"])
+def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch, data):
+    seen = []
+
+    def learn(model, train, *_):
+        seen.extend(len(text.ids) for text in train)
+        raise FloatingPointError("enough")
+
+    monkeypatch.setattr("gptlite.finetune.fine_tune_language_model", learn)
+    assert main(lm(folder, tmp_path / "out", data, "--n-ctx", "7")) == 2
+    assert max(seen) == 8
+
+
+def test_without_validation_every_epoch_is_written(folder, tmp_path, monkeypatch):
+    saved, save = [], FineTuned.save_pretrained
+    monkeypatch.setattr(
+        FineTuned, "save_pretrained", lambda self, path: saved.append(save(self, path))
+    )
+    given = ["--data", str(folder / "train.jsonl"), "--model", str(folder / "model"), *QUICK]
+    options = ["--out", str(tmp_path / "out"), "--task", "entailment", "--epochs", "3"]
+    assert main([*given, *options]) == 0
+    assert len(saved) == 3
+
+
+def test_a_classifier_is_no_model_to_begin_with(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main(arguments(folder, out, "--task", "entailment", "--epochs", "1")) == 0
+    capsys.readouterr()
+    given = arguments(folder, tmp_path / "next", "--task", "entailment", "--model", str(out))
+    said = refused(capsys, given)
+    assert said.endswith("to be opened with gptlite.finetune.FineTuned.from_pretrained")
+
+
+def test_labels_and_folders_of_any_language_are_printed_whatever_the_locale(folder, tmp_path):
+    data, out = tmp_path / "data.csv", tmp_path / "sortie é"
+    data.write_text("text,label\nred,été\nblue,hiver\n", encoding="utf-8")
+    given = ["--data", data, "--validation", data, "--model", folder / "model"]
+    options = [*given, "--out", out, "--task", "classification", "--epochs", "1"]
+    run = subprocess.run(
+        [sys.executable, "-m", "gptlite.finetune", *map(str, options)],
+        env={**os.environ, "LC_ALL": "POSIX", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        capture_output=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    printed = run.stdout.decode("utf-8")
+    assert "été" in printed
+    assert printed.endswith(f"the classifier is in {out}\n")

@@ -1,0 +1,112 @@
+"""A fine-tuned classifier, saved and opened again."""
+
+import json
+
+import numpy as np
+import pytest
+
+import gptlite
+from gptlite import GPT, CheckpointError, GPTConfig, Tokenizer
+from gptlite.checkpoints.safetensors import write_tensors
+from gptlite.finetune.classifier import Classifier
+from gptlite.finetune.finetuned import TASK_FILE, WEIGHTS_FILE, FineTuned
+
+TOKENIZER = Tokenizer.train(["the cat and the dog"], 262)
+CONFIG = GPTConfig(n_vocab=262, n_ctx=16, n_embd=8, n_head=2, n_layer=1)
+TEXTS = {
+    "classification": [["the cat"], ["dog"], ["and the dog and the cat and the dog and all"]],
+    "entailment": [["the cat", "dog"], ["dog", "the"]],
+    "similarity": [["the cat", "dog"], ["dog", "the"]],
+    "choice": [["the", "", "cat", "dog"], ["a", "and", "the", "cat"]],
+}
+LABELS = {"choice": ["1", "2"]}
+
+
+def fine_tuned(task: str) -> FineTuned:
+    labels = LABELS.get(task, ["ja", "nein", "vielleicht ö"])
+    classifier = Classifier.build(GPT.init(CONFIG), len(labels), choosing=task == "choice")
+    rng = np.random.default_rng(0)
+    for array in classifier.parameters.values():
+        array += 0.3 * rng.standard_normal(array.shape, np.float32)
+    return FineTuned(classifier, TOKENIZER, task, labels, 12)
+
+
+@pytest.mark.parametrize("task", TEXTS)
+def test_saved_and_opened_again(task, tmp_path):
+    saved = fine_tuned(task)
+    saved.save_pretrained(tmp_path / "new" / "one")
+    opened = FineTuned.from_pretrained(tmp_path / "new" / "one")
+    assert (opened.task, opened.labels, opened.n_ctx) == (task, saved.labels, 12)
+    assert opened.classifier.choosing == (task == "choice")
+    assert opened.classifier.model.config == saved.classifier.model.config
+    for name, array in saved.classifier.parameters.items():
+        assert np.array_equal(opened.classifier.parameters[name], array), name
+    p = saved.probabilities(TEXTS[task])
+    assert np.array_equal(opened.probabilities(TEXTS[task]), p)
+    assert opened.predict(TEXTS[task]) == [saved.labels[i] for i in p.argmax(axis=1)]
+
+
+def test_texts_of_another_task_are_refused():
+    with pytest.raises(ValueError, match="entailment needs premise, hypothesis: not 1 texts"):
+        fine_tuned("entailment").predict([["the cat"]])
+    with pytest.raises(ValueError, match="expected examples"):
+        fine_tuned("entailment").predict([])
+    choices = ["red", "blue", "green"]
+    for ask in (fine_tuned("choice").predict, fine_tuned("choice").probabilities):
+        with pytest.raises(ValueError, match="expected 2 choices, found 3"):
+            ask([["the", "", *choices]])
+        with pytest.raises(ValueError, match="expected 2 choices, found 3"):
+            ask([["the", "", *choices[:2]], ["the", "", *choices]])
+        with pytest.raises(ValueError, match="2 choices or more: not 1 texts"):
+            ask([["the"]])
+
+
+def refusal(directory) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        FineTuned.from_pretrained(directory)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_no_classifier_is_refused(tmp_path):
+    assert f"{TASK_FILE}: cannot be read" in refusal(tmp_path)
+    saved = fine_tuned("entailment")
+    saved.save_pretrained(tmp_path)
+    path = tmp_path / TASK_FILE
+    about = json.loads(path.read_text())
+    for wrong in ({"task": "cooking"}, {"labels": None}, {"labels": [1, 2, 3]}, {"n_ctx": "x"}):
+        path.write_text(json.dumps(about | wrong))
+        assert f"{TASK_FILE}: not the task of a classifier" in refusal(tmp_path)
+    path.write_text(json.dumps({"task": "entailment"}))
+    assert f"{TASK_FILE}: not the task of a classifier" in refusal(tmp_path)
+    path.write_text(json.dumps(about | {"n_ctx": 17}))
+    assert f"{TASK_FILE}: n_ctx: expected 1 to 16, found 17" in refusal(tmp_path)
+    path.write_text("{")
+    assert TASK_FILE in refusal(tmp_path)
+    path.write_text(json.dumps(about | {"labels": ["a", "b"]}))
+    assert "'score.weight': expected shape [2, 8], found [3, 8]" in refusal(tmp_path)
+
+
+@pytest.mark.parametrize("task", ["entailment", "choice"])
+def test_what_opens_a_model_says_what_opens_a_classifier(task, tmp_path):
+    fine_tuned(task).save_pretrained(tmp_path)
+    expected = (
+        r"model\.safetensors: tensor 'score\.weight' not part of a GPT-2: the directory holds a "
+        r"classifier, to be opened with gptlite\.finetuned\.FineTuned\.from_pretrained$"
+    )
+    for opening in (gptlite.load, GPT.from_pretrained):
+        with pytest.raises(CheckpointError, match=expected):
+            opening(tmp_path)
+
+
+def test_a_model_without_a_head_is_refused(tmp_path):
+    saved = fine_tuned("entailment")
+    saved.save_pretrained(tmp_path)
+    write_tensors(tmp_path / WEIGHTS_FILE, saved.classifier.model.parameters)
+    assert "missing tensor 'score.weight'" in refusal(tmp_path)
+
+
+def test_another_vocabulary_is_refused(tmp_path):
+    fine_tuned("entailment").save_pretrained(tmp_path)
+    Tokenizer.train([], 257).save_pretrained(tmp_path)
+    assert "expected 3 tokens more than the vocabulary's 257, found 265" in refusal(tmp_path)

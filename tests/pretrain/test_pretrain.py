@@ -1,0 +1,514 @@
+"""The command ``python -m gptlite.pretrain``: from text to a model, killed, resumed, misused."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gptlite
+from gptlite import Tokenizer, files, pretrain
+from gptlite.pretrain.__main__ import main
+from gptlite.pretrain.trainer import STATE_FILE
+from gptlite.training.losses import bits_per_byte, next_token_losses
+
+SIZES = {"n-vocab": 270, "n-ctx": 16, "n-embd": 16, "n-head": 2, "n-layer": 1, "batch": 4}
+TINY = [word for name, size in SIZES.items() for word in (f"--{name}", str(size))]
+SIX_STEPS = [*TINY, "--tokens", "384", "--every", "2", "--dropout", "0.1"]
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory) -> Path:
+    """Random words: two texts to train on, two to measure with, in folders train and validation."""
+    rng = random.Random(0)
+    words = ["".join(rng.choices("abcdeéö", k=rng.randint(1, 6))) for _ in range(40)]
+    folder = tmp_path_factory.mktemp("corpus")
+    for name, n in {"train/a": 400, "train/b": 300, "validation/c": 90, "validation/d": 3}.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        text = " ".join(rng.choices(words, k=n))
+        (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    return folder
+
+
+def arguments(corpus: Path, out: Path, *more: str) -> list[str]:
+    texts = ["--data", str(corpus / "train"), "--validation", str(corpus / "validation")]
+    return [*texts, "--out", str(out), *(more or SIX_STEPS)]
+
+
+@pytest.fixture(scope="module")
+def reference(corpus, tmp_path_factory) -> Path:
+    """A run of six steps that nothing disturbed."""
+    out = tmp_path_factory.mktemp("reference") / "run"
+    assert main(arguments(corpus, out)) == 0
+    return out
+
+
+def log_of(out: Path) -> list[dict]:
+    """The log, less the one thing in it that is a matter of luck."""
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text("utf-8").splitlines()]
+    return [{k: v for k, v in line.items() if k != "tokens_per_second"} for line in lines]
+
+
+def assert_same_run(out: Path, expected: Path) -> None:
+    """Every file is bit for bit the same, but for times in the log and the archive."""
+    assert {path.name for path in out.iterdir()} == {path.name for path in expected.iterdir()}
+    for path in expected.iterdir():
+        if path.name not in (STATE_FILE, "log.jsonl"):
+            assert (out / path.name).read_bytes() == path.read_bytes(), path.name
+    assert log_of(out) == log_of(expected)
+    with np.load(out / STATE_FILE) as found, np.load(expected / STATE_FILE) as wanted:
+        assert found.files == wanted.files
+        for name in wanted.files:
+            assert found[name].tobytes() == wanted[name].tobytes(), name
+
+
+# ---- A run --------------------------------------------------------------------------------------
+
+
+def test_from_text_to_a_model_that_load_opens(corpus, tmp_path, capsys):
+    assert main(arguments(corpus, tmp_path / "deep" / "run")) == 0
+    printed, complaints = capsys.readouterr()
+    model, tokenizer = gptlite.load(tmp_path / "deep" / "run")
+    sizes = model.config
+    assert (sizes.n_ctx, sizes.n_embd, sizes.n_head, sizes.n_layer) == (16, 16, 2, 1)
+    assert sizes.n_vocab == tokenizer.n_vocab == 270
+
+    # Standard output has the result and nothing else.
+    texts = [(corpus / "validation" / f"{name}.txt").read_text("utf-8") for name in "cd"]
+    c, d = (bits_per_byte(model, tokenizer, text) for text in texts)
+    assert printed.splitlines() == [
+        f"{c:.4f} bits per byte  c.txt",
+        f"{d:.4f} bits per byte  d.txt",
+        f"{(c + d) / 2:.4f} bits per byte on average",
+        f"step 6 of 6: the model is in {tmp_path / 'deep' / 'run'}",
+    ]
+    assert "step 6, tokens 384, loss" in complaints
+    assert "Traceback" not in complaints
+
+
+def test_the_log_has_a_line_a_report(corpus, reference):
+    log = log_of(reference)
+    assert [line["step"] for line in log] == [2, 4, 6]
+    assert [line["tokens"] for line in log] == [128, 256, 384]
+    assert all(line["sample"].startswith("Once upon a time") for line in log)
+
+    # The short text is one window, of the tokens it has; the long one as many as it holds.
+    model, tokenizer = gptlite.load(reference)
+    nats, n_bytes = [], 0
+    for name in "cd":
+        text = (corpus / "validation" / f"{name}.txt").read_text("utf-8")
+        ids = [tokenizer.eot, *tokenizer.encode(text)]
+        n = max(1, len(ids) // 17)
+        for i in range(n):
+            window = ids[i * (len(ids) // n) :][:17]
+            nats += next_token_losses(model, window).tolist()
+            n_bytes += len(tokenizer.decode_bytes(window[1:]))
+    assert log[-1]["validation_loss"] == pytest.approx(np.mean(nats), abs=1e-4)
+    bits = np.sum(nats) / np.log(2) / n_bytes
+    assert log[-1]["validation_bits_per_byte"] == pytest.approx(bits, abs=1e-4)
+
+
+def test_the_same_command_gives_the_same_run(corpus, reference, tmp_path):
+    assert main(arguments(corpus, tmp_path / "run")) == 0
+    ran = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert ran["options"]["n_vocab"] == 270
+    assert_same_run(tmp_path / "run", reference)
+
+
+def test_a_run_without_validation(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    options = [*TINY, "--tokens", "1", "--seed", "3"]
+    assert main(["--data", str(corpus / "train" / "a.txt"), "--out", str(out), *options]) == 0
+    assert capsys.readouterr().out == f"step 1 of 1: the model is in {out}\n"
+    assert [set(line) for line in log_of(out)] == [{"step", "tokens", "loss", "sample"}]
+    assert log_of(out)[0]["step"] == 1
+
+
+def test_a_given_vocabulary_is_taken(corpus, tmp_path):
+    tokenizer = Tokenizer.train(["the cat and the dog"], 262)
+    tokenizer.save_pretrained(tmp_path / "vocabulary")
+    out = tmp_path / "run"
+    given = ["--tokenizer", str(tmp_path / "vocabulary"), "--tokens", "64"]
+    assert main(arguments(corpus, out, *TINY, *given)) == 0
+    model, found = gptlite.load(out)
+    assert model.config.n_vocab == found.n_vocab == 262
+    assert found.encode("the cat") == tokenizer.encode("the cat")
+
+
+def test_minutes_become_steps(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrain, "seconds_per_step", lambda trainer, tokens: 2.0)
+    assert main(arguments(corpus, tmp_path / "a", *TINY, "--minutes", "0.1")) == 0
+    assert log_of(tmp_path / "a")[-1]["step"] == 3
+    assert main(arguments(corpus, tmp_path / "b", *TINY, "--minutes", "0.001")) == 0
+    assert log_of(tmp_path / "b")[-1]["step"] == 1
+
+
+def test_measuring_the_time_of_a_step_leaves_the_run_alone(corpus, tmp_path, monkeypatch):
+    def measured(*args) -> float:
+        seconds_per_step(*args)
+        return 10.0
+
+    seconds_per_step = pretrain.seconds_per_step
+    monkeypatch.setattr(pretrain, "seconds_per_step", measured)
+    assert main(arguments(corpus, tmp_path / "timed", *TINY, "--minutes", "1")) == 0
+    assert main(arguments(corpus, tmp_path / "counted", *TINY, "--tokens", "384")) == 0
+    timed, counted = (tmp_path / name / "model.safetensors" for name in ("timed", "counted"))
+    assert timed.read_bytes() == counted.read_bytes()
+
+
+# ---- Killed and resumed -------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """What no handler in gptlite catches: the nearest thing to kill -9 within a process."""
+
+
+def test_killed_before_any_of_its_writes_a_run_is_what_it_would_have_been(
+    corpus, reference, tmp_path, monkeypatch, capsys
+):
+    """A run shows on disk only when a file is renamed, so these are all the moments there are."""
+    replace = os.replace
+    for moment in range(1000):
+        out, countdown = tmp_path / str(moment), iter(range(moment, -1, -1))
+
+        def dying(source, target, countdown=countdown):
+            if next(countdown) == 0:
+                raise Killed
+            replace(source, target)
+
+        monkeypatch.setattr(files.os, "replace", dying)
+        try:
+            assert main(arguments(corpus, out)) == 0
+            break  # there were fewer writes than that
+        except Killed:
+            pass
+        finally:
+            monkeypatch.setattr(files.os, "replace", replace)
+        if (out / STATE_FILE).exists():
+            gptlite.load(out)  # where there is a state there is a model
+            assert main(["--resume", "--out", str(out)]) == 0
+        else:
+            assert main(["--resume", "--out", str(out)]) == 2
+            assert "nothing to resume" in capsys.readouterr().err
+            assert main(arguments(corpus, out)) == 0
+        assert_same_run(out, reference)
+    # vocab.json, merges.txt, tokens.npy, run.json; and, with each of four states, the model's two
+    # files and the state itself; and three times the log.
+    assert moment == 4 + 4 * 3 + 3
+
+
+@pytest.fixture
+def command():
+    """Starts the command in a process of its own, which the end of the test ends."""
+    started = []
+
+    def start(*options: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gptlite.pretrain", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            cwd=Path(gptlite.__file__).parent.parent,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_until(condition: Callable[[], bool], process: subprocess.Popen) -> None:
+    for _ in range(6000):
+        if condition():
+            return
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    raise AssertionError("waited for a minute")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
+def test_kill_9(corpus, tmp_path, command):
+    options = [*TINY, "--tokens", "10240", "--every", "2"]
+    assert main(arguments(corpus, tmp_path / "undisturbed", *options)) == 0
+    out = tmp_path / "run"
+    process = command(*arguments(corpus, out, *options))
+    for reports in (3, 9):
+        wait_until(
+            lambda n=reports: (out / "log.jsonl").exists() and len(log_of(out)) >= n, process
+        )
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL
+        process = command("--resume", "--out", str(out))
+    printed, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert b"Traceback" not in complaints
+    assert printed.splitlines()[-1].endswith(b"the model is in " + os.fsencode(out))
+    assert_same_run(out, tmp_path / "undisturbed")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to a process")
+def test_ctrl_c(corpus, tmp_path, command):
+    # Where tests run in the background SIGINT is ignored, which processes inherit.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = command(*arguments(corpus, tmp_path / "run", *TINY, "--every", "1"))
+    signal.signal(signal.SIGINT, before)
+    wait_until((tmp_path / "run" / "log.jsonl").exists, process)
+    process.send_signal(signal.SIGINT)
+    printed, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert printed == b""
+    assert b"Traceback" not in complaints
+    last = complaints.decode().splitlines()[-1]
+    assert last.endswith(f"interrupted: --resume goes on from {tmp_path / 'run'}")
+
+
+def test_ctrl_c_before_there_is_anything_to_resume(corpus, tmp_path, monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pretrain, "write_token_file", interrupted)
+    assert main(arguments(corpus, tmp_path / "run")) == 130
+    assert capsys.readouterr().err == "gptlite.pretrain: error: interrupted\n"
+
+
+def test_a_finished_run_prints_its_result_again(corpus, reference, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(arguments(corpus, out)) == 0
+    first = capsys.readouterr().out
+    assert main(["--resume", "--out", str(out)]) == 0
+    assert capsys.readouterr().out == first
+    assert_same_run(out, reference)
+
+
+def test_files_that_a_killed_run_left_half_written_are_removed(corpus, tmp_path):
+    out = tmp_path / "run"
+    assert main(arguments(corpus, out)) == 0
+    for name in (".state.npz.123.tmp", ".model.safetensors.123.tmp", ".another.tmp"):
+        (out / name).write_bytes(b"half")
+    assert main(["--resume", "--out", str(out)]) == 0
+    assert [path.name for path in out.glob(".*")] == [".another.tmp"]
+
+
+def test_the_log_survives_every_character(corpus, tmp_path):
+    """A report of a sample with a line separator in it is still one line."""
+    out = tmp_path / "run"
+    sample = ["--sample", "a\u2028b\x85c\x0bd"]
+    assert main(arguments(corpus, out, *SIX_STEPS, *sample)) == 0
+    assert main(["--resume", "--out", str(out)]) == 0
+    assert json.loads((out / "log.jsonl").read_bytes().split(b"\n")[0])["step"] == 2
+
+
+def test_resume_with_the_same_options_or_another_look(corpus, reference, tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main(arguments(corpus, out)) == 0
+    assert main([*arguments(corpus, out), "--resume"]) == 0
+    assert_same_run(out, reference)
+    look = ["--validation", str(corpus / "train" / "a.txt"), "--every", "1", "--sample", "x"]
+    capsys.readouterr()
+    assert main(["--resume", "--out", str(out), *look]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("bits per byte  a.txt")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "--n-vocab 300",
+        "--n-ctx 8",
+        "--n-layer 2",
+        "--tokens 1e6",
+        "--minutes 5",
+        "--batch 8",
+        "--learning-rate 3e-3",
+        "--weight-decay 0",
+        "--dropout 0",
+        "--seed 1",
+        "--data elsewhere",
+        "--tokenizer elsewhere",
+    ],
+)
+def test_resume_refuses_to_change_the_run(reference, capsys, change):
+    assert main(["--resume", "--out", str(reference), *change.split()]) == 2
+    printed, complaint = capsys.readouterr()
+    assert printed == ""
+    assert complaint.count("\n") == 1
+    assert f"{change.split()[0]} " in complaint
+    assert "--resume cannot change that" in complaint
+
+
+# ---- Misuse -------------------------------------------------------------------------------------
+
+
+def complaint(capsys, *options: str) -> str:
+    """The one line with which the command refuses."""
+    try:
+        code = main(options)
+    except SystemExit as stop:  # of argparse
+        code = stop.code
+    printed, complained = capsys.readouterr()
+    assert code == 2, complained
+    assert printed == ""
+    assert complained.startswith("gptlite.pretrain: error: ")
+    assert complained.count("\n") == 1
+    return complained
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--tokens 0", "--tokens must be above 0, not 0.0"),
+        ("--tokens -5", "--tokens must be above 0, not -5.0"),
+        ("--tokens nan", "--tokens must be above 0, not nan"),
+        ("--tokens inf", "--tokens must be above 0, not inf"),
+        ("--minutes 0", "--minutes must be above 0, not 0.0"),
+        ("--minutes nan", "--minutes must be above 0, not nan"),
+        ("--minutes inf", "--minutes must be above 0, not inf"),
+        ("--minutes 1 --tokens 1", "not allowed with"),
+        ("--learning-rate -1", "learning_rate must be above 0, not -1.0"),
+        ("--learning-rate nan", "learning_rate must be above 0, not nan"),
+        ("--learning-rate 0", "learning_rate must be above 0"),
+        ("--learning-rate fast", "--learning-rate: invalid float value: 'fast'"),
+        ("--weight-decay -1", "weight_decay must be at least 0"),
+        ("--dropout 1", "dropout must lie in [0, 1)"),
+        ("--seed -1", "seed must be at least 0"),
+        ("--batch 0", "batch must be at least 1"),
+        ("--every 0", "--every must be at least 1, not 0"),
+        ("--n-vocab 256", "--n-vocab must be at least 257"),
+        ("--n-vocab -1", "--n-vocab must be at least 257"),
+        ("--n-embd 18 --n-head 4", "n_embd 18 is not a multiple of n_head 4"),
+        ("--n-ctx 0", "n_ctx must be at least 1"),
+        ("--n-layer 0", "n_layer must be at least 1"),
+        ("--n-ctx 1e3", "invalid int value"),
+        ("--unknown", "unrecognized arguments: --unknown"),
+        ("--tokenizer gpt5", "unknown model 'gpt5'"),
+        ("--tokenizer no/such/folder", "no/such/folder"),
+    ],
+)
+def test_options_that_cannot_be(corpus, tmp_path, capsys, options, message):
+    out = tmp_path / "run"
+    given = [*arguments(corpus, out, *TINY), *options.split()]
+    assert message in complaint(capsys, *given)
+    if "--tokenizer" not in options:
+        assert not out.exists(), "it began to work"
+
+
+def test_n_ctx_longer_than_the_corpus(corpus, tmp_path, capsys):
+    given = arguments(corpus, tmp_path / "run", "--n-vocab", "257", "--n-ctx", "100000")
+    assert "too few for a context of 100000" in complaint(capsys, *given)
+
+
+def test_data_that_cannot_be(tmp_path, capsys):
+    def refused(*options: str) -> str:
+        return complaint(capsys, "--out", str(tmp_path / "run"), *TINY, *options)
+
+    folder, text = tmp_path / "folder", tmp_path / "a.txt"
+    folder.mkdir()
+    text.write_text("once upon a time " * 40)
+    assert "--data is needed" in refused()
+    for option in ("--data", "--validation"):
+        others = ["--data", str(text)] if option == "--validation" else []
+        assert "no such file" in refused(*others, option, str(tmp_path / "nowhere"))
+        assert "no .txt file" in refused(*others, option, str(folder))
+        (tmp_path / "bad.txt").write_bytes(b"caf\xe9")
+        assert "bad.txt: not UTF-8 at byte 3" in refused(*others, option, str(tmp_path / "bad.txt"))
+        (tmp_path / "bad.txt").write_bytes(b"")
+        assert "bad.txt: the file is empty" in refused(*others, option, str(tmp_path / "bad.txt"))
+    (tmp_path / "bad.txt").write_text("short")
+    assert "are too few for a context of 16" in refused("--data", str(tmp_path / "bad.txt"))
+    unborn = tmp_path / "unborn"
+    assert refused("--data", str(text), "--out", str(unborn), "--sample", "\udcff")
+    assert not unborn.exists()
+
+
+def test_a_validation_text_shorter_than_a_window(corpus, tmp_path, capsys):
+    (tmp_path / "short.txt").write_text("x")
+    short = ["--validation", str(tmp_path / "short.txt"), *TINY, "--tokens", "64"]
+    assert main(["--data", str(corpus / "train"), "--out", str(tmp_path / "run"), *short]) == 0
+    assert "bits per byte  short.txt" in capsys.readouterr().out
+    assert log_of(tmp_path / "run")[-1]["validation_loss"] > 0
+
+
+def test_an_out_that_is_a_file_or_a_run(corpus, reference, tmp_path, capsys):
+    (tmp_path / "file").write_text("x")
+    assert "file: not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
+    assert "file" in complaint(capsys, "--resume", "--out", str(tmp_path / "file"))
+    inside = tmp_path / "file" / "run"
+    assert str(inside) in complaint(capsys, *arguments(corpus, inside))
+    before = (reference / STATE_FILE).read_bytes()
+    assert "holds a run already: --resume" in complaint(capsys, *arguments(corpus, reference))
+    assert (reference / STATE_FILE).read_bytes() == before
+    assert "nothing to resume" in complaint(capsys, "--resume", "--out", str(tmp_path))
+
+
+def test_training_that_diverges(corpus, tmp_path, capsys):
+    wild = [*TINY, "--tokens", "3200", "--learning-rate", "1e30"]
+    assert "training has diverged" in complaint(capsys, *arguments(corpus, tmp_path / "run", *wild))
+
+
+def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
+    out, huge = tmp_path / "run", f"--n-embd={10**12}"  # a million gigabytes
+    assert "allocate" in complaint(capsys, *arguments(corpus, out, *TINY, huge))
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "message"),
+    [
+        (STATE_FILE, None, "state.npz: no such file: nothing to resume"),
+        (STATE_FILE, b"", "state.npz: not a training state"),
+        (STATE_FILE, b"PK\x03\x04", "state.npz: not a training state"),
+        ("tokens.npy", None, "tokens.npy"),
+        ("tokens.npy", b"", "tokens.npy: not a token file"),
+        ("tokens.npy", b"\x93NUMPY", "tokens.npy: not a token file"),
+        ("tokens.npy", np.arange(270, 300, dtype=np.uint16), "token id 299 is outside 0 to 269"),
+        ("tokens.npy", np.zeros(5, np.uint16), "5 tokens are too few for a context of 16"),
+        ("tokens.npy", np.zeros(99, np.uint16), "tokens.npy: not the tokens that this run began"),
+        ("run.json", None, "run.json: no such file: nothing to resume"),
+        ("run.json", b"{", "run.json: not the options of a run"),
+        ("run.json", b"[]", "run.json: not the options of a run"),
+        ("run.json", b'{"options": 3}', "run.json: not the options of a run"),
+        ("run.json", b"\xff", "run.json: not the options of a run"),
+        ("log.jsonl", b"once\n", "log.jsonl: not the log of a run"),
+        ("log.jsonl", b"{}\n", "log.jsonl: not the log of a run"),
+        ("log.jsonl", b"3\n", "log.jsonl: not the log of a run"),
+        ("log.jsonl", b"\xff\n", "log.jsonl: not the log of a run"),
+        ("vocab.json", None, ""),
+        ("merges.txt", None, ""),
+    ],
+)
+def test_resume_with_a_damaged_file(corpus, reference, tmp_path, capsys, name, damage, message):
+    out = tmp_path / "run"
+    out.mkdir()
+    for path in reference.iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    if damage is None:
+        (out / name).unlink()
+    elif isinstance(damage, bytes):
+        (out / name).write_bytes(damage)
+    else:
+        np.save(out / name, damage)
+    assert message in complaint(capsys, "--resume", "--out", str(out))
+
+
+def test_resume_with_another_vocabulary(corpus, reference, tmp_path, capsys):
+    out = tmp_path / "run"
+    out.mkdir()
+    for path in reference.iterdir():
+        (out / path.name).write_bytes(path.read_bytes())
+    Tokenizer.train(["the cat"], 258).save_pretrained(out)
+    message = "the vocabulary has 258 tokens, the model 270"
+    assert message in complaint(capsys, "--resume", "--out", str(out))
+
+
+def test_help_fits_the_options(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "--learning-rate" in capsys.readouterr().out

@@ -1,0 +1,243 @@
+"""The notebooks are what their sources give; and the tool that says so can say no."""
+
+import json
+import sys
+from itertools import count
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("jupytext")
+pytest.importorskip("nbclient")
+pytest.importorskip("matplotlib")
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+
+import notebooks as tool
+
+pytestmark = pytest.mark.notebooks
+
+NOTEBOOKS = tool.ROOT / "notebooks"
+FIRST = """\
+# %% [markdown]
+# # A notebook
+
+# %%
+# pip install -e '.[notebooks]'
+import gptlite
+"""
+FULL = (
+    FIRST
+    + """
+# %%
+import matplotlib.pyplot as plt
+
+for i in range(3):
+    print("line", i, flush=True)
+plt.plot([0, 1])
+plt.show()
+print("after")
+
+# %%
+from IPython.display import HTML
+
+gptlite.GPTConfig()
+
+# %%
+HTML("<b>bold</b>")
+
+# %%
+gptlite.GPTConfig()
+
+# %% [markdown]
+# <details><summary>Answer</summary>
+#
+# Words.
+#
+# ```python
+# i += 1
+# ```
+#
+# ```python
+# assert i == 3
+# print("an answer's output is kept nowhere")
+# ```
+#
+# </details>
+"""
+)
+
+
+@pytest.mark.parametrize("path", tool.sources(NOTEBOOKS), ids=lambda path: path.stem)
+def test_notebook_is_what_its_source_gives(path):
+    tool.check(path)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a source: the first cell, then the given ones."""
+
+    def source(*cells, first=FIRST):
+        path = tmp_path / "01_try.py"
+        path.write_text("\n".join([first, *cells]))
+        return path
+
+    return source
+
+
+@pytest.fixture
+def built(write):
+    """A source with every kind of output, and its notebook."""
+    path = write(first=FULL)
+    tool.build(path)
+    return path
+
+
+def test_build_gives_the_same_file_each_time_and_check_agrees(built):
+    product = tool.product_of(built)
+    first = product.read_bytes()
+    tool.build(built)
+    assert product.read_bytes() == first
+    tool.check(built)
+
+
+def test_what_is_in_the_file(built):
+    notebook = json.loads(tool.product_of(built).read_bytes())
+    cells = notebook["cells"]
+    assert notebook["metadata"] == tool.METADATA
+    assert len({cell["id"] for cell in cells}) == len(cells) == 7  # two have the same text
+    assert all(cell["metadata"] == {} for cell in cells)
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert [cell["execution_count"] for cell in code] == [1, 2, 3, 4, 5]
+    before, figure, after = code[1]["outputs"]
+    assert "".join(before["text"]) == "line 0\nline 1\nline 2\n"
+    assert figure["data"].keys() == {"image/png", "text/plain"}
+    assert "".join(figure["data"]["text/plain"]) == "<Figure size 640x480 with 1 Axes>"
+    assert "".join(after["text"]) == "after\n"
+    assert "an answer's output" not in json.dumps([cell.get("outputs") for cell in cells])
+
+
+def test_the_readers_own_settings_count_for_nothing(built, monkeypatch, tmp_path):
+    first = tool.product_of(built).read_bytes()
+    (tmp_path / "mine").write_text("figure.dpi: 20\n")
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "mine"))
+    tool.build(built)
+    assert tool.product_of(built).read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "shown"),
+    [
+        ('"line"', '"row"', "-line 2\n+row 0"),
+        ("# # A notebook", "# # A page", "-# A notebook\n+# A page"),
+        ("gptlite.GPTConfig()", "gptlite.GPTConfig(n_layer=1)", "n_layer=1"),
+        ("plt.plot([0, 1])\nplt.show()\n", "", "image/png"),
+        ('HTML("<b>bold</b>")', "1", "text/html"),
+    ],
+)
+def test_check_shows_what_differs(built, old, new, shown):
+    built.write_text(built.read_text().replace(old, new))
+    with pytest.raises(tool.NotebookError, match=r"(?s)01_try\.ipynb: differs") as caught:
+        tool.check(built)
+    assert shown in str(caught.value)
+
+
+def test_check_sees_text_that_changes_in_the_notebook_alone(built):
+    product = tool.product_of(built)
+    product.write_text(product.read_text().replace("after\\n", "later\\n"))
+    with pytest.raises(tool.NotebookError, match=r"(?s)-later\n\+after"):
+        tool.check(built)
+
+
+def test_check_leaves_open_how_a_picture_and_html_look(built):
+    product = tool.product_of(built)
+    notebook = json.loads(product.read_text())
+    outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
+    for output in outputs:
+        for kind in {"image/png", "text/html"} & output.get("data", {}).keys():
+            output["data"][kind] = "AAAA"
+    product.write_text(json.dumps(notebook))
+    tool.check(built)
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("# %%\n1 / 0", "a cell failed:.*ZeroDivisionError"),
+        ("# %%\nimport sys\nprint('oh', file=sys.stderr)", "standard error:\noh"),
+        ("# %%\nimport warnings\nwarnings.warn('old')", "standard error:.*old"),
+        ("# %%\ngptlite.__file__", "a path of this machine"),
+        ("# %%\nimport os\nprint(os.getcwd())", "a path of this machine"),
+        ("# %%\nimport os\nos._exit(1)", "a cell failed:"),
+        ("# %% [raw]\n# x", "a cell is raw"),
+    ],
+)
+def test_notebook_that_is_refused(write, cell, message):
+    path = write(cell)
+    with pytest.raises(tool.NotebookError, match=rf"(?s)01_try\.py: .*{message}"):
+        tool.build(path)
+    assert not tool.product_of(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ("\n```python\nassert 1 == 2\n```\n\n</details>", "an answer failed:.*AssertionError"),
+        ("\n```python\nnowhere\n```\n\n</details>", "an answer failed:.*NameError"),
+        ("\n```\n1 / 0\n```\n\n</details>", "expected code in answers as ```python"),
+        ("```python\n1 / 0\n```\n\n</details>", "expected answers as"),  # no blank line
+        ("\n```python\n1 / 0\n```\n", "expected answers as"),  # no end
+    ],
+)
+def test_answer_that_is_refused(write, answer, message):
+    cell = f"<details><summary>Answer</summary>\n{answer}"
+    path = write("# %% [markdown]\n" + "\n".join(f"# {line}" for line in cell.split("\n")))
+    with pytest.raises(tool.NotebookError, match=rf"(?s)01_try\.py: {message}"):
+        tool.build(path)
+
+
+@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {tool.INSTALL}\n1\n"])
+def test_first_cell_must_say_how_to_install(write, first):
+    with pytest.raises(tool.NotebookError, match=r"01_try\.py: expected the first code cell"):
+        tool.build(write(first=first))
+
+
+def test_limits(write, monkeypatch):
+    path = write("# %%\nimport time\ntime.sleep(60)")
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "LIMIT_S", 1)
+        with pytest.raises(tool.NotebookError, match="a cell failed:"):
+            tool.build(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "time", SimpleNamespace(monotonic=count(0, 70).__next__))
+        with pytest.raises(tool.NotebookError, match="took 140 s, more than 120"):
+            tool.build(write())
+    with monkeypatch.context() as patch:
+        patch.setattr(tool, "LIMIT_BYTES", 400)
+        with pytest.raises(tool.NotebookError, match="bytes, more than 400"):
+            tool.build(write())
+
+
+def test_check_needs_both_files(write):
+    path = write()
+    with pytest.raises(tool.NotebookError, match=r"there is no 01_try\.ipynb: build it"):
+        tool.check(path)
+    path.unlink()
+    tool.product_of(path).write_text("{}")
+    assert tool.sources(path.parent) == [path]
+    with pytest.raises(tool.NotebookError, match=r"there is no source 01_try\.py"):
+        tool.check(path)
+
+
+def test_command(write, capsys, tmp_path):
+    path = write()
+    (tmp_path / "02_other.py").write_text("# %%\n1\n")
+    assert tool.main(["build", "01"], tmp_path) == 0
+    assert capsys.readouterr().out.startswith("01_try: ")
+    assert tool.main(["check", "01_try"], tmp_path) == 0
+    assert tool.main(["check"], tmp_path) == 1
+    printed = capsys.readouterr()
+    assert "02_other.py: there is no 02_other.ipynb" in printed.err
+    assert tool.main(["build", "0"], tmp_path) == 1
+    assert "no notebook '0'" in capsys.readouterr().err
+    assert tool.product_of(path).exists()
