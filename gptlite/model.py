@@ -13,7 +13,6 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gptlite.block import Weights, decoder_block
@@ -83,6 +82,7 @@ class GPT:
             TypeError, ValueError, ContextOverflowError: see ``call.checked_call``; or an edit
                 of the trace names no array or gives another shape.
         """
+        # [batch, kept, n_embd]
         x = self.top_of_stack(ids, cache, trace, attention_mask, logits_to_keep)
         return recorder(trace)("logits", self.unembed(x))  # [batch, kept, n_vocab]
 
@@ -139,26 +139,10 @@ class GPT:
 
     @classmethod
     def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
-        """Make an untrained model, its weights drawn as OpenAI's code draws them.
+        """Make an untrained model. Its weights: see ``training.initial.initial_parameters``."""
+        from gptlite.training.initial import initial_parameters
 
-        They are normal with standard deviation 0.02 (0.01 for positions); biases are 0, gains 1.
-        Matrices that write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that
-        the stream does not grow with depth (GPT-2 paper, section 2.3).
-        """
-        rng = np.random.default_rng(seed)
-        parameters: dict[str, Array] = {}
-        for name, shape in parameter_shapes(config).items():
-            if name.endswith("bias"):
-                parameters[name] = np.zeros(shape, np.float32)
-            elif len(shape) == 1:
-                parameters[name] = np.ones(shape, np.float32)
-            else:
-                std = 0.01 if name == "wpe.weight" else 0.02
-                if name.endswith("c_proj.weight"):
-                    std /= (2 * config.n_layer) ** 0.5
-                parameters[name] = rng.standard_normal(shape, np.float32)
-                parameters[name] *= std
-        return cls(config, parameters)
+        return cls(config, initial_parameters(config, seed))
 
     @classmethod
     def from_pretrained(

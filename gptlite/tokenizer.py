@@ -48,13 +48,7 @@ def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
 
 
 class PieceSteps(NamedTuple):
-    """The encoding of one piece, step by step.
-
-    Attributes:
-        piece: the text that was encoded.
-        rows: its bytes, then the same row with one merge more each time.
-        ids: the ids of the tokens in the last row.
-    """
+    """The encoding of one piece: its bytes, the rows with one merge more each, the final ids."""
 
     piece: str
     rows: list[list[bytes]]
@@ -143,15 +137,8 @@ class Tokenizer:
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
         """Open the tokenizer of a model: the storyteller's (None), GPT-2's ("gpt2"), or any other.
 
-        Args:
-            name_or_path: as for ``gptlite.load``. A directory holds ``vocab.json`` and
-                ``merges.txt``, or OpenAI's ``encoder.json`` and ``vocab.bpe``, or the
-                ``tokenizer.json`` of Hugging Face's library.
-
-        Raises:
-            CheckpointError: a file is missing or damaged, or the two do not fit.
-            DownloadError: GPT-2's tokenizer could not be fetched.
-            ValueError: an unknown name. TypeError: neither a name nor a path.
+        Arguments and errors are those of ``gptlite.load``. A directory may hold a tokenizer in any
+        form that ``checkpoints/vocabulary.py`` reads.
         """
         from gptlite.checkpoints.vocabulary import read_vocabulary
         from gptlite.download import locate_vocabulary

@@ -207,7 +207,7 @@ def test_init_follows_openai():
 
 
 def test_parameters_are_shared_and_read_only_by_name():
-    model = random_model()
+    model = random_model(CONFIG)
     before = model([1, 2])
     model.parameters["h.1.mlp.c_fc.bias"][...] += 1
     assert not np.allclose(model([1, 2]), before)

@@ -110,7 +110,7 @@ def test_the_repetition_penalty_sees_the_tokens_in_between():
 
 
 def test_the_distribution_is_that_of_plain_sampling():
-    """Three tokens drawn, the last with a guess, against the model's exact probabilities.
+    """Three tokens drawn, the last two with a guess, against the model's exact probabilities.
 
     With the seeds fixed the statistic is fixed too. Its 125 cells have 124 degrees of freedom, so a
     right sampler would exceed 175 for about one choice of seeds in a thousand.
@@ -135,8 +135,8 @@ def test_the_distribution_is_that_of_plain_sampling():
         counts[tuple(chosen(model, prompt, Sampler(1.0, 0), 3, 4, seed=seed))] += 1
         passes += model.calls
     assert ((counts - expected) ** 2 / expected).sum() < 175
-    # Where 4 came first, 0 was guessed; and where that was right, a pass was saved.
-    assert 3 * n - passes == counts[4, 0].sum() > 30
+    # 4 and then 0 are guessed in the first pass already, and each that is right saves a pass.
+    assert 3 * n - passes == counts[4].sum() + counts[4, 0].sum() > 300
 
 
 # ---- The cost -----------------------------------------------------------------------------------

@@ -1,0 +1,32 @@
+"""The weights of an untrained model."""
+
+import numpy as np
+
+from gptlite.config import GPTConfig, parameter_shapes
+from gptlite.layers import Array
+
+
+def initial_parameters(config: GPTConfig, seed: int = 0) -> dict[str, Array]:
+    """Draw the weights of an untrained model as OpenAI's code draws them.
+
+    They are normal with standard deviation 0.02 (0.01 for positions); biases are 0, gains 1.
+    Matrices that write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that the
+    stream does not grow with depth (GPT-2 paper, section 2.3).
+
+    Returns:
+        ``{name: array}`` with the names and shapes of ``config.parameter_shapes``.
+    """
+    rng = np.random.default_rng(seed)
+    parameters: dict[str, Array] = {}
+    for name, shape in parameter_shapes(config).items():
+        if name.endswith("bias"):
+            parameters[name] = np.zeros(shape, np.float32)
+        elif len(shape) == 1:
+            parameters[name] = np.ones(shape, np.float32)
+        else:
+            std = 0.01 if name == "wpe.weight" else 0.02
+            if name.endswith("c_proj.weight"):
+                std /= (2 * config.n_layer) ** 0.5
+            parameters[name] = rng.standard_normal(shape, np.float32)
+            parameters[name] *= std
+    return parameters
