@@ -50,7 +50,7 @@ def checked_call(
         check_int("logits_to_keep", logits_to_keep, least=1)
     if trace is not None:
         trace.check(config.n_layer)
-    array = np.asarray(ids)
+    array = np.asarray(ids)  # [seq] or [batch, seq]
     if array.size == 0:
         raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
     if not np.issubdtype(array.dtype, np.integer):
@@ -84,4 +84,5 @@ def checked_call(
         raise ValueError(f"attention_mask: expected shape {[batch, past + seq]}, found {found}")
     positions = np.maximum(tokens.cumsum(axis=1) - 1, 0)[:, past:]  # [batch, seq]
     padding = np.where(tokens, np.float32(0), np.float32(MASKED))  # [batch, total]
-    return Call(array, positions, padding[:, None, None, :])  # padding [batch, 1, 1, total]
+    padding = padding[:, None, None, :]  # [batch, 1, 1, total]
+    return Call(array, positions, padding)

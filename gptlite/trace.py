@@ -73,7 +73,7 @@ class Trace(dict[str, Array]):
         """Keep an array under ``prefix + name``, and hand it on to the computation."""
         name = prefix + name
         if name in self.edits:
-            array = edited(name, array, self.edits[name], self)
+            array = edited(name, array, self.edits[name], self)  # [...]
         self[name] = array
         return array
 
@@ -95,15 +95,15 @@ def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
         ValueError: the result has another shape, or is not made of real numbers.
     """
     if callable(edit):
-        result = np.asarray(edit(array.copy(), trace))
+        result = np.asarray(edit(array.copy(), trace))  # [...]
     else:
         result = np.asarray(edit)
         if not result.ndim and result.dtype.kind in "fiub":
-            result = array * np.float32(result)
+            result = array * np.float32(result)  # [...]
     if result.shape != array.shape or result.dtype.kind not in "fiub":
         found = f"{result.dtype} {list(result.shape)}"
         raise ValueError(f"edit of {name}: expected float32 {list(array.shape)}, found {found}")
-    return result.astype(np.float32)
+    return result.astype(np.float32)  # [...]
 
 
 def unrecorded(name: str, array: Array) -> Array:

@@ -39,5 +39,5 @@ def a_few_queries_at_a_time(
         seen = total - seq + end  # the keys after these are hidden from all of these queries
         hidden = None if padding is None else padding[..., :seen]  # [batch, 1, 1, seen]
         some = q[:, :, start:end], k[:, :, :seen], v[:, :, :seen]
-        z[:, :, start:end] = attend(*some, hidden, record)
+        z[:, :, start:end] = attend(*some, hidden, record)  # [batch, head, queries, head_dim]
     return z

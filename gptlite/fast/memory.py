@@ -20,7 +20,7 @@ def reserved(shape: tuple[int, ...]) -> NDArray[np.float32]:
     629 MB for gpt2-xl, where 10 are needed.
     """
     memory = mmap(-1, 4 * math.prod(shape), access=ACCESS_COPY)
-    return np.frombuffer(memory, np.float32).reshape(shape)
+    return np.frombuffer(memory, np.float32).reshape(shape)  # [...]
 
 
 class Half(NDArray[np.float16]):
@@ -35,9 +35,9 @@ class Half(NDArray[np.float16]):
     ) -> Any:
         """Compute in float32: NumPy calls this for every operation with a ``Half`` in it."""
         if ufunc is np.matmul and method == "__call__" and isinstance(inputs[1], Half):
-            return product(inputs[0], np.asarray(inputs[1]))
+            return product(inputs[0], np.asarray(inputs[1]))  # [rows, n_out]
         plain = [np.asarray(x, np.float32) if isinstance(x, Half) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, out=out, **options)
+        return getattr(ufunc, method)(*plain, out=out, **options)  # [...]
 
 
 def product(x: NDArray[np.float32], weight: NDArray[np.float16]) -> NDArray[np.float32]:

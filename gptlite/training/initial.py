@@ -20,13 +20,13 @@ def initial_parameters(config: GPTConfig, seed: int = 0) -> dict[str, Array]:
     parameters: dict[str, Array] = {}
     for name, shape in parameter_shapes(config).items():
         if name.endswith("bias"):
-            parameters[name] = np.zeros(shape, np.float32)
+            parameters[name] = np.zeros(shape, np.float32)  # [n]
         elif len(shape) == 1:
-            parameters[name] = np.ones(shape, np.float32)
+            parameters[name] = np.ones(shape, np.float32)  # [n]
         else:
             std = 0.01 if name == "wpe.weight" else 0.02
             if name.endswith("c_proj.weight"):
                 std /= (2 * config.n_layer) ** 0.5
-            parameters[name] = rng.standard_normal(shape, np.float32)
+            parameters[name] = rng.standard_normal(shape, np.float32)  # [n_in, n_out]
             parameters[name] *= std
     return parameters
