@@ -1,15 +1,17 @@
-"""The files of four benchmarks; what is wrong in one is named with its line.
+"""The files of four benchmarks, read into items; whatever is wrong is named with its line.
 
     LAMBADA            a JSON object a line: ``{"text": "..."}``, whose last word is to be guessed
     Children's Book    20 numbered sentences, a 21st with ``XXXXX``, the word, and its candidates
     HellaSwag          a JSON object a line: ``{"ctx": "...", "endings": ["...", ...], "label": 2}``
     multiple choice    a JSON object a line: ``{"prompt": "...", "options": ["..."], "answer": 0}``
 
-Each function gives ``{line number: item}``, in the order of the file.
+Each ``read_`` function gives ``{line number: item}``, in the order of the file, and raises
+ValueError if a line is not as it should be or there is none, OSError if the file cannot be read.
 """
 
 import os
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from gptlite.evaluate.detokenise import detokenise
 from gptlite.evaluate.lambada import LastWord
@@ -17,62 +19,48 @@ from gptlite.files import json_lines, naming_line, text_lines
 from gptlite.tasks.choice import Choice
 from gptlite.tasks.cloze import fill
 
+Item = TypeVar("Item")
+
 
 def read_lambada(path: str | os.PathLike[str]) -> dict[int, LastWord]:
-    """LAMBADA in the form OpenAI published it in (Paperno et al. 2016).
+    """Read LAMBADA in the form in which OpenAI published it (Paperno et al. 2016)."""
 
-    Raises:
-        ValueError: a line is not as it should be, or there is none. OSError: it cannot be read.
-    """
-    items = {}
-    for number, row in json_lines(path):
-        with naming_line(path, number):
-            text, space, word = string(row, "text").strip().rpartition(" ")
-            if not text:
-                raise ValueError("the text has fewer than two words: nothing to guess one from")
-            items[number] = LastWord(text, space + word)
-    return items
+    def last_word(row: dict[str, Any]) -> LastWord:
+        text, space, word = string(row, "text").strip().rpartition(" ")
+        if not text:
+            raise ValueError("the text has fewer than two words: nothing to guess one from")
+        return LastWord(text, space + word)
+
+    return read_objects(path, last_word)
 
 
 def read_choices(path: str | os.PathLike[str]) -> dict[int, Choice]:
-    """Questions with several answers; prompt and options are taken as they are, spaces and all.
+    """Read questions with several answers; prompt and options keep their spaces."""
 
-    Raises:
-        ValueError: a line is not as it should be, or there is none. OSError: it cannot be read.
-    """
-    items = {}
-    for number, row in json_lines(path):
-        with naming_line(path, number):
-            options = strings(row, "options")
-            items[number] = Choice(string(row, "prompt"), options, place(row, "answer", options))
-    return items
+    def choice(row: dict[str, Any]) -> Choice:
+        options = strings(row, "options")
+        return Choice(string(row, "prompt"), options, right_option(row, "answer", options))
+
+    return read_objects(path, choice)
 
 
 def read_hellaswag(path: str | os.PathLike[str]) -> dict[int, Choice]:
-    """HellaSwag (Zellers et al. 2019); each ending goes on from its context after a space.
+    """Read HellaSwag (Zellers et al. 2019); each ending continues its context after a space."""
 
-    Raises:
-        ValueError: a line is not as it should be, or there is none. OSError: it cannot be read.
-    """
-    items = {}
-    for number, row in json_lines(path):
-        with naming_line(path, number):
-            endings = tuple(f" {ending.strip()}" for ending in strings(row, "endings"))
-            context = string(row, "ctx").rstrip()
-            items[number] = Choice(context, endings, place(row, "label", endings))
-    return items
+    def choice(row: dict[str, Any]) -> Choice:
+        endings = tuple(f" {ending.strip()}" for ending in strings(row, "endings"))
+        return Choice(string(row, "ctx").rstrip(), endings, right_option(row, "label", endings))
+
+    return read_objects(path, choice)
 
 
 def read_cbt(path: str | os.PathLike[str], detokeniser: str = "none") -> dict[int, Choice]:
-    """The Children's Book Test (Hill et al. 2016): the sentences joined by spaces, the gap last.
+    """Read the Children's Book Test (Hill et al. 2016).
 
-    The numbers are those of the lines with the gaps.
+    The 21 sentences are joined by spaces; the gap is in the last, and the item has its line number.
 
     Args:
-        detokeniser: one of ``detokenise.RULES``; the test's own conventions are "ptb".
-
-    Raises:
-        ValueError: a line is not as it should be, or there is none. OSError: it cannot be read.
+        detokeniser: one of ``detokenise.RULES``; for the test's own conventions "ptb".
     """
     items = {}
     sentences: list[str] = []
@@ -99,11 +87,22 @@ def read_cbt(path: str | os.PathLike[str], detokeniser: str = "none") -> dict[in
     return items
 
 
-# ---- What a JSON object has ---------------------------------------------------------------------
+# ---- Lines of JSON ------------------------------------------------------------------------------
+
+
+def read_objects(
+    path: str | os.PathLike[str], item_of: Callable[[dict[str, Any]], Item]
+) -> dict[int, Item]:
+    """Read a JSON object a line, and make an item of each."""
+    items = {}
+    for number, row in json_lines(path):
+        with naming_line(path, number):
+            items[number] = item_of(row)
+    return items
 
 
 def string(row: dict[str, Any], name: str) -> str:
-    """A text.
+    """Look up a text.
 
     Raises:
         ValueError: it is missing, or not a text.
@@ -114,7 +113,7 @@ def string(row: dict[str, Any], name: str) -> str:
 
 
 def strings(row: dict[str, Any], name: str) -> tuple[str, ...]:
-    """Two texts or more.
+    """Look up two texts or more.
 
     Raises:
         ValueError: they are missing, too few, or not texts, or one is blank.
@@ -127,11 +126,11 @@ def strings(row: dict[str, Any], name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def place(row: dict[str, Any], name: str, options: tuple[str, ...]) -> int:
-    """Which of the options is right, counted from 0; a number or, as some files have it, "2".
+def right_option(row: dict[str, Any], name: str, options: tuple[str, ...]) -> int:
+    """Look up which option is right, counted from 0: a number or, as in some files, "2".
 
     Raises:
-        ValueError: it is missing, or none of them.
+        ValueError: the number is missing, or no option has it.
     """
     found = row.get(name)
     if str(found) not in map(str, range(len(options))):

@@ -1,18 +1,19 @@
-"""Text that was cut into words for other models, put together as people write it.
+"""Detokenisers: text that was cut into words for other models, put together as people write it.
 
-WikiText and the Children's Book Test have spaces around every mark, and names for brackets. To a
-model that learned from running text they look strange: such "de-tokenizers" were worth 2.5 to 5
-points of perplexity (GPT-2 paper, section 3.1). Which one was used belongs to every result.
+WikiText and the Children's Book Test have spaces around every mark, and names for brackets. Such
+text looks strange to a model that learned from running text: "de-tokenizers" like these lowered
+the perplexity by 2.5 to 5 points (GPT-2 paper, section 3.1). Every result says which one was used.
 """
 
 import re
 
-# Marks that stand by the word before them, or by the word after them. " +" is blanks alone.
+# Marks that belong to the word before them, and marks that belong to the word after them. " +"
+# matches blanks, and no other white space.
 _CLOSING = (r" +([,.;:!?%)\]}]+)", r"\1")
 _OPENING = (r"([(\[{$]) +", r"\1")
 _SUFFIX = (r" +('(?:s|S|m|d|ll|re|ve)\b)", r"\1")
 
-#: For each detokeniser the patterns to be replaced, in order, and what takes their place.
+#: The patterns that each detokeniser replaces, in order, each with its replacement.
 RULES = {
     "none": [],
     "wikitext": [
@@ -25,7 +26,7 @@ RULES = {
         (r'" *([^"\n]*?) *"', r'"\1"'),
         (r" *\n *", "\n"),
     ],
-    # The Penn Treebank's conventions, which the Children's Book Test has too.
+    # The conventions of the Penn Treebank; the Children's Book Test follows them too.
     "ptb": [
         (r"-L[RCS]B-", "("),
         (r"-R[RCS]B-", ")"),
@@ -40,7 +41,7 @@ RULES = {
 
 
 def detokenise(text: str, name: str) -> str:
-    r"""A text as people would have written it, by the conventions of ``RULES[name]``.
+    r"""Write a text as people would have, undoing the conventions of ``RULES[name]``.
 
     Raises:
         ValueError: there is no such detokeniser.

@@ -1,7 +1,7 @@
-"""The last word of a passage, guessed from all that comes before it: LAMBADA.
+"""LAMBADA: the last word of a passage, guessed from all the text before it.
 
-Paperno et al. 2016; GPT-2 paper, section 3.3. The passages were chosen such that people guess the
-word from the whole passage and not from its last sentence.
+Paperno et al. 2016; GPT-2 paper, section 3.3. The passages were chosen such that people can guess
+the word from the whole passage, but not from its last sentence.
 """
 
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ class LastWord(NamedTuple):
     word: str
 
 
-class Encoded(NamedTuple):
+class EncodedPassage(NamedTuple):
     """A passage as token ids.
 
     Attributes:
-        text: of what comes before the last word, as much as fits.
-        word: of the last word.
-        cut: tokens at the passage's beginning that were left out, where it did not fit.
+        text: the ids of the text before the last word, of which as much as fits is kept.
+        word: the ids of the last word.
+        cut: how many tokens were left out at the passage's beginning, where it did not fit.
     """
 
     text: list[int]
@@ -38,12 +38,12 @@ class Encoded(NamedTuple):
 
 
 class Guess(NamedTuple):
-    """What a model made of a last word.
+    """A model's guess at a last word.
 
     Attributes:
         logprob: log-probability of the word, all its tokens, in nats.
-        right: greedy decoding would have written it.
-        cut: see ``Encoded``.
+        right: greedy decoding would have written the word.
+        cut: see ``EncodedPassage``.
     """
 
     logprob: float
@@ -51,25 +51,25 @@ class Guess(NamedTuple):
     cut: int
 
 
-def encoded(tokenizer: Tokenizer, passage: LastWord, n_ctx: int) -> Encoded:
-    """A passage as token ids, for a model of ``n_ctx`` positions.
+def encode_passage(tokenizer: Tokenizer, passage: LastWord, n_ctx: int) -> EncodedPassage:
+    """Encode a passage for a model with ``n_ctx`` positions.
 
     Raises:
         ContextOverflowError: the word alone has more than ``n_ctx`` tokens.
     """
     text, [word] = split(tokenizer, passage.text, [passage.word])
     fits = fitted(text, len(word), n_ctx, "cut")
-    return Encoded(fits, word, len(text) - len(fits))
+    return EncodedPassage(fits, word, len(text) - len(fits))
 
 
-def guess_last_words(model: GPT, passages: Sequence[Encoded]) -> list[Guess]:
+def guess_last_words(model: GPT, passages: Sequence[EncodedPassage]) -> list[Guess]:
     """Read passages side by side, and see how likely each last word is.
 
-    Side by side they are padded to the longest: passages of like length go best together.
+    The passages are padded to the longest of them, so those of similar length go best together.
     """
-    # The last token is predicted, and never read.
+    # The last token is only predicted, never read.
     rows = [text + word[:-1] for text, word, _ in passages]
-    # Padded on the left, all rows end together: logits are needed of the last few positions only.
+    # Padded on the left, all rows end together, and only the last few positions need logits.
     ids, mask = left_padded(rows)  # [batch, seq]
     longest = max(len(word) for _, word, _ in passages)
     logits = model(ids, attention_mask=mask, logits_to_keep=longest)  # [batch, longest, n_vocab]

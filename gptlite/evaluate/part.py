@@ -1,4 +1,4 @@
-"""What was measured so far of a long evaluation, kept in a file: it may go on another day."""
+"""The part of a long evaluation that is done, kept in a file so that the work can go on later."""
 
 import json
 import os
@@ -9,35 +9,38 @@ from typing import Any
 from gptlite.errors import CheckpointError
 from gptlite.files import expect_file, write_atomically
 
-Row = dict[str, Any]  # of an item: where it stands, and what was measured of it
+Json = dict[str, Any]  # an object of JSON
+Measurement = dict[str, Any]  # of one item: its place in the file, and what was measured of it
 
-SAME = ("form", "file_sha256", "model_sha256", "settings")  # or it is another evaluation
+SAME = ("form", "file_sha256", "model_sha256", "settings")  # if one differs, so does the evaluation
 
 
 def part_of(output: str) -> Path:
-    """Where the part of an evaluation lies."""
+    """Name the file that holds the part: the output's name with ``.part`` after it."""
     return Path(f"{output}.part")
 
 
 class Part:
-    """What was measured so far, kept in a file beside the output; without one, in memory alone."""
+    """The measurements so far, kept in a file beside the output; without an output, in memory."""
 
     def __init__(self, output: str | None, resume: bool, source: str) -> None:
-        """Look whether there is a part already, and a place for the output, before any work.
+        """Read the part if it is to be resumed, and check that the output can be written.
+
+        All this comes before any work.
 
         Args:
             output: where the results are to lie.
             resume: go on with the part.
-            source: the file that is read, which neither may replace.
+            source: the file that is evaluated; neither output nor part may replace it.
 
         Raises:
-            ValueError: there is a part that is not to be resumed, or none that is; or the output
-                would replace the source.
+            ValueError: a part is there that is not to be resumed, or none is there that could be;
+                or the output would replace the source.
             CheckpointError: the part is damaged.
-            OSError: it cannot be read, or the output not be written.
+            OSError: the part cannot be read, or the output cannot be written.
         """
-        self.about: Row | None = None
-        self.rows: list[Row] = []
+        self.about: Json | None = None
+        self.rows: list[Measurement] = []
         self.n_batches = 0
         if output is None:
             self.path = None
@@ -70,22 +73,23 @@ class Part:
                 raise self.damaged(f"{name!r}: expected {kind.__name__}, found {part[name]!r:.40}")
 
     def damaged(self, why: str) -> CheckpointError:
-        """The error that says so."""
+        """Make the error that says why the file is not a part."""
         return CheckpointError(f"{self.path}: not a part of an evaluation ({why})")
 
     def begin(
-        self, about: Row, known: Sequence[Sequence[Row]], measured: Mapping[str, type]
+        self, about: Json, known: Sequence[Sequence[Measurement]], measured: Mapping[str, type]
     ) -> None:
-        """Take up an evaluation.
+        """Take up an evaluation, from the start or where the part ends.
 
         Args:
-            about: what it is.
-            known: of each batch, what is known of its rows without measuring, their lines say.
-            measured: names of what is measured of each item, and the types.
+            about: what the evaluation is.
+            known: for each batch, what is known of its rows before they are measured, such as
+                their lines.
+            measured: the names of the measurements of an item, each with its type.
 
         Raises:
-            ValueError: the part is one of another.
-            CheckpointError: its rows are not those of its batches.
+            ValueError: the part belongs to another evaluation.
+            CheckpointError: the rows of the part are not those of its batches.
         """
         for name in SAME:
             if self.about is not None and self.about.get(name) != about[name]:
@@ -105,19 +109,19 @@ class Part:
                 raise self.damaged(f"item {number}: expected {names}, found {row!r:.80}")
 
     def save(self) -> None:
-        """Write down what there is."""
+        """Write the measurements so far to the file."""
         if self.path is not None and self.n_batches:
             write_json(
                 self.path, {"about": self.about, "batches": self.n_batches, "items": self.rows}
             )
 
     def remove(self) -> None:
-        """It is whole, and lies in the output."""
+        """Remove the file: the evaluation is whole, and lies in the output."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 
 
-def write_json(path: str | os.PathLike[str], content: Row) -> None:
-    """Write a JSON file, which is never there by half."""
+def write_json(path: str | os.PathLike[str], content: Json) -> None:
+    """Write a JSON file, whole or not at all."""
     with write_atomically(path) as file:
         file.write(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n")

@@ -1,4 +1,4 @@
-"""One of several options: the likeliest by ``score`` is the model's answer, and it may be wrong."""
+"""Choices: of several options the likeliest is the model's answer, and it may be wrong."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from gptlite.tokenizer import Tokenizer
 
 
 class Choice(NamedTuple):
-    """A prompt, texts that may go on from it, and which of them is right, counted from 0."""
+    """A prompt, texts that may continue it, and the number of the right one, counted from 0."""
 
     prompt: str
     options: tuple[str, ...]
@@ -19,7 +19,13 @@ class Choice(NamedTuple):
 
 
 class Chosen(NamedTuple):
-    """Which option is the likeliest: as a whole, and per token; ``cut``: tokens left out for it."""
+    """The number of the likeliest option.
+
+    Attributes:
+        by_sum: by log-probability of the whole option.
+        by_mean: by log-probability per token.
+        cut: how many tokens of the prompt were left out, so that the options fit.
+    """
 
     by_sum: int
     by_mean: int
@@ -32,9 +38,9 @@ class Accuracy(NamedTuple):
     Attributes:
         by_sum: choosing by log-probability of the whole option.
         by_mean: choosing by log-probability per token.
-        chance: what drawing at random gives on average.
+        chance: the share that drawing at random gives on average.
         n: how many choices were made.
-        n_cut: of them, how many with a prompt that lost its beginning.
+        n_cut: how many of the prompts lost their beginning.
     """
 
     by_sum: float
@@ -44,8 +50,10 @@ class Accuracy(NamedTuple):
     n_cut: int
 
 
-def choose(model: GPT, tokenizer: Tokenizer, item: Choice, overflow: Overflow = "error") -> Chosen:
-    """The model's answers. Of options equally likely it is the first. Errors: see ``score``."""
+def choose_option(
+    model: GPT, tokenizer: Tokenizer, item: Choice, overflow: Overflow = "error"
+) -> Chosen:
+    """Choose the likeliest option; of options equally likely, the first. Errors: see ``score``."""
     before, after = split(tokenizer, item.prompt, item.options)
     fits = fitted(before, max(map(len, after)), model.config.n_ctx, overflow)
     rows = option_logprobs(model, fits, after)
@@ -60,20 +68,20 @@ def accuracy(
     """Make every choice, and count the right ones. Errors: see ``score``.
 
     Args:
-        overflow: by default the beginning of a prompt that is too long is left out.
+        overflow: "cut", the default, leaves out the beginning of a prompt that is too long.
     """
     from tqdm import tqdm
 
     items = list(items)
     bar = tqdm(items, desc="choosing", unit="item", leave=False, disable=None)
-    return count(items, [choose(model, tokenizer, item, overflow) for item in bar])
+    return count_right(items, [choose_option(model, tokenizer, item, overflow) for item in bar])
 
 
-def count(items: list[Choice], chosen: list[Chosen]) -> Accuracy:
-    """The accuracy of choices that were made.
+def count_right(items: list[Choice], chosen: list[Chosen]) -> Accuracy:
+    """Count how many choices are right.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there are no choices.
     """
     if not items:
         raise ValueError("no choices: there is nothing to count")

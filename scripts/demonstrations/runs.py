@@ -31,7 +31,7 @@ from gptlite.fast.threads import cpu_count
 from gptlite.finetune.learners import FineTuning, Labelled
 from gptlite.finetune.packing import pack_choices, pack_classification, pack_entailment
 from gptlite.model import GPT
-from gptlite.tasks.choice import choose
+from gptlite.tasks.choice import choose_option
 from gptlite.tasks.cloze import fill
 from gptlite.tasks.score import token_scores
 from gptlite.tokenizer import Tokenizer
@@ -280,7 +280,7 @@ def filled(questions: Sequence[cloze.Question], with_context: bool) -> Run:
     for question in questions:
         text = f"{question.context} {question.query}" if with_context else question.query
         item = fill(text, question.candidates, question.answer)
-        right.append(choose(*storyteller(), item, "cut").by_sum == item.answer)
+        right.append(choose_option(*storyteller(), item, "cut").by_sum == item.answer)
     return share(right)
 
 

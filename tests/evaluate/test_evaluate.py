@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 import gptlite
-from gptlite import GPT, GPTConfig, Tokenizer, evaluate
+from gptlite import GPTConfig, Tokenizer
+from gptlite.evaluate import forms, run
 from gptlite.evaluate.__main__ import main
 from gptlite.evaluate.benchmarks import read_choices
 from gptlite.tasks.choice import accuracy
 from gptlite.training.losses import next_token_losses
+from models import random_model
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = "the cat and the dog ran to the house because it was late"
@@ -27,11 +29,8 @@ FORMS = ("perplexity", "lambada", "cbt", "hellaswag", "choice")
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("model"), np.random.default_rng(0)
-    model = GPT.init(CONFIG)
-    for array in model.parameters.values():
-        array += 0.3 * rng.standard_normal(array.shape, np.float32)
-    model.save_pretrained(folder)
+    folder = tmp_path_factory.mktemp("model")
+    random_model(CONFIG).save_pretrained(folder)
     TOKENIZER.save_pretrained(folder)
     return folder
 
@@ -171,7 +170,7 @@ def test_choices(files, model, capsys):
 def test_lambada_does_not_depend_on_what_is_read_side_by_side(files, model, capsys, monkeypatch):
     found = results(capsys, "lambada", "lambada", "--model", model)
     assert found["results"]["items"] == 30 and found["results"]["items_cut"] > 0
-    monkeypatch.setattr(evaluate, "SIDE_BY_SIDE", 1)
+    monkeypatch.setattr(forms, "SIDE_BY_SIDE", 1)
     alone = results(capsys, "lambada", "lambada", "--model", model)
     assert alone["results"] == pytest.approx(found["results"], rel=1e-5)
 
@@ -181,20 +180,20 @@ def test_lambada_does_not_depend_on_what_is_read_side_by_side(files, model, caps
 
 def interrupt_after(monkeypatch, n: int) -> None:
     """Ctrl-C after so many batches."""
-    work = evaluate.Work
+    evaluation = forms.Evaluation
     left = iter(range(n))
 
     def stopping(*fields):
-        whole = work(*fields)
+        whole = evaluation(*fields)
 
         def measure_or_stop(batch):
             if next(left, None) is None:
                 raise KeyboardInterrupt
-            return whole.measure(batch)
+            return whole.measure_batch(batch)
 
-        return whole._replace(measure=measure_or_stop)
+        return whole._replace(measure_batch=measure_or_stop)
 
-    monkeypatch.setattr(evaluate, "Work", stopping)
+    monkeypatch.setattr(forms, "Evaluation", stopping)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -217,18 +216,18 @@ def test_an_evaluation_goes_on_where_it_stopped(files, model, capsys, monkeypatc
     assert "--resume goes on with it" in complaint(capsys, *args)
     measured = []
     with monkeypatch.context() as patch:
-        work = evaluate.Work
+        evaluation = forms.Evaluation
 
         def counted(*fields):
-            whole = work(*fields)
+            whole = evaluation(*fields)
 
             def count(batch):
                 measured.append(batch)
-                return whole.measure(batch)
+                return whole.measure_batch(batch)
 
-            return whole._replace(measure=count)
+            return whole._replace(measure_batch=count)
 
-        patch.setattr(evaluate, "Work", counted)
+        patch.setattr(forms, "Evaluation", counted)
         status, out, _ = called(capsys, *args, "--resume")
     assert status == 0 and out
     assert json.loads(Path("out.json").read_text()) == whole
@@ -239,15 +238,15 @@ def test_an_evaluation_goes_on_where_it_stopped(files, model, capsys, monkeypatc
 
 def test_it_is_saved_now_and_then(files, model, capsys, monkeypatch):
     """What a power cut would leave: the part is there while the evaluation goes on."""
-    monkeypatch.setattr(evaluate, "SAVE_EVERY", -1.0)
+    monkeypatch.setattr(run, "SAVE_EVERY", -1.0)
     seen = []
-    choose = evaluate.choose
+    choose_option = forms.choose_option
 
     def watched(*args):
         seen.append(Path("out.json.part").exists())
-        return choose(*args)
+        return choose_option(*args)
 
-    monkeypatch.setattr(evaluate, "choose", watched)
+    monkeypatch.setattr(forms, "choose_option", watched)
     results(capsys, "choice", "choice", "--model", model)
     assert seen == [False] + [True] * 8
 
@@ -279,9 +278,9 @@ def test_results_that_could_not_be_written_are_not_lost(files, model, capsys, mo
         raise OSError(28, "No space left on device", str(path))
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "write_json", full)
+        patch.setattr(run, "write_json", full)
         assert "No space left on device: 'out.json'" in complaint(capsys, *args)
-    monkeypatch.delattr(evaluate, "choose")  # nothing is measured again
+    monkeypatch.delattr(forms, "choose_option")  # nothing is measured again
     assert called(capsys, *args, "--resume")[0] == 0
     assert json.loads(Path("out.json").read_text()) == whole
     assert not Path("out.json.part").exists()
@@ -384,7 +383,7 @@ def test_the_file_that_is_evaluated_is_not_replaced(files, capsys, monkeypatch):
 
 
 def test_nothing_is_hashed_where_no_part_is_kept(files, model, capsys, monkeypatch):
-    monkeypatch.delattr(evaluate, "fingerprint")
+    monkeypatch.delattr(run, "fingerprint")
     assert called(capsys, "choice", "choice", "--model", model)[0] == 0
 
 

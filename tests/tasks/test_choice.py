@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from gptlite import ContextOverflowError, GPTConfig, Tokenizer
-from gptlite.evaluate.lambada import LastWord, encoded, guess_last_words
-from gptlite.tasks.choice import Accuracy, Choice, Chosen, accuracy, choose
+from gptlite.evaluate.lambada import LastWord, encode_passage, guess_last_words
+from gptlite.tasks.choice import Accuracy, Choice, Chosen, accuracy, choose_option
 from gptlite.tasks.cloze import cloze, fill
 from gptlite.tasks.winograd import winograd
 from models import random_model
@@ -40,11 +40,11 @@ def test_the_likeliest_is_chosen_as_a_whole_and_per_token():
     by_sum = int(np.argmax([sum(row) for row in rows]))
     by_mean = int(np.argmax([sum(row) / len(row) for row in rows]))
     assert by_sum != by_mean
-    assert choose(MODEL, TOKENIZER, Choice(prompt, options, 0)) == Chosen(by_sum, by_mean, 0)
+    assert choose_option(MODEL, TOKENIZER, Choice(prompt, options, 0)) == Chosen(by_sum, by_mean, 0)
 
 
 def test_of_equals_the_first():
-    assert choose(MODEL, TOKENIZER, Choice("the", (" cat", " cat"), 1)) == Chosen(0, 0, 0)
+    assert choose_option(MODEL, TOKENIZER, Choice("the", (" cat", " cat"), 1)) == Chosen(0, 0, 0)
 
 
 def test_accuracy():
@@ -53,7 +53,7 @@ def test_accuracy():
         Choice("the cat", (" ate", " was"), 1),
         Choice("the cat", (" ate", " was", " hungry", " mouse"), 3),
     ]
-    chosen = [choose(MODEL, TOKENIZER, item) for item in items]
+    chosen = [choose_option(MODEL, TOKENIZER, item) for item in items]
     assert accuracy(MODEL, TOKENIZER, items) == Accuracy(
         by_sum=np.mean([item.answer == c.by_sum for item, c in zip(items, chosen, strict=True)]),
         by_mean=np.mean([item.answer == c.by_mean for item, c in zip(items, chosen, strict=True)]),
@@ -68,7 +68,7 @@ def test_accuracy():
 
 def test_a_prompt_that_is_cut_is_counted():
     long = Choice("," * 50, (" cat", " the cat"), 0)
-    assert choose(MODEL, TOKENIZER, long, "cut").cut == 50 + 2 - 41
+    assert choose_option(MODEL, TOKENIZER, long, "cut").cut == 50 + 2 - 41
     assert accuracy(MODEL, TOKENIZER, [long, Choice(",", (" cat",), 0)]).n_cut == 1
     with pytest.raises(ContextOverflowError):
         accuracy(MODEL, TOKENIZER, [long], overflow="error")
@@ -164,7 +164,7 @@ def test_last_words_side_by_side():
         LastWord("the cat ate the", " zebras"),  # of many tokens
         LastWord("," * 60 + " the", " cat"),
     ]
-    fits = [encoded(TOKENIZER, passage, MODEL.config.n_ctx) for passage in passages]
+    fits = [encode_passage(TOKENIZER, passage, MODEL.config.n_ctx) for passage in passages]
     found = guess_last_words(MODEL, fits)
     for passage, guess in zip(passages, found, strict=True):
         n = n_tokens(passage.word)
@@ -195,5 +195,5 @@ def test_a_guess_is_right_when_all_of_its_tokens_are():
     text = "".join(map(chr, ids))
     wrong = chr((ids[-1] + 1) % 200)
     passages = [LastWord(text[:2], text[2:]), LastWord(text[:2], text[2] + wrong)]
-    fits = [encoded(AsItIs(), passage, MODEL.config.n_ctx) for passage in passages]
+    fits = [encode_passage(AsItIs(), passage, MODEL.config.n_ctx) for passage in passages]
     assert [guess.right for guess in guess_last_words(MODEL, fits)] == [True, False]

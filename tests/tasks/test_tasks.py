@@ -17,6 +17,7 @@ from gptlite.tasks.sentences import sentences
 from gptlite.tasks.sentiment import sentiment
 from gptlite.tasks.summarise import summarise
 from gptlite.tasks.translate import translate
+from models import random_model
 
 TOKENIZER = Tokenizer.train(["The dog ran. Who ran? The dog! True or False\n\nA: Q: TL;DR:"], 300)
 CONFIG = GPTConfig(n_vocab=TOKENIZER.n_vocab, n_ctx=160, n_embd=16, n_head=2, n_layer=2)
@@ -34,10 +35,7 @@ class Watched(GPT):
 
 @pytest.fixture
 def model() -> Watched:
-    plain, rng = GPT.init(CONFIG), np.random.default_rng(3)
-    for array in plain.parameters.values():
-        array += 0.3 * rng.standard_normal(array.shape, np.float32)
-    watched = Watched(CONFIG, plain.parameters)
+    watched = Watched(CONFIG, random_model(CONFIG).parameters)
     watched.read = []
     return watched
 

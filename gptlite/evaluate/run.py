@@ -1,0 +1,100 @@
+"""An evaluation from beginning to end: read, measure, write, print; it may be interrupted."""
+
+import argparse
+import hashlib
+import time
+from pathlib import Path
+
+import numpy as np
+
+import gptlite
+from gptlite.evaluate.forms import Evaluation, read_items
+from gptlite.evaluate.part import Json, Part, write_json
+from gptlite.model import GPT
+
+SAVE_EVERY = 30.0  # seconds
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Measure a model on a file, write the results and print them.
+
+    Args:
+        options: the command's, see ``__main__.py``.
+
+    Raises:
+        CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
+            should be.
+    """
+    part = Part(options.output, options.resume, options.file)
+    form, items = read_items(options)
+    model, tokenizer = gptlite.load(options.model)
+    evaluation = form(model, tokenizer, items, options)
+    about = {
+        "form": options.form,
+        "file": options.file,
+        "model": options.model or "storyteller",
+        "settings": evaluation.settings,
+    }
+    if options.output is not None:  # else there is no file that must say what it belongs to
+        about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
+        about["model_sha256"] = fingerprint(model)
+        part.begin(about, evaluation.known, evaluation.measured)
+    measure_missing(evaluation, part)
+    results = evaluation.results_of(part.rows)
+    if options.output is not None:
+        write_json(options.output, {"about": about, "results": results, "items": part.rows})
+    part.remove()
+    print(results_table(about, results))
+
+
+def measure_missing(evaluation: Evaluation, part: Part) -> None:
+    """Measure the batches that are missing. Save every 30 s, and at the end even if one fails."""
+    from tqdm import tqdm
+
+    saved = time.monotonic()
+    total, done = sum(map(len, evaluation.known)), len(part.rows)
+    with tqdm(total=total, initial=done, desc="evaluating", unit="item", disable=None) as bar:
+        try:
+            for batch in evaluation.batches[part.n_batches :]:
+                rows = evaluation.measure_batch(batch)
+                part.rows += rows
+                part.n_batches += 1
+                bar.update(len(rows))
+                if time.monotonic() - saved > SAVE_EVERY:
+                    part.save()
+                    saved = time.monotonic()
+        finally:  # after the last batch too: writing the results may fail
+            part.save()
+
+
+def fingerprint(model: GPT) -> str:
+    """Compute the sha256 of all weights: it tells models apart that have the same name."""
+    digest = hashlib.sha256()
+    for array in model.parameters.values():
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def results_table(about: Json, results: Json) -> str:
+    """Lay out what was evaluated, then each result, one a line.
+
+    >>> print(results_table({"form": "choice", "settings": {}}, {"accuracy": 0.25, "items": 4}))
+    form      choice
+    accuracy  0.2500
+    items          4
+    """
+    told = {name: value for name, value in about.items() if not name.endswith("sha256")}
+    told |= told.pop("settings")
+    lines = {name: str(value) for name, value in told.items()}
+    numbers = {name.replace("_", " "): number_text(value) for name, value in results.items()}
+    wide, digits = max(map(len, [*lines, *numbers])), max(map(len, numbers.values()))
+    rows = [f"{name:{wide}}  {value}" for name, value in lines.items()]
+    rows += [f"{name:{wide}}  {value:>{digits}}" for name, value in numbers.items()]
+    return "\n".join(rows)
+
+
+def number_text(value: float | None) -> str:
+    """Write a float with four decimals, an int with all its digits."""
+    if value is None:
+        return "too large"
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
