@@ -20,7 +20,6 @@ from gptlite.evaluate.__main__ import main
 from gptlite.tasks.cloze import cloze
 from gptlite.tasks.score import score
 from gptlite.tasks.winograd import winograd
-from models import random_model
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -46,10 +45,12 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("model")
+    folder, rng = tmp_path_factory.mktemp("model"), np.random.default_rng(0)
     tokenizer = Tokenizer.train([TEXT] * 3, 330)
-    config = GPTConfig(tokenizer.n_vocab, n_ctx=N_CTX, n_embd=24, n_head=3, n_layer=3)
-    random_model(config, noise=0.2).save_pretrained(folder)
+    model = GPT.init(GPTConfig(tokenizer.n_vocab, n_ctx=N_CTX, n_embd=24, n_head=3, n_layer=3))
+    for array in model.parameters.values():
+        array += 0.2 * rng.standard_normal(array.shape, np.float32)
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
 
