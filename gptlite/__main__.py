@@ -1,4 +1,4 @@
-"""``python -m gptlite``: the commands there are."""
+"""The list of commands: ``python -m gptlite``."""
 
 import sys
 
@@ -8,14 +8,18 @@ COMMANDS = {
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
     "finetune": "teach a trained model a task, or more text",
-    "tasks": "summarise, answer, choose: what takes no training",
+    "tasks": "summarise, answer, choose: tasks that take no training",
     "evaluate": "measure how good a model is",
     "convert": "write a model in another format",
 }
 
 
 def main() -> int:
-    """Print what each command does; status 2 if more was asked (``gptlite generate``)."""
+    """Print what each command does.
+
+    Returns:
+        The exit status: 0, or 2 if there were arguments, as in ``python -m gptlite generate``.
+    """
     print("gptlite: GPT-2 in pure NumPy. The commands, each with --help:\n")
     for name, does in COMMANDS.items():
         print(f"    python -m gptlite.{name:10} {does}")

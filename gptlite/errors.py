@@ -1,6 +1,6 @@
-"""The errors gptlite raises beyond Python's own ValueError and TypeError.
+"""The errors that gptlite raises besides Python's own ValueError and TypeError.
 
-Each message is one line that names the thing that was wrong, what was found and what was expected.
+Each message is one line: it names the thing that is wrong, what was found and what was expected.
 """
 
 
@@ -9,7 +9,7 @@ class CheckpointError(Exception):
 
 
 class DownloadError(Exception):
-    """A file could not be fetched, or what came is not what was asked for."""
+    """A file could not be fetched, or is not the one that was asked for."""
 
 
 class ContextOverflowError(ValueError):

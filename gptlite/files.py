@@ -1,7 +1,4 @@
-"""Files: written so that a reader never meets half of one, and read line by line.
-
-What is wrong in a file of one example a line is named with its line.
-"""
+"""Files: written whole or not at all, and read by lines, so that an error can name its line."""
 
 import json
 import os
@@ -11,20 +8,20 @@ from errno import EEXIST, EISDIR
 from pathlib import Path
 from typing import Any, BinaryIO
 
-LARGE = 1_000_000_000  # bytes; what is smaller is read or written in less than two seconds
+LARGE = 1_000_000_000  # bytes; smaller files are read or written within two seconds
 
 
 @contextmanager
 def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a file for binary writing that appears under ``path`` only when the block ends well.
 
-    The bytes go to a temporary name in the same folder, are flushed to the disk (fsync), and are
-    then renamed over ``path`` in one step. If the block raises, ``path`` is as it was before and
-    the temporary file is gone.
+    The bytes go to a temporary file in the same folder, which is flushed to the disk (fsync) and
+    then renamed to ``path`` in one step. If the block raises, ``path`` is as it was before and the
+    temporary file is gone.
 
     Raises:
-        OSError: the folder is missing or cannot be written, or ``path`` is there and no file: see
-            ``expect_file``; names ``path``.
+        OSError: the folder is missing or cannot be written, or ``path`` is something else than a
+            file (see ``expect_file``). The error names ``path``.
     """
     path = Path(path)
     expect_file(path)
@@ -32,7 +29,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         try:
             file = open(temporary, "wb")  # noqa: SIM115
-        except OSError as error:  # about the name that was asked for
+        except OSError as error:  # name the path that was asked for, not the temporary one
             raise type(error)(error.errno, error.strerror, str(path)) from None
         with file:
             yield file
@@ -44,23 +41,23 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def expect_file(path: str | os.PathLike[str]) -> None:
-    """Refuse a path at which something else than a file is, which a file would take the place of.
+    """Refuse a path where a new file would replace something else than a file.
 
     Raises:
-        IsADirectoryError: it is a folder.
-        FileExistsError: it is a device, a pipe or a socket, or a name in ``/dev``.
+        IsADirectoryError: the path is a folder.
+        FileExistsError: the path is a device, a pipe or a socket, or a name in ``/dev``.
     """
     path = Path(path)
-    if path.is_dir():  # "" too: it is the folder one is in
+    if path.is_dir():  # "" too: it is the current folder
         raise IsADirectoryError(EISDIR, "expected the name of a file, found a folder", str(path))
-    # /dev/stdout may lead to a file, where a shell has sent it, and still is not a file's name.
+    # /dev/stdout may lead to a file, by a shell's ">", and still is not the name of a file.
     if (path.exists() and not path.is_file()) or path.absolute().parent == Path("/dev"):
         found = "expected the name of a file, found a device, pipe or socket"
         raise FileExistsError(EEXIST, found, str(path))
 
 
 def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:
-    """The names as they are, with a progress bar on stderr where the bytes will take seconds."""
+    """Give the names one by one, with a progress bar on stderr where the bytes take seconds."""
     if n_bytes < LARGE:
         return names
     from tqdm import tqdm
@@ -68,12 +65,12 @@ def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[s
     return tqdm(names, desc=what, unit="tensor", disable=None)
 
 
-# ---- One example a line -------------------------------------------------------------------------
+# ---- Lines --------------------------------------------------------------------------------------
 
 
 @contextmanager
 def naming_line(path: str | os.PathLike[str], number: int) -> Iterator[None]:
-    """Put the file and the line before what a ValueError says."""
+    """Put the file and the number of the line before the message of a ValueError."""
     try:
         yield
     except ValueError as error:
@@ -81,10 +78,10 @@ def naming_line(path: str | os.PathLike[str], number: int) -> Iterator[None]:
 
 
 def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
-    """The lines that are not blank, each with its number, counted from 1.
+    """Read the lines that are not blank, each with its number, counted from 1.
 
     Raises:
-        ValueError: a line is not UTF-8, or all are blank. OSError: the file cannot be read.
+        ValueError: a line is not UTF-8, or all lines are blank. OSError: the file cannot be read.
     """
     found = False
     for number, line in enumerate(
@@ -101,11 +98,11 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
 
 
 def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The JSON object of each line that is not blank, with the line's number.
+    """Read a JSON object from each line that is not blank, with the line's number.
 
     Raises:
         ValueError: a line is not one JSON object, or has a lone surrogate, which no text in UTF-8
-            has; or all are blank. OSError: as above.
+            can have; or all lines are blank. OSError: the file cannot be read.
     """
     for number, line in text_lines(path):
         with naming_line(path, number):

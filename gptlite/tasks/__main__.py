@@ -1,4 +1,7 @@
-"""The tasks as a command: ``python -m gptlite.tasks sentiment "The king was kind. He was"``."""
+"""The tasks as a command: ``python -m gptlite.tasks sentiment "The king was kind. He was"``.
+
+A task stands here twice: its options in ``parser``, and its result as a text in ``result_text``.
+"""
 
 import argparse
 import sys
@@ -24,11 +27,11 @@ NEUTRAL = {"neutral": "Neither"}
 
 
 def parser() -> Parser:
-    """The command's options."""
+    """Define the command's options, under the names of each task's arguments."""
     parser = Parser(
         PROGRAM,
-        description="What a GPT-2 does without training for it. A TEXT or --document that is - is "
-        "read from standard input.",
+        description="Let a GPT-2 do tasks that it was not trained for. A TEXT or --document that "
+        "is - is read from standard input.",
     )
     or_else = "(default: %(default)s)"
     tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
@@ -47,14 +50,14 @@ def parser() -> Parser:
             action="append",
             default=[],
             metavar=(first, second),
-            help="a pair that stands before; any number of times",
+            help="an example of the task, put before it; any number of times",
         )
 
     def most(add: Callable[..., Any], default: int) -> None:
         add("--max-new-tokens", type=int, default=default, metavar="N", help=or_else)
 
-    add = task("summarise", "Write what comes after a text and a hint, its first sentences")
-    add("text", type=utf8, metavar="TEXT", help="one too long is read from its beginning")
+    add = task("summarise", "Continue a text and a hint after it, and keep the first sentences")
+    add("text", type=utf8, metavar="TEXT", help="if too long, only its beginning is read")
     add("--hint", type=utf8, default=HINT, help=or_else)
     add("--top-k", type=int, default=2, metavar="K", help=or_else)
     most(add, 100)
@@ -63,7 +66,7 @@ def parser() -> Parser:
 
     add = task("answer", "Answer a question, greedily, on the line after it")
     add("question", type=utf8, metavar="QUESTION")
-    add("--document", type=utf8, default="", metavar="TEXT", help="what it is about")
+    add("--document", type=utf8, default="", metavar="TEXT", help="the text to be asked about")
     examples(add, "QUESTION", "ANSWER")
     most(add, 32)
 
@@ -75,22 +78,28 @@ def parser() -> Parser:
     )
     add("premise", type=utf8, metavar="PREMISE")
     add("hypothesis", type=utf8, metavar="HYPOTHESIS")
-    add("--neutral", action="store_true", help='a third answer, "Neither"')
+    add("--neutral", action="store_true", help='allow a third answer, "Neither"')
 
     add = task("translate", "Write what comes after a sentence and =, greedily")
     add("sentence", type=utf8, metavar="SENTENCE")
     examples(add, "SENTENCE", "TRANSLATION")
     most(add, 64)
 
-    add = task("sentiment", 'Which word goes on from a text and "very"? Shares of each')
+    add = task(
+        "sentiment",
+        'Which word is the likeliest after a text and "very"? Shares of each',
+    )
     add("text", type=utf8, metavar="TEXT")
     add("--words", type=utf8, nargs="+", default=["positive", "negative"], metavar="WORD")
 
-    add = task("winograd", "Which referent makes the rest likely? Nats per token of it")
-    add("sentence", type=utf8, metavar="SENTENCE", help="with _ where the pronoun stood")
+    add = task(
+        "winograd",
+        "Which referent makes the rest of the sentence likeliest? Nats per token of the rest",
+    )
+    add("sentence", type=utf8, metavar="SENTENCE", help="with _ in place of the pronoun")
     add("referents", type=utf8, nargs="+", metavar="REFERENT")
 
-    add = task("cloze", "Which word fills the gap? Nats of the word and what follows")
+    add = task("cloze", "Which word fills the gap? Nats of each, with the text after the gap")
     add("text", type=utf8, metavar="TEXT", help=f"with {GAP} in place of a word")
     add("candidates", type=utf8, nargs="+", metavar="WORD")
 
@@ -102,13 +111,17 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    """Run the command.
+
+    Returns:
+        The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
+    """
     speak_utf8()
     options = parser().parse_args(argv)
-    return finish(PROGRAM, lambda: run(options))
+    return finish(PROGRAM, lambda: do_task(options))
 
 
-def run(options: argparse.Namespace) -> None:
+def do_task(options: argparse.Namespace) -> None:
     """Load the model, do the task and print the result. Errors: see each task."""
     given = vars(options)
     for name in ("text", "document", "premise"):
@@ -116,17 +129,19 @@ def run(options: argparse.Namespace) -> None:
             given[name] = standard_input(whole=True)
     model, tokenizer = gptlite.load(given.pop("model"))
     try:
-        printed = result(model, tokenizer, overflow="error", **given)
-    except ContextOverflowError as failure:  # before any work
-        if options.task in ("translate", "winograd"):  # of which nothing can be left out
+        printed = result_text(model, tokenizer, overflow="error", **given)
+    except ContextOverflowError as failure:  # raised before any work
+        if options.task in ("translate", "winograd"):  # all of their prompt is needed
             raise
-        printed = result(model, tokenizer, overflow="cut", **given)
+        printed = result_text(model, tokenizer, overflow="cut", **given)
         print(f"{PROGRAM}: {failure}: what is too much is left out", file=sys.stderr)
     print(printed)
 
 
-def result(model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **given: Any) -> str:
-    """What a task prints."""
+def result_text(
+    model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **given: Any
+) -> str:
+    """Do a task, and write its result as the command prints it."""
     of = model, tokenizer
     if task == "summarise":
         return summarise(*of, **given, overflow=overflow)
@@ -149,7 +164,7 @@ def result(model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **gi
 
 
 def ranking(found: Mapping[str, float]) -> str:
-    """A line for each name with its number, the greatest first.
+    """Write a line for each name with its number, the greatest first.
 
     >>> print(ranking({"a": -10.5, "b": -2.25}))
      -2.2500  b

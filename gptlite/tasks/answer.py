@@ -1,4 +1,4 @@
-"""Answers to questions: about a text that stands before them, or from what was learned."""
+"""Answers to questions: about a text that stands before them, or from the model's memory."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def answer(
     max_new_tokens: int = 32,
     overflow: Overflow = "cut",
 ) -> Continuation:
-    """What a model writes, greedily, on the line ``A:`` after a question.
+    """Answer a question: what the model writes, greedily, on the line ``A:`` after it.
 
         <document>
 
@@ -26,21 +26,21 @@ def answer(
         Q: <the question>
         A:
 
-    With a document it is reading comprehension, the examples being the dialogue so far (GPT-2
+    With a document this is reading comprehension, and the examples are the dialogue so far (GPT-2
     paper, section 3.5: CoQA). Without one it is a question of fact, and the examples show what an
-    answer looks like (section 3.8: Natural Questions, of which the smallest model knew under 1 %).
+    answer looks like (section 3.8: Natural Questions; the smallest model got under 1 % right).
 
     Args:
         examples: questions and their answers, in order.
-        max_new_tokens: the answer ends with its line, or here.
-        overflow: of a document too long "cut" leaves out the beginning, and never any of the
-            questions; "error" refuses it.
+        max_new_tokens: the answer ends with its line, or after this many tokens.
+        overflow: for a document that is too long, "cut" leaves out its beginning, but never any
+            of the questions; "error" refuses it.
 
     Returns:
         The answer, and how likely the model found it.
 
     Raises:
-        ContextOverflowError: it does not fit; with "cut" only where the questions alone do not.
+        ContextOverflowError: the prompt does not fit; with "cut", the questions alone do not.
         TypeError, ValueError: an argument is not what it should be.
     """
     dialogue = "".join(f"Q: {asked}\nA: {told}\n" for asked, told in examples)

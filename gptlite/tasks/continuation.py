@@ -1,4 +1,4 @@
-"""An answer as the continuation of a prompt: what the tasks that write have in common."""
+"""Continuations: the common part of the tasks whose answer the model writes."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -15,12 +15,12 @@ GREEDY = Sampler(temperature=0)
 
 
 class Continuation(NamedTuple):
-    """A text the model wrote, and how likely it found it.
+    """A text that the model wrote, and how likely the model found that text.
 
     Attributes:
         text: without white space around it.
-        logprob: log-probability of all its tokens in nats, that of its end included. It tells the
-            answers the model is sure of from those it is not.
+        logprob: log-probability of all its tokens in nats, its end included. It tells the answers
+            that the model is sure of from the others.
     """
 
     text: str
@@ -64,16 +64,16 @@ def with_document(
     overflow: Overflow,
     keep_end: bool,
 ) -> list[int]:
-    """Token ids of a document and what is said after it, so short that an answer fits too.
+    """Encode a document and the rest of the prompt after it, leaving room for an answer.
 
     Args:
         document: white space at its end is left out.
-        rest: begins with a line feed, by which it shares no token with the document.
-        overflow: "cut" leaves out what is too much of the document, and never any of the rest.
-        keep_end: leave out the document's beginning, else its end.
+        rest: begins with a line feed, so that no token belongs both to it and to the document.
+        overflow: "cut" leaves out part of a document that is too long, but never any of the rest.
+        keep_end: leave out the document's beginning; False for its end.
 
     Raises:
-        ContextOverflowError: they do not fit; with "cut" only where the rest alone does not.
+        ContextOverflowError: the prompt does not fit; with "cut", the rest alone does not.
         TypeError, ValueError: an argument is not what it should be.
     """
     if overflow not in ("error", "cut"):

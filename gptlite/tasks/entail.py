@@ -1,8 +1,9 @@
-"""Does a sentence follow from another? Put it as a question, and see which answer is likelier.
+"""Entailment: does a sentence follow from another? Ask, and see which answer is likelier.
 
 The prompt is gptlite's own choice, akin to that of the GPT-3 paper (Brown et al. 2020, appendix G).
-The GPT-2 paper has no entailment at all, and GPT-1 was fine-tuned for it. Expect little of it: to
-the models of this size "True" and "False" are two words, of which one is the more frequent.
+The GPT-2 paper has no entailment at all, and GPT-1 was fine-tuned for it. Expect little of this
+task: to models of this size "True" and "False" are just two words, one more frequent than the
+other.
 """
 
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ def entail(
     answers: Mapping[str, str] = ANSWERS,
     overflow: Overflow = "cut",
 ) -> dict[str, float]:
-    """The probability of each label, by that of the word which stands for it, as shares of 1.
+    """Give each label the probability of the word that stands for it, as shares of 1.
 
         <premise>
         Question: <hypothesis> True or False?
@@ -32,7 +33,7 @@ def entail(
 
     Args:
         answers: the word for each label; ``{..., "neutral": "Neither"}`` adds a third.
-        overflow: of a prompt too long "cut" leaves out the beginning; "error" refuses it.
+        overflow: for a prompt that is too long, "cut" leaves out its beginning; "error" refuses it.
 
     Raises:
         ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right.

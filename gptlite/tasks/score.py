@@ -1,20 +1,20 @@
-r"""How likely a model finds each of several options after a prompt: what every choice is made of.
+r"""Scores: how likely a model finds each of several options after a prompt. Choices rest on them.
 
-A language model gives every text a probability. Where a task can be put as "which of these goes on
-from here?", the model needs no training for it: the likeliest option is its answer.
+A language model gives every text a probability. Where a task can be put as "which of these comes
+next?", the model needs no training for it: the likeliest option is its answer.
 
 Where does the prompt end and the option begin? Tokens are not characters: " time" with its space is
-one token, and "a\n\n" is cut otherwise than "a\n\nb". So prompt and option are encoded *as one
-text*, as the model met them in training, and of its tokens
+one token, and "a\n\n" is cut in another way than "a\n\nb". So prompt and option are encoded *as
+one text*, as the model met them in training. Of the tokens of this text
 
-    the prompt's are those that all options' texts have in common and that end within the prompt;
-    the option's are all others, from there to the end.
+    the prompt has those that all options have in common and that end within the prompt;
+    the option has all others, from there to the end.
 
-As a rule the two meet where the prompt's last character does: end the prompt without a space and
-begin the option with one. If the space stands at the prompt's end instead, its token is the
-option's first, and the scores are the same. If a token reaches over the border, or an option
-changes the tokens before it, all options are scored from the same place before it, so that none
-has less to account for than another.
+As a rule the border is after the prompt's last character: end the prompt without a space and begin
+the option with one. If the space stands at the prompt's end instead, its token is the option's
+first, and the scores are the same. If a token reaches over the border, or an option changes the
+tokens before the border, all options are scored from the same earlier place, so that every option
+accounts for the same characters.
 """
 
 from collections.abc import Sequence
@@ -43,24 +43,25 @@ def score(
     normalise: Normalise = "sum",
     overflow: Overflow = "error",
 ) -> Array:
-    """Log-probability of each option as the continuation of a prompt.
+    """Score each option: its log-probability as the continuation of a prompt.
 
-    The module's head says which tokens are the prompt's and which the option's. Where no token is
-    the prompt's, ``<|endoftext|>`` stands before the options, after which a text begins.
+    The module's head says which tokens belong to the prompt and which to the option. Where none
+    belongs to the prompt, ``<|endoftext|>`` stands before the options, as before every new text.
 
     Args:
         prompt: may be "".
         options: texts, most often with a space before the first word. None may be empty.
-        normalise: "sum" for the log-probability of the whole option; "mean" for that per token,
-            by which long options are not at a disadvantage (GPT-1 paper, section 5).
-        overflow: where prompt and longest option do not fit in ``n_ctx``: "error" refuses, "cut"
-            leaves out as many of the prompt's first tokens as needed, for all options the same.
+        normalise: "sum" for the log-probability of the whole option; "mean" for its mean per
+            token, which puts long options at no disadvantage (GPT-1 paper, section 5).
+        overflow: where prompt and longest option do not fit in ``n_ctx``, "error" refuses them,
+            and "cut" leaves out as many of the prompt's first tokens as needed, the same for all
+            options.
 
     Returns:
         Nats, float32 ``[options]``.
 
     Raises:
-        ContextOverflowError: they do not fit; with "cut" only where an option alone does not.
+        ContextOverflowError: the texts do not fit; with "cut", an option alone does not.
         TypeError, ValueError: an argument is not what it should be.
 
     >>> import gptlite
@@ -82,10 +83,10 @@ def token_scores(
     options: Sequence[str],
     overflow: Overflow = "error",
 ) -> list[Array]:
-    """What ``score`` sums up, and its errors: the log-probability of each token of each option.
+    """Score each token of each option by its log-probability. Errors: see ``score``.
 
     Returns:
-        Nats, float32 ``[tokens]`` for each option.
+        Nats, float32 ``[tokens]`` for each option: the numbers that ``score`` adds up.
     """
     before, after = split(tokenizer, prompt, options)
     before = fitted(before, max(map(len, after)), model.config.n_ctx, overflow)
@@ -95,10 +96,10 @@ def token_scores(
 def split(
     tokenizer: Tokenizer, prompt: str, options: Sequence[str]
 ) -> tuple[list[int], list[list[int]]]:
-    """The prompt's token ids, at least one, and those of each option: see the module's head.
+    """Split the token ids into the prompt's, at least one, and each option's (the module's head).
 
     Raises:
-        ValueError: no options, or one that is empty. TypeError: a single str for the options.
+        ValueError: there are no options, or one is empty. TypeError: ``options`` is a single str.
     """
     if isinstance(options, str):
         raise TypeError(f"options must be a list of texts, not one str: {options!r}")
@@ -119,9 +120,9 @@ def split(
 
 
 def fitted(before: list[int], n_after: int, n_ctx: int, overflow: Overflow) -> list[int]:
-    """The prompt's tokens, or the last of them, so that ``n_after`` more can be predicted.
+    """Cut the prompt's first tokens where needed, so that ``n_after`` more can be predicted.
 
-    The very last token is predicted and never read, so there may be ``n_ctx + 1`` in all.
+    The very last token is only predicted, never read, so there may be ``n_ctx + 1`` in all.
     """
     if overflow not in ("error", "cut"):
         raise ValueError(f"overflow must be 'error' or 'cut', not {overflow!r}")
@@ -138,19 +139,19 @@ def fitted(before: list[int], n_after: int, n_ctx: int, overflow: Overflow) -> l
 
 
 class Branches(KVCache):
-    """A cached text that several rows go on from: kept once, whatever the number of rows.
+    """The cache of a text that several rows continue: its keys and values are held only once.
 
-    For one call of the model only: the rows' own keys and values are not kept.
+    It serves for one call of the model: the keys and values of the rows themselves are not kept.
     """
 
     def __init__(self, trunk: KVCache, batch: int) -> None:
-        """Args: ``trunk``: a cache of one row. ``batch``: rows that go on from it."""
+        """Args: ``trunk``: a cache of one row. ``batch``: how many rows continue it."""
         self.keys = trunk.keys  # [n_layer, 1, head, n_ctx, head_dim]
         self.values = trunk.values  # [n_layer, 1, head, n_ctx, head_dim]
         self.config, self.batch, self.length = trunk.config, batch, trunk.length
 
     def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
-        """The trunk's and the rows' own, ``[batch, head, total, head_dim]``, of one block."""
+        """Join the trunk's and the rows' own of one block: ``[batch, head, total, head_dim]``."""
         batch, n_head, _, head_dim = k.shape
         shape = batch, n_head, self.length, head_dim
         old_k = np.broadcast_to(self.keys[layer, :, :, : self.length], shape)
@@ -161,15 +162,13 @@ class Branches(KVCache):
 def option_logprobs(
     model: GPT, before: Sequence[int], after: Sequence[Sequence[int]]
 ) -> list[Array]:
-    """Log-probability of each token of each option, given the tokens before it.
+    """Compute the log-probability of each token of each option, given the tokens before it.
 
-    The prompt is read once; then all options side by side, on from its keys and values. (One after
-    the other on a rewound cache took up to 1.7 times as long, and each with the prompt anew 2 to 6
-    times, for the storyteller and for 124M.)
+    The prompt is read once; then all options are read side by side, after its keys and values.
 
     Args:
         before: token ids of the prompt.
-        after: those of each option, at least one each.
+        after: token ids of each option, at least one each.
 
     Returns:
         Nats, float32 ``[tokens]`` for each option.
@@ -177,11 +176,11 @@ def option_logprobs(
     cache = KVCache(model.config)
     top = log_softmax(model(before, cache=cache, logits_to_keep=1)[0, -1])  # [n_vocab]
     firsts = [top[[option[0]]] for option in after]  # [1] each
-    # The last token of an option is predicted only, and never read.
+    # The last token of an option is only predicted, never read.
     inputs = right_padded([option[:-1] for option in after])  # [options, seq]
     if inputs.shape[1] == 0:
         return firsts
-    # What stands before a token never looks at it: padding on the right needs no mask.
+    # No token attends to those after it, so padding on the right needs no mask.
     logits = model(inputs, cache=Branches(cache, len(after)))  # [options, seq, n_vocab]
     found = []
     for first, row, option in zip(firsts, logits, after, strict=True):
@@ -192,7 +191,7 @@ def option_logprobs(
 
 
 def right_padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Rows as ``[batch, seq]``, with zeros after those that are shorter.
+    """Put rows into one array ``[batch, seq]``, zeros after the shorter ones.
 
     >>> right_padded([[5], [6, 7]]).tolist()
     [[5, 0], [6, 7]]

@@ -1,16 +1,16 @@
-"""Where sentences end: no more than a task needs that keeps the first few."""
+"""Where sentences end: no more than a task needs to keep the first few."""
 
 import re
 
-# Words up to a full stop and what closes with it, or up to the end of the line.
+# Words up to a full stop and the quotes or brackets that close after it, or to the line's end.
 _SENTENCE = re.compile(r"""[^\n]+?(?:[.!?]+["'”’)\]]*(?=\s|$)|(?=\n|$))""")
 
 
 def sentences(text: str) -> list[str]:
-    r"""The sentences of a text, the last of which may have no end.
+    r"""Cut a text into its sentences; the last may be incomplete.
 
-    A full stop, exclamation or question mark before white space ends one, as does a line feed. A
-    full stop after an abbreviation is taken for an end too.
+    A sentence ends with a full stop, exclamation or question mark before white space, or with its
+    line. The full stop of an abbreviation is taken for an end too.
 
     >>> sentences('"Go!" he said. The fox\nran 3.5 miles')
     ['"Go!"', 'he said.', 'The fox', 'ran 3.5 miles']

@@ -1,4 +1,4 @@
-"""Is a text well-disposed? Put "very" after it, and see which word the model would go on with."""
+"""Sentiment: put "very" after a text, and see which word the model would continue it with."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,17 @@ def sentiment(
     words: Sequence[str] = ("positive", "negative"),
     overflow: Overflow = "cut",
 ) -> dict[str, float]:
-    """The probability of each word after the text and `` very``, as shares of 1.
+    """Give each word its probability after the text and `` very``, as shares of 1.
 
     GPT-1 paper, section 5: the model's choice is restricted to the two words.
 
     Args:
         words: two or more.
-        overflow: of a text too long "cut" leaves out the beginning; "error" refuses it.
+        overflow: for a text that is too long, "cut" leaves out its beginning; "error" refuses it.
 
     Raises:
-        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right, such
-            as a word that is blank or there twice.
+        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right, for
+            example a word is blank or given twice.
     """
     if len(words) < 2 or len(set(words)) < len(words) or not all(map(str.strip, words)):
         raise ValueError(f"expected two words or more, all different and none blank, not {words!r}")

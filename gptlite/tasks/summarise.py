@@ -21,27 +21,28 @@ def summarise(
     seed: int | None = None,
     overflow: Overflow = "cut",
 ) -> str:
-    """What a model writes after a text and a hint: the first sentences of it.
+    """Summarise a text: the first sentences of what a model writes after the text and a hint.
 
     Article: "Summarization". There a model is trained on rows of article, delimiter and summary.
-    Here it is not, and only a hint asks for one: writers on the web put ``TL;DR:`` before theirs.
-    The numbers are those of the GPT-2 paper, section 3.6, in which the hint made the difference
-    of 6 points of ROUGE, and the article's first three sentences were the better summary still.
+    Here it is not, and only the hint asks for a summary: writers on the web put ``TL;DR:`` before
+    theirs. The defaults are those of the GPT-2 paper, section 3.6. There the hint made a
+    difference of 6 points of ROUGE, and yet the article's first three sentences were the better
+    summary.
 
     Args:
-        hint: what stands after the text, on a line of its own; "" for none, to see its effect.
-        top_k: how many tokens stay in each draw; the paper took 2 to be less repetitive.
-        max_new_tokens: how much is written.
-        n_sentences: how many sentences of that are kept.
+        hint: stands after the text, on a line of its own; "" for none, to see its effect.
+        top_k: how many tokens stay in each draw; the paper took 2, against repetition.
+        max_new_tokens: how many tokens are written.
+        n_sentences: how many of the written sentences are kept.
         seed: the same seed gives the same summary; None a new one every time.
-        overflow: of a text too long "cut" leaves out the end, after its beginning, where articles
-            say what matters; "error" refuses it.
+        overflow: for a text that is too long, "cut" leaves out its end (articles begin with what
+            matters); "error" refuses it.
 
     Returns:
         The sentences, with spaces between.
 
     Raises:
-        ContextOverflowError: it does not fit; with "cut" only where hint and summary alone do not.
+        ContextOverflowError: the prompt does not fit; with "cut", hint and summary alone do not.
         TypeError, ValueError: an argument is not what it should be.
     """
     if n_sentences < 1:

@@ -1,4 +1,4 @@
-"""A translation, asked for by example: lines of ``sentence = its translation``."""
+"""Translation, asked for by examples: lines of ``sentence = its translation``."""
 
 from collections.abc import Sequence
 
@@ -15,15 +15,15 @@ def translate(
     examples: Sequence[tuple[str, str]] = (),
     max_new_tokens: int = 64,
 ) -> str:
-    """What a model writes, greedily, after ``sentence =``: the first sentence of it.
+    """Translate a sentence: the first sentence that a model writes, greedily, after ``sentence =``.
 
     Article: "Machine Translation". There a model is trained on rows of source, delimiter and
-    target. Here it has only the examples before it from which to infer what is asked for (GPT-2
-    paper, section 3.7: 5 BLEU from English to French, 11.5 the other way).
+    target. Here it must infer the task from the examples in the prompt (GPT-2 paper, section 3.7:
+    5 BLEU from English to French, 11.5 the other way).
 
     Args:
         examples: sentences with their translations, one pair a line.
-        max_new_tokens: the translation ends with its line, or here.
+        max_new_tokens: the translation ends with its line, or after this many tokens.
 
     Raises:
         ContextOverflowError: examples, sentence and translation do not fit in ``n_ctx``.

@@ -1,9 +1,9 @@
-"""What a pronoun refers to, by putting each candidate in its place: Winograd's schemas.
+"""Winograd schemas: to what does a pronoun refer? Put each candidate in its place.
 
     The trophy does not fit into the suitcase because it is too big. What is too big?
 
-GPT-1 paper, section 5: the resolution under which the model finds the rest of the sentence, after
-the pronoun's place, likeliest per token (the "partial scoring" of Trinh and Le 2018).
+GPT-1 paper, section 5: the answer is the candidate with which the rest of the sentence, after the
+pronoun's place, is likeliest per token (the "partial scoring" of Trinh and Le 2018).
 """
 
 from collections.abc import Sequence
@@ -20,25 +20,27 @@ from gptlite.tokenizer import Tokenizer
 def winograd(
     model: GPT, tokenizer: Tokenizer, sentence: str, referents: Sequence[str], gap: str = "_"
 ) -> Array:
-    """Log-probability per token of what follows the gap, with each referent in the gap.
+    """Put each referent into the gap, and score the rest of the sentence per token.
 
     Args:
-        sentence: with one gap in place of the pronoun, and something after it.
-        referents: as they would be written there, "the trophy" say.
+        sentence: with one gap in place of the pronoun, and text after the gap.
+        referents: as they would be written there, for example "the trophy".
 
     Returns:
-        Nats per token, float32 ``[referents]``; the greatest is the model's answer.
+        Log-probability, nats per token of the rest, float32 ``[referents]``; the greatest is the
+        model's answer.
 
     Raises:
         ContextOverflowError: the sentence does not fit in ``n_ctx``.
-        ValueError: not one gap, nothing after it, no referents, or a blank one.
+        ValueError: the sentence has no gap or several, or ends with it; there are no referents, or
+            one is blank.
     """
     before, after = around_gap(sentence, gap)
     if not after:
         raise ValueError("nothing stands after the gap: there is nothing to score")
     if not all(map(str.strip, referents)):
         raise ValueError("a referent is blank")
-    # All of gap and rest are computed side by side; counted is only the rest.
+    # Referent and rest are read together, but only the rest counts.
     prompt, rows = split(tokenizer, before, [referent + after for referent in referents])
     prompt = fitted(prompt, max(map(len, rows)), model.config.n_ctx, "error")
     n_rest = [len(split(tokenizer, before + word, [after])[1][0]) for word in referents]
