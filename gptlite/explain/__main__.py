@@ -1,4 +1,4 @@
-"""The model at work on a text, as a page: ``python -m gptlite.explain "Once upon a time"``."""
+"""The command that writes the page: ``python -m gptlite.explain "Once upon a time"``."""
 
 import argparse
 import sys
@@ -11,14 +11,14 @@ PROGRAM = "gptlite.explain"
 
 
 def parser() -> Parser:
-    """The command's options."""
+    """Define the command's options."""
     parser = Parser(
         PROGRAM,
         description="Write a page for a browser that shows, step by step and with the real "
         "numbers, how a GPT-2 reads a text and chooses the next token.",
     )
     add = parser.add_argument
-    add("text", type=utf8, metavar="TEXT", help="what the model reads")
+    add("text", type=utf8, metavar="TEXT", help="the text that the model reads")
     add(
         "-o",
         "--output",
@@ -31,17 +31,21 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
+    """Run the command.
+
+    Returns:
+        The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
+    """
     options = parser().parse_args(argv)
     return finish(PROGRAM, lambda: explain(options))
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Write the page, and print where it is. Errors: see ``views.page.page``."""
+    """Write the page, and print where it is. Errors: see ``page``."""
     import gptlite
     from gptlite.explain.page import page
 
-    # Opened first: where it cannot be written, no model is loaded in vain.
+    # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
         model, tokenizer = gptlite.load(options.model)
         name = options.model or "the storyteller"

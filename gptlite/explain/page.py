@@ -1,23 +1,23 @@
-"""One text through a model, as a page for a browser: a single HTML file that needs nothing else.
+"""The page for a browser that shows one text in a model: a single HTML file, complete in itself.
 
 The page walks the path of "The Illustrated GPT-2", from token ids to the next token. Its words, its
-looks and its drawing are in ``template/``, which is written into the one file. Python adds the
-numbers, as a JSON block:
+style and the script that draws its figures are in ``template/``, and all go into the one file.
+Python adds the numbers, as a JSON block:
 
-* Arrays of the trace go by the trace's names, extra ones by names beside them. Their float32 are
-  written as base64, so they are the trace's bit for bit; rounding is left to what is displayed.
+* Arrays of the trace keep the trace's names; a few more stand beside them. The float32 numbers are
+  written as base64, so they are the trace's bit for bit; only what is displayed is rounded.
 * Vectors are cut to their first ``DIMS`` numbers, and of a large model whole blocks and heads are
-  left out (``kept_blocks_and_heads``). The page says what.
+  left out (``kept_blocks_and_heads``). The page says which.
 
-Text cannot become code. In the HTML and in the JSON every ``<`` of it is written otherwise; the
-script writes text only as text; and a Content-Security-Policy names the one style and the one
-script by their hashes, and forbids every request.
+Text cannot become code. In the HTML and in the JSON every ``<`` of the text is escaped; the script
+writes text only as text; and a Content-Security-Policy names the one style and the one script by
+their hashes, and forbids every request.
 """
 
 import html
 import json
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from hashlib import sha256
 from importlib.resources import files
@@ -39,20 +39,20 @@ from gptlite.views.text import printable, token_label
 
 Arrays = dict[str, NDArray[Any]]  # float32 or int
 
-MAX_TOKENS = 64  # rows of a table of scores that anyone still reads
+MAX_TOKENS = 64  # rows of a table of scores that a person can still read
 DIMS = 8  # numbers shown of a vector
-UNITS = 8  # hidden units of the MLP shown at each position
+UNITS = 8  # hidden units of the feed-forward network shown at each position
 BEST = 5  # tokens the logit lens shows at each place
 BARS = 20  # tokens with a bar under the sliders
-ROOM = 2_400_000  # bytes of the page for what grows with blocks times heads
+BUDGET = 2_400_000  # bytes of the page for the arrays of all blocks and heads it shows
 SCRIPTS = ("sampling.js", "elements.js", "block.js", "answer.js", "page.js")  # in template/
 
 
 def page(model: GPT, tokenizer: Tokenizer, text: str, name: str = "the storyteller") -> bytes:
-    """The page about one text, a whole HTML file in UTF-8. The same input gives the same bytes.
+    """Write the page about one text: a whole HTML file in UTF-8, the same bytes for the same input.
 
     Args:
-        text: what the model reads, at most ``MAX_TOKENS`` tokens.
+        text: the text that the model reads, at most ``MAX_TOKENS`` tokens.
         name: what the page calls the model.
 
     Raises:
@@ -60,7 +60,7 @@ def page(model: GPT, tokenizer: Tokenizer, text: str, name: str = "the storytell
         ValueError: the text is empty, has more than ``MAX_TOKENS`` tokens, or a lone surrogate.
     """
     data = page_data(model, tokenizer, text)
-    folder = files("gptlite.views") / "template"
+    folder = files("gptlite.explain") / "template"
     style = (folder / "page.css").read_text("utf-8")
     script = "\n".join((folder / file).read_text("utf-8") for file in SCRIPTS)
     policy = (
@@ -79,13 +79,14 @@ def page(model: GPT, tokenizer: Tokenizer, text: str, name: str = "the storytell
 
 
 def digest(source: str) -> str:
-    """How a Content-Security-Policy names an inline style or script (CSP level 3, section 2.3)."""
+    """Hash an inline style or script for a Content-Security-Policy (CSP level 3, section 2.3)."""
     return "sha256-" + b64encode(sha256(source.encode()).digest()).decode()
 
 
 def safe_json(data: object) -> str:
-    r"""JSON in ASCII that can stand in a ``<script>``: without ``<`` it can neither end one nor
-    begin a comment.
+    r"""Write JSON, in ASCII, that can stand in a ``<script>``.
+
+    It has no ``<``, so it can neither end the script nor begin a comment.
 
     >>> print(safe_json("</script>"))
     "\u003c/script>"
@@ -97,7 +98,7 @@ def safe_json(data: object) -> str:
 
 
 def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
-    """What the page shows: the tokens, the arrays, and what was left out. Errors: see ``page``."""
+    """Collect the page's tokens and arrays, and what is left out. Errors: see ``page``."""
     ids = tokenizer.encode(text)
     config = model.config
     if not ids:
@@ -114,7 +115,7 @@ def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
     arrays = embedding_arrays(model, ids, trace)
     for i in blocks:
         arrays |= block_arrays(trace, i, heads, config)
-    lens, probabilities = logit_lens(model, trace)  # [n_layer + 1, seq, best] both
+    lens, probabilities = lens_arrays(model, trace)  # [n_layer + 1, seq, best] both
     last = trace["logits"][0, -1]  # [n_vocab]
     bars = np.argsort(-last, kind="stable")[:BARS]  # [bars]
     arrays |= {"lens.ids": lens, "lens.probabilities": probabilities, "logits": last}
@@ -129,12 +130,12 @@ def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
         "heads": heads,
         "thinned": thinned(config, blocks, heads),
         "left_out": left_out(config),
-        "arrays": {name: encoded(array) for name, array in arrays.items()},
+        "arrays": {name: json_array(array) for name, array in arrays.items()},
     }
 
 
 def embedding_arrays(model: GPT, ids: Sequence[int], trace: Trace) -> Arrays:
-    """Token, position and their sum, ``[seq, dims]`` each."""
+    """Collect the embeddings of tokens and positions, and their sums: ``[seq, dims]`` each."""
     return {
         "wte": model.parameters["wte.weight"][ids, :DIMS],  # [seq, dims]
         "wpe": model.parameters["wpe.weight"][: len(ids), :DIMS],  # [seq, dims]
@@ -143,10 +144,10 @@ def embedding_arrays(model: GPT, ids: Sequence[int], trace: Trace) -> Arrays:
 
 
 def block_arrays(trace: Trace, i: int, heads: list[int], config: GPTConfig) -> Arrays:
-    """The arrays of one block, under the trace's names; ``h.i.in`` is the stream that enters it.
+    """Collect the arrays of one block, under the trace's names.
 
-    The trace's scores are masked. What they were before is ``h.i.attn.scores``; the page masks them
-    itself, to show it.
+    Two differ from the trace's: ``h.i.in`` is the residual stream that enters the block, and
+    ``h.i.attn.scores`` are the scores before the mask, which the page applies itself to show it.
     """
     at = f"h.{i}."
     block = {name.removeprefix(at): trace[name] for name in trace if name.startswith(at)}
@@ -171,13 +172,13 @@ def block_arrays(trace: Trace, i: int, heads: list[int], config: GPTConfig) -> A
 
 
 def lengths(x: Array) -> Array:
-    """Euclidean length of each vector, ``[..., n] -> [...]``."""
+    """Compute the Euclidean length of each vector, ``[..., n] -> [...]``."""
     norm: Array = np.linalg.norm(x, axis=-1)  # [...]
     return norm
 
 
-def logit_lens(model: GPT, trace: Trace) -> tuple[NDArray[np.int64], Array]:
-    """What the model would say if the stack ended after each block (nostalgebraist 2020).
+def lens_arrays(model: GPT, trace: Trace) -> tuple[NDArray[np.int64], Array]:
+    """Predict the next token as if the stack ended after each block (nostalgebraist 2020).
 
     Returns:
         The ids of the ``BEST`` likeliest next tokens and their probabilities, both
@@ -195,8 +196,8 @@ def logit_lens(model: GPT, trace: Trace) -> tuple[NDArray[np.int64], Array]:
     return np.stack(ids), np.stack(probabilities)
 
 
-def encoded(array: NDArray[Any]) -> dict[str, Any]:
-    """An array as JSON: its shape, and its float32 in base64, or its ints as they are."""
+def json_array(array: NDArray[Any]) -> dict[str, Any]:
+    """Write an array as JSON: its shape, and float32 numbers in base64 or ints as they are."""
     shape = list(array.shape)
     if np.issubdtype(array.dtype, np.integer):
         return {"shape": shape, "int": array.ravel().tolist()}
@@ -207,16 +208,15 @@ def encoded(array: NDArray[Any]) -> dict[str, Any]:
 
 
 def kept_blocks_and_heads(config: GPTConfig, seq: int) -> tuple[list[int], list[int]]:
-    """As many blocks and heads as the page has room for, evenly spread, the first and last among
-    them.
+    """Pick as many blocks and heads as the page has room for, evenly spread, both ends included.
 
     >>> kept_blocks_and_heads(GPTConfig.preset("gpt2-xl"), seq=64)
     ([0, 8, 16, 24, 31, 39, 47], [0, 5, 10, 14, 19, 24])
     """
     n_layer, n_head = config.n_layer, config.n_head
-    # Scores, weights, and q, k, v, z of one head: float32, which base64 makes longer by a third.
+    # Bytes for scores, weights, and q, k, v, z of one head: float32, a third longer in base64.
     each = (2 * seq * seq + 4 * seq * DIMS) * 4 * 4 // 3
-    while n_layer * n_head * each > ROOM:
+    while n_layer * n_head * each > BUDGET:
         if n_layer > n_head:
             n_layer -= 1
         else:
@@ -225,59 +225,59 @@ def kept_blocks_and_heads(config: GPTConfig, seq: int) -> tuple[list[int], list[
 
 
 def spread(n: int, keep: int) -> list[int]:
-    """``keep`` of the numbers 0 to n - 1, evenly spread, with both ends where there are two."""
+    """Pick ``keep`` of the numbers 0 to n - 1, evenly spread, with both ends if keep is above 1."""
     kept: list[int] = np.linspace(0, n - 1, keep).round().astype(int).tolist()
     return kept
 
 
 def left_out(config: GPTConfig) -> list[str]:
-    """What of the trace is not on any page, a sentence each."""
+    """Say what no page shows of a trace, a sentence for each kind of array."""
     said = []
     if config.head_dim > DIMS:
         n_embd, head_dim = config.n_embd, config.head_dim
         said.append(
-            f"Of each vector the first {DIMS} numbers are shown, of {n_embd} in the residual "
-            f"stream and of {head_dim} in a head; lengths are those of whole vectors."
+            f"Each vector is shown by its first {DIMS} numbers: of {n_embd} in the residual "
+            f"stream, of {head_dim} in a head. Lengths are those of whole vectors."
         )
     elif config.n_embd > DIMS:
         said.append(
-            f"Of each vector of the residual stream the first {DIMS} numbers are shown, of "
-            f"{config.n_embd}; lengths are those of whole vectors."
+            f"Each vector of the residual stream is shown by its first {DIMS} numbers, of "
+            f"{config.n_embd}. Lengths are those of whole vectors."
         )
     if 4 * config.n_embd > UNITS:
         said.append(
-            f"Of the MLP’s {4 * config.n_embd:,} hidden units the {UNITS} largest at each "
-            "position are shown."
+            f"Of the {4 * config.n_embd:,} hidden units of the feed-forward network, the {UNITS} "
+            "largest at each position are shown."
         )
     if config.n_vocab > BEST:
         said.append(
-            f"Of the {config.n_vocab:,} probabilities at each place of the logit lens the {BEST} "
-            "highest are shown. All logits of the last position are here, and the sliders use them "
-            f"all; the {min(BARS, config.n_vocab)} highest have a bar."
+            f"Of the {config.n_vocab:,} probabilities at each place of the logit lens, the {BEST} "
+            "highest are shown. All logits of the last position are in this file, and the sliders "
+            f"use them all; the {min(BARS, config.n_vocab)} highest have a bar."
         )
     return said
 
 
 def thinned(config: GPTConfig, blocks: list[int], heads: list[int]) -> list[str]:
-    """Which blocks and heads of a large model are on the page, a sentence each; none of a small."""
+    """Say which blocks and heads of a large model are on the page; nothing for a small one."""
     said = []
     if len(blocks) < config.n_layer:
         said.append(
-            f"Of this model’s {config.n_layer} blocks the page has room for {len(blocks)}: "
-            f"{listed(blocks)}. The logit lens has them all."
+            f"Of this model’s {config.n_layer} blocks, the page has room for {len(blocks)}: "
+            f"{enumeration(blocks)}. The logit lens has them all."
         )
     if len(heads) < config.n_head:
         said.append(
-            f"Of the {config.n_head} heads in each block it has room for {len(heads)}: "
-            f"{listed(heads)}. What attention adds to the stream is the work of all."
+            f"Of the {config.n_head} heads in each block, it has room for {len(heads)}: "
+            f"{enumeration(heads)}. What attention adds to the stream is the work of all heads."
         )
     return said
 
 
-def listed(numbers: Iterable[int]) -> str:
-    """Numbers as one writes them.
+def enumeration(numbers: Sequence[int]) -> str:
+    """Write numbers as in a sentence.
 
-    >>> listed([0, 3, 7])
+    >>> enumeration([0, 3, 7])
     '0, 3 and 7'
     """
     *most, last = map(str, numbers)

@@ -1,4 +1,4 @@
-// The figures of what comes of it: the lens up the stack, the next token, and the cache.
+// The figures of the model's answer: the lens up the stack, the next token, and the KV cache.
 
 // ---- Up the stack -------------------------------------------------------------------------------
 
@@ -19,7 +19,7 @@ function drawLens() {
     });
     rows.push(row({}, rowHead(levelName(level)), ...cells));
   }
-  const caption = "The likeliest next token after each block; bold where it is the one that follows";
+  const caption = "The likeliest next token after each block; bold where it is the token that follows";
   show("lens-figure", caption, ["after", ...tokens.map((_, j) => tokenOf(j))], rows, "grid");
 }
 
@@ -67,8 +67,9 @@ function drawOutput() {
   const mass = kept.reduce((sum, id) => sum + own[id], 0);
   const stay = `${count(kept.length)} of ${count(config.n_vocab)} tokens`;
   const verb = kept.length === 1 ? "is" : "are";
+  const each = kept.length === 1 ? "it" : "them";
   byId("output-says").textContent =
-    `${stay} ${verb} in the draw, to which the model gave ${percent(mass)} of the probability.`;
+    `${stay} ${verb} in the draw; the model gave ${each} ${percent(mass)} of the probability.`;
   const longest = Math.max(...data.bars.flatMap((id) => [own[id], drawn[id]]));
   const rows = data.bars.map((id) => {
     const bar = element("span", { class: "bar" });

@@ -1,8 +1,9 @@
-// The figures of tokens, embeddings and one block: what attention and the MLP do for the chosen token.
+// The figures of tokens, embeddings and one block: what attention and the feed-forward network do for
+// the chosen token.
 
-// ---- What the figures share ---------------------------------------------------------------------
+// ---- Common to the figures ----------------------------------------------------------------------
 
-/** An array of the chosen block, by its name in the trace. */
+/** Get an array of the chosen block, by its name in the trace. */
 function ofBlock(name, ...indices) {
   return numbers(`h.${data.blocks[state.block]}.${name}`, ...indices);
 }
@@ -15,7 +16,7 @@ function labelOf(id) {
   return element("span", { class: "token", dir: "auto" }, data.labels[id]);
 }
 
-/** A table of vectors of the residual stream at the chosen token, one a row. */
+/** Show vectors of the residual stream at the chosen token as a table, one a row. */
 function showStream(id, caption, named) {
   const largest = largestOf(named.flatMap(([, name]) => [...ofBlock(name, state.position)]));
   const rows = named.map(([label, name]) => {
@@ -141,7 +142,7 @@ function drawMask() {
   markChosen();
 }
 
-/** The row and column of the chosen token in tables of all tokens. */
+/** Mark the row and column of the chosen token in the tables of all tokens. */
 function markChosen() {
   for (const item of document.querySelectorAll("[data-position]")) {
     item.classList.toggle("chosen", Number(item.dataset.position) === state.position);
@@ -149,7 +150,7 @@ function markChosen() {
 }
 
 function drawSum() {
-  const shown = 4; // of the value, and of its part in the sum, side by side
+  const shown = 4; // numbers of the value, and of its part in the sum, side by side
   const weights = ofBlock("attn.weights", state.head, state.position);
   const values = tokens.map((_, j) => ofBlock("attn.v", state.head, j).subarray(0, shown));
   const z = ofBlock("attn.z", state.head, state.position).subarray(0, shown);

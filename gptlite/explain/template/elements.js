@@ -1,11 +1,11 @@
-// Arrays out of JSON, and the elements and tables that numbers are shown in. Text is only ever written
-// as text, never as markup.
+// Arrays out of JSON, and the elements and tables that show numbers. Text is always written as text,
+// never as markup.
 
 // ---- The arrays ---------------------------------------------------------------------------------
 
 const decoded = new Map();
 
-/** An array, or the part of it at the leading indices: `numbers("h.0.attn.weights", head, row)`. */
+/** Get an array, or its part at the leading indices: `numbers("h.0.attn.weights", head, row)`. */
 function numbers(name, ...indices) {
   if (!decoded.has(name)) decoded.set(name, decode(data.arrays[name]));
   let { shape, values } = decoded.get(name);
@@ -29,7 +29,7 @@ function byId(id) {
   return document.getElementById(id);
 }
 
-/** An element. Strings among the children become text, never markup. */
+/** Make an element. Strings among the children become text, never markup. */
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -52,7 +52,7 @@ function count(n) {
   return n.toLocaleString("en");
 }
 
-/** One of ten steps of the ramp: how far the value is on its way from 0 to the largest. */
+/** Name one of ten steps of the ramp: how far the value is on its way from 0 to the largest. */
 function heat(value, largest) {
   return `heat-${Math.min(9, Math.floor((10 * Math.abs(value)) / largest)) || 0}`;
 }
@@ -97,7 +97,7 @@ function show(id, caption, headings, rows, kind = "") {
   mindOverflow(frame);
 }
 
-/** What scrolls must be reachable by keyboard, and what does not should not stop it. */
+/** Let the keyboard reach a frame that scrolls, and pass by one that does not. */
 function mindOverflow(frame) {
   if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
   else frame.removeAttribute("tabindex");
@@ -105,13 +105,13 @@ function mindOverflow(frame) {
 
 const overflow = new ResizeObserver((entries) => entries.forEach((e) => mindOverflow(e.target)));
 
-/** The columns of a vector that is shown in part. */
+/** Name the columns of a vector, with an ellipsis where only a part is shown. */
 function dimensions(width, n = width) {
   const columns = Array.from({ length: width }, (_, i) => String(i));
   return width < n ? [...columns, "…"] : columns;
 }
 
-/** A vector as cells, with an ellipsis where there is more of it. */
+/** Make a vector into cells, with an ellipsis where only a part is shown. */
 function vectorCells(values, largest, n = values.length) {
   const cells = Array.from(values, (x) => cell(fixed(x), `number ${heat(x, largest)}`));
   return values.length < n ? [...cells, cell("…", "more")] : cells;

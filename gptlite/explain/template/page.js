@@ -1,12 +1,12 @@
-// What is being looked at, and drawing it: all at first, and what changes when another token, block or
-// head is chosen.
+// The state of the page (which token, block and head), and what is drawn: everything at first, then all
+// that changes when another is chosen.
 
 const data = JSON.parse(byId("data").textContent);
 const config = data.config;
 const tokens = data.ids.map((id) => data.labels[id]);
 
-// `pinned` was chosen; `position` is what the mouse is over, or else that.
-// `block` and `head` count those on the page, which may be fewer than the model's.
+// `pinned` is the chosen token; `position` is the token under the mouse, or else the pinned one.
+// `block` and `head` count the blocks and heads on the page, which may be fewer than the model's.
 const state = {
   pinned: tokens.length - 1,
   position: tokens.length - 1,
@@ -49,7 +49,7 @@ function pin(position) {
   reveal();
 }
 
-/** Scroll the strip, and nothing but the strip, to the pinned token. */
+/** Scroll the strip, and only the strip, to the pinned token. */
 function reveal() {
   const strip = byId("strip-tokens");
   const inner = strip.children[state.pinned].getBoundingClientRect();
@@ -86,13 +86,13 @@ function drawReader() {
   byId("strip-says").replaceChildren(tokenOf(state.position), " attends to ", ...looks);
 }
 
-/** The n positions of greatest weight that are not masked, the greatest first. */
+/** Find the n positions of greatest weight that are not masked, the greatest first. */
 function likeliest(weights, n) {
   const seen = [...weights.keys()].slice(0, state.position + 1);
   return seen.sort((a, b) => weights[b] - weights[a]).slice(0, n);
 }
 
-// ---- All of it ----------------------------------------------------------------------------------
+// ---- The whole page -----------------------------------------------------------------------------
 
 function drawFacts() {
   byId("facts").textContent = [
@@ -109,7 +109,7 @@ function drawFacts() {
   byId("left-out").append(...sentences.map((sentence) => element("li", {}, sentence)));
 }
 
-/** What depends on the chosen token. */
+/** Draw all that depends on the chosen token. */
 function drawToken() {
   drawReader();
   drawEmbeddings();
@@ -124,7 +124,7 @@ function drawToken() {
   markChosen();
 }
 
-/** What depends on the chosen block and head, too. */
+/** Draw all that depends on the chosen token, block and head. */
 function draw() {
   drawToken();
   drawMask();

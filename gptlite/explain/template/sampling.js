@@ -2,16 +2,16 @@
 
 // From logits to probabilities: gptlite/sampling.py again, line for line, in the browser.
 //
-// A number of JavaScript has 64 bits. Math.fround rounds it to the 32 that NumPy computes in, which
-// makes divisions, differences and comparisons come out bit for bit as there. Only exp and sums may
-// differ, in the last digit.
+// A number of JavaScript has 64 bits. Math.fround rounds it to the 32 bits that NumPy computes with, so
+// divisions, differences and comparisons come out bit for bit the same. Only exp and sums may differ, in
+// the last digit.
 
-/** `logits / temperature`, for a temperature above 0. */
+/** Compute `logits / temperature`, for a temperature above 0. */
 function applyTemperature(logits, temperature) {
-  return logits.map((x) => x / Math.fround(temperature)); // a Float32Array rounds what is put in it
+  return logits.map((x) => x / Math.fround(temperature)); // a Float32Array rounds its numbers
 }
 
-/** Keep the k highest logits, and any equal to the k-th. */
+/** Keep the k highest logits, and any that equals the k-th. */
 function applyTopK(logits, k) {
   const kth = logits.toSorted().at(-Math.min(k, logits.length));
   return logits.map((x) => (x < kth ? -Infinity : x));
@@ -20,10 +20,10 @@ function applyTopK(logits, k) {
 /** Keep the fewest tokens that together have probability p. Of equal logits the later ids stay. */
 function applyTopP(logits, p) {
   const kept = [...logits.keys()].filter((id) => logits[id] > -Infinity);
-  const rising = kept.sort((a, b) => logits[a] - logits[b]); // stable, as NumPy's is asked to be
+  const rising = kept.sort((a, b) => logits[a] - logits[b]); // stable, as in sampling.py
   const probabilities = softmax(Float32Array.from(rising, (id) => logits[id]));
   const filtered = logits.slice();
-  rising.pop(); // there is always one
+  rising.pop(); // the likeliest token always stays
   let below = 0; // the running sum alone is not rounded, as in sampling.py
   for (const [i, id] of rising.entries()) {
     below += probabilities[i];
@@ -32,7 +32,7 @@ function applyTopP(logits, p) {
   return filtered;
 }
 
-/** Every setting applied, in the order of `Sampler.filter`; softmax of it is what is drawn from. */
+/** Apply every setting, in the order of `Sampler.filter`; the draw is from the softmax of the result. */
 function filterLogits(logits, temperature, topK, topP) {
   if (temperature < 1e-10) {
     const highest = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
@@ -44,7 +44,7 @@ function filterLogits(logits, temperature, topK, topP) {
   return logits;
 }
 
-/** Scores to probabilities: positive, and summing to 1. */
+/** Turn scores into probabilities: positive, and summing to 1. */
 function softmax(x) {
   const highest = x.reduce((a, b) => Math.max(a, b));
   const p = x.map((value) => Math.exp(Math.fround(value - highest)));
