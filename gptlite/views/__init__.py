@@ -1,4 +1,4 @@
-"""Pictures of what happens inside: text, HTML and drawings made from a trace's own arrays.
+"""Pictures of the inside of a model: text, HTML and drawings made from a trace's own arrays.
 
     from gptlite import Trace, load, views
 
@@ -10,7 +10,7 @@
     views.attention_map(trace, tokens, layer=2, head=1)  # shows itself in a notebook
     views.next_token(logits, tokenizer).plot()           # with matplotlib
 
-A function of this package makes a figure of the article; each cites its section.
+Most functions make a figure of the article, and cite its section.
 """
 
 from gptlite.views.attention import attention_grid, attention_map, masking, qkv_split, value_table

@@ -1,24 +1,24 @@
-"""Numbers along a line: a sparkline, an SVG, a plot."""
+"""Curves: numbers along an axis, as a sparkline, an SVG or a plot."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from gptlite.views.view import BLUE, View, axes_for, escape, number, plain
+from gptlite.views.view import BLUE, View, escape, number, plain, titled_axes
 
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 60
 WIDE, HIGH = 480, 160  # of the SVG
-DASHES = ("", "6 3", "2 3", "8 3 2 3")  # one line is told from another without colour
+DASHES = ("", "6 3", "2 3", "8 3 2 3")  # they tell the lines apart without colour
 
 
 class Curve(View):
     """One line or several over the same axis.
 
     Attributes:
-        lines: ``{name: (x, y)}``, each a row of numbers; at most four.
-        x_label, y_label: what the axes are, with their units.
+        lines: ``{name: (x, y)}``, x and y each a row of numbers; at most four lines.
+        x_label, y_label: names of the axes, with their units.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class Curve(View):
         return svg + axes + key
 
     def _range(self, axis: int) -> tuple[float, float]:
-        """The least and the greatest number of all lines along x (0) or y (1)."""
+        """Find the least and the greatest number of all lines along x (0) or y (1)."""
         numbers = [value for line in self.lines.values() for value in line[axis]]
         return min(numbers), max(numbers)
 
@@ -77,11 +77,10 @@ class Curve(View):
         return 6.5, 3.2
 
     def plot(self, ax: Any = None) -> Any:
-        """The lines; see ``View.plot``."""
-        ax = axes_for(self, ax)
+        """Draw the lines; see ``View.plot``."""
+        ax = titled_axes(self, ax)
         for (name, (x, y)), style in zip(self.lines.items(), ("-", "--", ":", "-."), strict=False):
             ax.plot(x, y, style, color=BLUE, label=plain(name))
-        ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.set_xlabel(self.x_label)
         ax.set_ylabel(self.y_label)
         ax.spines[["top", "right"]].set_visible(False)
@@ -91,7 +90,7 @@ class Curve(View):
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """A row of block characters, the lowest for the least number.
+    """Draw numbers as a row of block characters, the lowest block for the least number.
 
     >>> sparkline([3, 2, 1])
     '█▅▁'

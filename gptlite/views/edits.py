@@ -1,10 +1,10 @@
-"""Edits that are wanted most: each is a ``{name: edit}`` for ``Trace``, and they add up with ``|``.
+"""The edits used most: each is a ``{name: edit}`` for ``Trace``, and ``|`` joins several.
 
     model(ids, trace=Trace(edits=without_heads(3, [1]) | without_mask(range(6))))
 
-An edit changes the computation, and what follows shows what the array was good for (ablation), or
-that it is what makes the difference between two texts (activation patching: Vig et al. 2020, Meng
-et al. 2022).
+An edit changes the computation from one array on. The result shows what the array was good for
+(ablation), or whether the array makes the difference between two texts (activation patching: Vig
+et al. 2020, Meng et al. 2022).
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -17,7 +17,7 @@ Edits = dict[str, Edit]
 
 
 def without_heads(layer: int, heads: Collection[int]) -> Edits:
-    """Heads of a block that gather nothing: their weights are all 0."""
+    """Silence heads of a block: their attention weights are all 0, so that they gather nothing."""
 
     def silenced(weights: Array, trace: Trace) -> Array:
         n_head = weights.shape[1]
@@ -31,9 +31,9 @@ def without_heads(layer: int, heads: Collection[int]) -> Edits:
 
 
 def without_mask(layers: Iterable[int]) -> Edits:
-    """Blocks whose every position looks at every other, those to its right included.
+    """Unmask blocks: in them every position looks at every other, also to its right.
 
-    Article: "The Encoder Block" and "Self-Attention (without masking)". Padding is looked at too.
+    Article: "The Encoder Block" and "Self-Attention (without masking)". Padding is unmasked too.
     """
 
     def edit(layer: int) -> Edit:
@@ -47,15 +47,16 @@ def without_mask(layers: Iterable[int]) -> Edits:
 
 
 def patched(source: Trace, name: str, positions: Sequence[int] | None = None) -> Edits:
-    """An array, or some positions of it, as it was in another call.
+    """Patch an array, or some of its positions, with the array of another call.
 
     Args:
-        source: the trace of that call, whose ids have the same shape.
+        source: the trace of that call; its ids have the same shape as in this call.
         name: any array whose axis before the last is ``seq``.
         positions: None for all.
 
     Raises:
-        ValueError: the source has no such array; when the model is called, one of another shape.
+        ValueError: the source has no such array. When the model is called: the source's array has
+            another shape.
     """
     if name not in source:
         raise ValueError(f"the source has no array named {name!r}")

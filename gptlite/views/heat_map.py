@@ -1,4 +1,4 @@
-"""A matrix whose cells are shaded by their numbers."""
+"""Heat maps: a matrix whose cells are shaded by their numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,34 +10,35 @@ from gptlite.layers import Array
 from gptlite.views.view import (
     LABEL,
     View,
-    axes_for,
     colours,
     escape,
     grid_text,
+    html_table,
     number,
     plain,
     ramp,
     shade,
+    titled_axes,
 )
 
 CELL = "padding:2px 5px;text-align:center;white-space:pre"
 SMALL = "width:9px;height:11px;padding:0"
-# The name of a small cell's column, on its side.
+# The name of a column of small cells, turned on its side.
 UPRIGHT = "padding:2px 0;font-size:11px;line-height:1.2;writing-mode:vertical-rl;white-space:pre"
-MANY = 24  # columns beyond which the cells are small, and say their number on hovering
-BLOCKS = " ░▒▓█"  # a small cell in plain text
+MANY = 24  # with more columns the cells are small, and show their number on hovering
+BLOCKS = " ░▒▓█"  # the shades of a small cell in plain text
 
 
 class HeatMap(View):
     """A matrix, shaded from its least number (pale) to its greatest (deep).
 
     Attributes:
-        values: ``[rows, columns]``; what the mask has hidden (-1e10) stays pale and reads -∞.
+        values: ``[rows, columns]``; masked numbers (-1e10) stay pale and are shown as -∞.
         rows, columns: the labels.
-        texts: what the cells say before their numbers; None for the numbers alone.
+        texts: a text for each cell, before its number; None for the numbers alone.
         low, high: the numbers at the two ends of the ramp.
-        small: no more than the shade fits into a cell, as where there are more than ``MANY``.
-        named: HTML and drawing have room for the names of the columns: ``small`` was not asked for.
+        small: cells show their shade alone; so they do, too, with more than ``MANY`` columns.
+        named: HTML and drawing name the columns: they do unless ``small`` was asked for.
 
     >>> HeatMap("Who may look", np.tri(2, dtype=int), ["a", "fox"], ["a", "fox"], digits=0)
     Who may look
@@ -74,13 +75,13 @@ class HeatMap(View):
         self.small = small or (len(columns) > MANY and texts is None)
 
     def shades(self) -> NDArray[np.floating[Any]]:
-        """Where each number lies on the ramp, ``[rows, columns]``, from 0 to 1."""
+        """Place each number on the ramp, ``[rows, columns]``, from 0 to 1."""
         span = (self.high - self.low) or 1.0
         shades: NDArray[np.floating[Any]] = np.clip((self.values - self.low) / span, 0, 1)
         return shades  # [rows, columns]
 
     def cell(self, row: int, column: int) -> str:
-        """What a cell says."""
+        """Write the text of a cell."""
         shown = number(float(self.values[row, column]), self.digits)
         return shown if self.texts is None else f"{self.texts[row][column]} {shown}"
 
@@ -101,10 +102,9 @@ class HeatMap(View):
         head = ""
         if self.named:
             style = UPRIGHT if self.small else CELL
-            head = "".join(
+            head = '<th scope="col"></th>' + "".join(
                 f'<th scope="col" style="{style}">{escape(name)}</th>' for name in self.columns
             )
-            head = f'<thead><tr><th scope="col"></th>{head}</tr></thead>'
         lines = []
         for i, label in enumerate(self.rows):
             cells = ""
@@ -115,9 +115,8 @@ class HeatMap(View):
                 shown = "" if self.small else escape(self.cell(i, j))
                 cells += f'<td style="{style}" title="{hover}">{shown}</td>'
             left = f'<th scope="row" style="{CELL};text-align:right">{escape(label)}</th>'
-            lines.append(f"<tr>{left}{cells}</tr>")
-        table = f"{head}<tbody>{''.join(lines)}</tbody>"
-        return f'<table style="border-collapse:collapse;color:inherit">{table}</table>'
+            lines.append(left + cells)
+        return html_table(head, lines)
 
     def inches(self) -> tuple[float, float]:
         n_rows, n_columns = self.values.shape
@@ -126,12 +125,11 @@ class HeatMap(View):
         return 1.6 + (0.62 if self.texts is None else 1.1) * n_columns, 1.2 + 0.4 * n_rows
 
     def plot(self, ax: Any = None) -> Any:
-        """The matrix as an image, the numbers in its cells where they fit; see ``View.plot``."""
+        """Draw the matrix, with the numbers in its cells where they fit; see ``View.plot``."""
         n_rows, n_columns = self.values.shape
-        ax = axes_for(self, ax)
+        ax = titled_axes(self, ax)
         shades = self.shades()  # [rows, columns]
         ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
-        ax.set_title(plain(self.title), loc="left", fontsize=10)
         ax.set_yticks(range(n_rows), [plain(label, LABEL) for label in self.rows])
         labels = [plain(label, LABEL) for label in self.columns] if self.named else []
         turned = 90 if self.small else 45 if max(map(len, self.columns), default=0) > 4 else 0

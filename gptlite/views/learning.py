@@ -13,13 +13,13 @@ Log = Sequence[Mapping[str, Any]]
 
 
 def loss_curve(log: Log | str | os.PathLike[str]) -> Curve:
-    """The loss of a run of ``python -m gptlite.pretrain`` as it went.
+    """Draw the loss in the course of a run of ``python -m gptlite.pretrain``.
 
     Args:
-        log: the lines of its ``log.jsonl``; or that file, or the folder it lies in.
+        log: the lines of the run's ``log.jsonl``; or that file, or its folder.
 
     Raises:
-        CheckpointError: the file is not there, or not such a log. ValueError: the log is empty.
+        CheckpointError: the file is missing, or not such a log. ValueError: the log is empty.
     """
     lines = read_log(Path(log)) if isinstance(log, (str, os.PathLike)) else log
     if not lines:
@@ -33,7 +33,7 @@ def loss_curve(log: Log | str | os.PathLike[str]) -> Curve:
 
 
 def read_log(path: Path) -> Log:
-    """The lines of a log, each with its ``tokens`` and its ``loss``."""
+    """Read the lines of a log, each with its ``tokens`` and its ``loss``."""
     path = path / "log.jsonl" if path.is_dir() else path
     try:
         lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""A view of the cache of keys and values: what a step found there, and what it added."""
+"""A view of the KV cache: the keys that a step found there, and those that it added."""
 
 from collections.abc import Sequence
 
@@ -10,14 +10,14 @@ from gptlite.views.panels import Panels
 
 
 def cache_step(cache: KVCache, tokens: Sequence[str], before: int) -> Panels:
-    """The cache before and after a step: the length of every key vector, block by position.
+    """Show the cache before and after a step, by the length of the keys at each position and block.
 
     Article: "Evaluation Time: Processing One Token at a Time".
 
     Args:
-        cache: as it is after the step.
-        tokens: a label for each position it holds.
-        before: how many positions it held before the step (its ``length`` then).
+        cache: the cache after the step.
+        tokens: a label for each position in the cache.
+        before: how many positions the cache held before the step (its ``length`` then).
 
     Raises:
         ValueError: there are not as many tokens as positions, or ``before`` is not among them.
@@ -30,21 +30,14 @@ def cache_step(cache: KVCache, tokens: Sequence[str], before: int) -> Panels:
     lengths = np.sqrt(np.einsum("lhtd,lhtd->lt", keys, keys))  # [n_layer, total]
     blocks = [f"block {i}" for i in range(len(lengths))]
     high = float(lengths.max(initial=0.0))
-    kept = HeatMap(
-        f"before: {before} positions",
-        lengths[:, :before],
-        blocks,
-        tokens[:before],
-        "",
-        None,
-        0.0,
-        high,
-    )
+    title = f"before: {before} positions"
+    kept = HeatMap(title, lengths[:, :before], blocks, tokens[:before], low=0.0, high=high)
     names = [*tokens[:before], *(f"+{token}" for token in tokens[before:])]
-    full = HeatMap(f"after: {cache.length} positions", lengths, blocks, names, "", None, 0.0, high)
+    title = f"after: {cache.length} positions"
+    full = HeatMap(title, lengths, blocks, names, low=0.0, high=high)
     numbers = 2 * keys.size
     note = (
-        f"Columns marked + were computed in this step, the others read back. Keys and values: "
+        f"Columns marked + were computed in this step, the others were kept. Keys and values: "
         f"2 × {len(blocks)} × {keys.shape[1]} × {cache.length} × {keys.shape[3]} = {numbers:,} "
         f"numbers, {4 * numbers:,} bytes."
     )

@@ -1,4 +1,4 @@
-"""Several views beside one another."""
+"""Panels: several views side by side."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,10 +40,10 @@ class Panels(View):
         return min(wide, WIDEST), high + 0.3
 
     def plot(self, ax: Any = None) -> Any:
-        """Each view on Axes of its own; see ``View.plot``.
+        """Draw each view on Axes of its own; see ``View.plot``.
 
         Args:
-            ax: an array of Axes in as many rows and columns as there are views; None for new ones.
+            ax: an array of Axes with the rows and columns of the views; None for a new figure.
 
         Returns:
             The array of Axes.

@@ -1,4 +1,4 @@
-"""Views of logits: the next token, what the sampler leaves, how well a text was foreseen."""
+"""Views of logits: the next token, the sampler's steps, how well a text was predicted."""
 
 import math
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ from gptlite.views.token_row import TokenRow
 
 
 def last_logits(logits: Array) -> Array:
-    """Those of the last position, ``[..., n_vocab] -> [1, n_vocab]``."""
+    """Take the logits of the last position, ``[..., n_vocab] -> [1, n_vocab]``."""
     logits = np.asarray(logits)  # [..., n_vocab]
     return logits.reshape(-1, logits.shape[-1])[-1:]
 
 
 def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
-    """The likeliest next tokens.
+    """Show the likeliest next tokens.
 
     Article: "What is a Language Model" and "Model Output".
 
@@ -46,7 +46,7 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
 
 
 def most_likely(scores: Array, top: int) -> NDArray[np.int64]:
-    """The ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first.
+    """Find the ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first.
 
     Raises:
         TypeError, ValueError: ``top`` is not a positive int.
@@ -63,13 +63,13 @@ def sampling_steps(
     top_p: float = 1.0,
     top: int = 10,
 ) -> Table:
-    """What each setting of the sampler makes of the probabilities; what it cut is empty.
+    """Show the probabilities after each setting of the sampler; cells it cut are empty.
 
     Article: "Model Output".
 
     Args:
         logits: ``[..., n_vocab]``; of several positions the last is shown.
-        temperature, top_k, top_p: see ``Sampler``, which also says what it refuses.
+        temperature, top_k, top_p: see ``Sampler``, and for the errors too.
         top: how many tokens.
     """
     scores = last_logits(logits)  # [1, n_vocab]
@@ -98,14 +98,14 @@ def text_probabilities(
     tokenizer: Tokenizer,
     by: Literal["probability", "rank"] = "probability",
 ) -> TokenRow:
-    """How well the model foresaw each token of a text: deep where sure, pale where surprised.
+    """Show how well the model predicted each token of a text: deep where sure, pale where not.
 
     Article: "What is a Language Model".
 
     Args:
-        logits: ``[seq, n_vocab]`` or ``[1, seq, n_vocab]``, of a call with ``ids``.
+        logits: ``[seq, n_vocab]`` or ``[1, seq, n_vocab]``, from a call with ``ids``.
         ids: the tokens of the text.
-        by: "probability", or "rank": 1 if no token was likelier.
+        by: "probability", or "rank", which is 1 where no token was likelier.
 
     Raises:
         ValueError: the logits are not those of ``ids``, or another ``by``.
@@ -120,7 +120,7 @@ def text_probabilities(
     nats = -np.take_along_axis(log_softmax(asked), targets, axis=1)[:, 0]  # [seq - 1]
     ranks = 1 + (asked > own).sum(axis=1)  # [seq - 1]
     shades = np.exp(-nats) if by == "probability" else 1 - np.log(ranks) / math.log(asked.shape[1])
-    remarks, captions = ["the first token: nothing foresaw it"], [""]
+    remarks, captions = ["the first token: nothing predicts it"], [""]
     for loss, rank in zip(nats.tolist(), ranks.tolist(), strict=True):
         remarks.append(f"probability {math.exp(-loss):.3f}, rank {rank}")
         captions.append(f"{math.exp(-loss):.2f}" if by == "probability" else str(rank))

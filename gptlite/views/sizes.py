@@ -8,16 +8,16 @@ from gptlite.views.table import Cell, Table
 
 
 def parameter_table(model: GPT | GPTConfig | str) -> Table:
-    """Every parameter of one block, then the totals.
+    """Count the parameters: each of one block, then the totals.
 
-    Article: "You've Made It!". The table there prints 768 numbers for the bias of ``mlp.c_fc``,
-    which has 3,072, and leaves ``ln_f`` out: 29,184 too few.
+    Article: "You've Made It!". The table there has 29,184 numbers too few: it prints 768 for the
+    bias of ``mlp.c_fc``, which has 3,072, and leaves ``ln_f`` out.
 
     Args:
         model: a model, a config, or the name of one of OpenAI's sizes.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: no size has that name.
 
     >>> parameter_table("gpt2").rows[-1]
     ['total', '', 124439808]
@@ -31,18 +31,18 @@ def parameter_table(model: GPT | GPTConfig | str) -> Table:
     per_block = sum(counts[name] for name in block)
     rows: list[list[Cell]] = []
     for name in block:
-        rows.append([name.replace("h.0.", "h.i."), shown(shapes[name]), counts[name]])
+        rows.append([name.replace("h.0.", "h.i."), shape_text(shapes[name]), counts[name]])
     rows.append(["one block", "", per_block])
     rows.append([f"all {config.n_layer} blocks", "", config.n_layer * per_block])
     for name in ("wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias"):
-        rows.append([name, shown(shapes[name]), counts[name]])
+        rows.append([name, shape_text(shapes[name]), counts[name]])
     rows.append(["total", "", config.n_params])
-    note = "The output embedding is the input embedding (wte), and counted once."
+    note = "The output embedding is the input embedding (wte), and is counted once."
     return Table("Parameters", ["parameter", "shape", "numbers"], rows, note)
 
 
 def four_sizes() -> Table:
-    """OpenAI's four sizes.
+    """Compare OpenAI's four sizes.
 
     Article: "Transformers for Language Modeling".
     """
@@ -51,14 +51,14 @@ def four_sizes() -> Table:
         [name, c.n_layer, c.n_embd, c.n_head, c.n_params, 4 * c.n_params]
         for name, c in PRESETS.items()
     ]
-    note = f"All have {PRESETS['gpt2'].n_vocab:,} tokens and {PRESETS['gpt2'].n_ctx:,} positions."
+    note = f"All know {PRESETS['gpt2'].n_vocab:,} tokens and {PRESETS['gpt2'].n_ctx:,} positions."
     return Table("The four sizes of GPT-2", columns, rows, note, bar="parameters")
 
 
-def shown(shape: tuple[int, ...]) -> str:
-    """A shape as text.
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape.
 
-    >>> shown((768, 2304))
+    >>> shape_text((768, 2304))
     '768 × 2,304'
     """
     return " × ".join(f"{size:,}" for size in shape)

@@ -1,4 +1,4 @@
-"""Views of the residual stream: how it begins, what it would say on its way up, what is near it."""
+"""Views of the residual stream: its beginning, its prediction block by block, its neighbours."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ from gptlite.views.text import token_labels
 
 
 def input_encoding(model: GPT, tokenizer: Tokenizer, ids: Sequence[int], width: int = 8) -> Panels:
-    """Token embedding, plus position embedding: the vectors that start up the stack.
+    """Show the vectors that start up the stack: token embedding plus position embedding.
 
     Article: "Input Encoding".
 
     Args:
-        width: how many numbers of the vectors to show.
+        width: how many numbers of each vector to show.
     """
     names = token_labels(tokenizer, ids)
     tokens = model.parameters["wte.weight"][list(ids), :width]  # [seq, width]
@@ -37,13 +37,13 @@ def input_encoding(model: GPT, tokenizer: Tokenizer, ids: Sequence[int], width: 
 
 
 def lens_logits(model: GPT, x: Array) -> Array:
-    """What the model would say if the stack ended here: ``[..., n_embd] -> [..., n_vocab]``."""
+    """Compute the logits as if the stack ended here: ``[..., n_embd] -> [..., n_vocab]``."""
     gain, shift = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]
     return model.unembed(layer_norm(x, gain, shift, model.config.layer_norm_epsilon))
 
 
 def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[str]) -> HeatMap:
-    """The likeliest next token after each block, and its probability (nostalgebraist 2020).
+    """Show the likeliest next token after each block, and its probability (nostalgebraist 2020).
 
     Article: "A journey up the Stack". The last row is the model's own output.
     """
@@ -54,15 +54,15 @@ def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[
         probabilities = softmax(lens_logits(model, trace[name][0]))  # [seq, n_vocab]
         values.append(probabilities.max(axis=-1))  # [seq]
         texts.append(token_labels(tokenizer, probabilities.argmax(axis=-1).tolist()))
-    shown = list(tokens[-len(texts[0]) :])
-    note = "From the embeddings, above, up the stack; each token with its probability."
+    columns = list(tokens[-len(texts[0]) :])
+    note = "From the bare embeddings (first row) up the stack; each token with its probability."
     stacked = np.stack(values)  # [1 + n_layer, seq]
     title = "The logit lens: the next token, if the stack ended there"
-    return HeatMap(title, stacked, list(stops), shown, note, texts, low=0.0, high=1.0)
+    return HeatMap(title, stacked, list(stops), columns, note, texts, low=0.0, high=1.0)
 
 
 def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10) -> Table:
-    """The tokens whose embeddings point most nearly the same way (cosine).
+    """Find the tokens whose embeddings point most nearly the same way (cosine similarity).
 
     Article: "Input Encoding".
 
@@ -70,7 +70,7 @@ def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10
         token: an id, or a text that is one token (mind the space before a word).
 
     Raises:
-        TypeError, ValueError: a text of several tokens or none, no such id, or ``top`` below 1.
+        TypeError, ValueError: the text is not one token, the id is unknown, or ``top`` is below 1.
     """
     check_int("top", top, least=1)
     ids = [token] if isinstance(token, int) else tokenizer.encode(token)

@@ -1,4 +1,4 @@
-"""A table with a heading, whose numbers can be shaded or drawn as bars."""
+"""Tables: rows under column names, whose numbers can be shaded or drawn as bars."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -9,33 +9,34 @@ from gptlite.views.view import (
     BLUE,
     LABEL,
     View,
-    axes_for,
     colours,
     escape,
     grid_text,
+    html_table,
     number,
     plain,
     ramp,
     shade,
+    titled_axes,
 )
 
 Cell = str | int | float | None
 
-CELL = "padding:2px 8px;border-bottom:1px solid #e5e5e5;white-space:pre"
-BAR = 20  # columns of a terminal that the longest bar takes
+TABLE_CELL = "padding:2px 8px;border-bottom:1px solid #e5e5e5;white-space:pre"
+BAR = 20  # columns of a terminal for the longest bar
 
 
 class Table(View):
     """Rows under column names.
 
-    A float is shown with ``digits`` places and an int with commas between thousands; None is an
-    empty cell, as where a filter left no probability.
+    A float is shown with ``digits`` decimals and an int with commas between thousands; None is an
+    empty cell, for example where a filter left no probability.
 
     Attributes:
-        columns: names.
-        rows: as many cells each.
-        shaded: the columns whose background shows their numbers, all on one scale from 0.
-        bars: the columns that are also drawn as bars, all on one scale from 0.
+        columns: names of the columns.
+        rows: lists of cells, one for each column.
+        shaded: names of the columns whose cells are shaded, all on one scale from 0.
+        bars: names of the columns that are also drawn as bars, all on one scale from 0.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Table(View):
         self.digits = digits
 
     def column(self, name: str) -> list[Cell]:
-        """The cells under a column name."""
+        """Get the cells under a column name."""
         at = self.columns.index(name)
         return [row[at] for row in self.rows]
 
@@ -71,18 +72,18 @@ class Table(View):
         return any(isinstance(cell, (int, float)) for cell in self.column(name))
 
     def _amount(self, name: str, cell: Cell) -> float | None:
-        """Where a cell lies on the ramp; None for one that is not shaded."""
+        """Place a cell on the ramp; None for a cell that is not shaded."""
         if name not in self.shaded or not isinstance(cell, (int, float)):
             return None
         return cell / (self._greatest(self.shaded) or 1.0)
 
     def _greatest(self, names: Collection[str]) -> float:
-        """The greatest number in some columns; 0 if they have none."""
+        """Find the greatest number in some columns; 0 if they have no number."""
         cells = [cell for name in names for cell in self.column(name)]
         return max((float(c) for c in cells if isinstance(c, (int, float))), default=0.0)
 
     def _lengths(self, name: str) -> list[float]:
-        """The lengths of a column's bars, the longest bar of the table being 1."""
+        """Compute the lengths of a column's bars; the longest bar of the table has 1."""
         longest = self._greatest(self.bars)
         lengths = [float(cell or 0) for cell in self.column(name)]
         return [length / longest if longest > 0 else 0.0 for length in lengths]
@@ -101,38 +102,34 @@ class Table(View):
     def body_html(self) -> str:
         sides = ["right" if self._is_numeric(name) else "left" for name in self.columns]
         head = "".join(
-            f'<th scope="col" style="{CELL};text-align:{side}">{escape(name)}</th>'
-            + (f'<th scope="col" style="{CELL}"></th>' if name in self.bars else "")
+            f'<th scope="col" style="{TABLE_CELL};text-align:{side}">{escape(name)}</th>'
+            + (f'<th scope="col" style="{TABLE_CELL}"></th>' if name in self.bars else "")
             for name, side in zip(self.columns, sides, strict=True)
         )
         lengths = {name: self._lengths(name) for name in self.bars}
-        room = f"{CELL};width:{160 // max(1, len(self.bars))}px"
+        room = f"{TABLE_CELL};width:{160 // max(1, len(self.bars))}px"
         lines = []
         for i, row in enumerate(self.rows):
             cells = ""
             for name, side, cell in zip(self.columns, sides, row, strict=True):
-                style = f"{CELL};text-align:{side}"
+                style = f"{TABLE_CELL};text-align:{side}"
                 if (amount := self._amount(name, cell)) is not None:
                     style += f";{shade(amount)}"
                 cells += f'<td style="{style}">{escape(self._shown(cell))}</td>'
                 if name in lengths:
                     length = f"width:{100 * lengths[name][i]:.1f}%;height:0.9em;{shade(1.0)}"
                     cells += f'<td style="{room}"><div style="{length}"></div></td>'
-            lines.append(f"<tr>{cells}</tr>")
-        return (
-            f'<table style="border-collapse:collapse;color:inherit"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{''.join(lines)}</tbody></table>"
-        )
+            lines.append(cells)
+        return html_table(head, lines)
 
     def inches(self) -> tuple[float, float]:
         taller = 1 + max(0, len(self.bars) - 1) / 2
         return 1.5 + 1.1 * len(self.columns), 0.8 + 0.28 * len(self.rows) * taller
 
     def plot(self, ax: Any = None) -> Any:
-        """The bars, if there are columns for them, else the table; see ``View.plot``."""
+        """Draw the bars, if any column has bars, else the table; see ``View.plot``."""
         n = len(self.bars)
-        ax = axes_for(self, ax)
-        ax.set_title(plain(self.title), loc="left", fontsize=10)
+        ax = titled_axes(self, ax)
         if self.bars:
             places = np.arange(len(self.rows))
             for at, name in enumerate(self.bars):

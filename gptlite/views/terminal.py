@@ -1,6 +1,4 @@
-"""What ``python -m gptlite.generate --show`` prints: each token as it is chosen, and what else it
-could have been.
-"""
+"""The output of ``python -m gptlite.generate --show``: each token chosen, and its runners-up."""
 
 import os
 from collections.abc import Iterator
@@ -15,13 +13,13 @@ from gptlite.views.view import padded
 
 RUNNERS_UP = 4
 TOKEN_COLUMNS = 16
-# Of the 256 colours that terminals have, a blue from pale to deep: one for each eighth.
+# Blues from pale to deep, of a terminal's 256 colours: one for each eighth of probability.
 BLUES = (231, 195, 153, 117, 75, 33, 26, 18)
 BLACK, WHITE = 16, 231
 
 
 def has_colour(file: TextIO) -> bool:
-    """Whether what is printed there may be coloured (https://no-color.org)."""
+    """Say whether a text printed there may be coloured (https://no-color.org)."""
     return (
         file.isatty()
         and not os.environ.get("NO_COLOR")
@@ -30,10 +28,10 @@ def has_colour(file: TextIO) -> bool:
 
 
 def coloured(text: str, probability: float) -> str:
-    """Text on a background as deep as the probability is high."""
+    """Put a text on a background: the higher the probability, the deeper."""
     eighth = min(int(8 * probability), 7)
     front = WHITE if eighth >= 5 else BLACK
-    # Line by line: a background that goes over a line's end colours the rest of the screen.
+    # Line by line: a background that runs over a line's end would colour the rest of the screen.
     lines = text.split("\n")
     return "\n".join(
         f"\x1b[38;5;{front};48;5;{BLUES[eighth]}m{t}\x1b[0m" if t else t for t in lines
@@ -43,14 +41,14 @@ def coloured(text: str, probability: float) -> str:
 def lines_of_steps(
     tokenizer: Tokenizer, prompt: str, steps: Iterator[Step], text: GrowingText, colour: bool
 ) -> Iterator[str]:
-    """A line for each token chosen, then the text.
+    """Write a line for each token chosen, then the text.
 
     The probabilities are the model's own, before the sampler's settings. Without colour they are
-    numbers alone.
+    shown as numbers only.
 
     Args:
-        prompt: what the text begins with.
-        steps, text: from ``generate.begin``, of one sample.
+        prompt: the beginning of the text.
+        steps, text: from ``generate.begin``, for one sample.
     """
     written: list[tuple[str, float | None]] = [(prompt, None)]
     for step in steps:

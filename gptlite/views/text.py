@@ -1,4 +1,4 @@
-"""Views of a text: its tokens, how they came about, and what each prefix is asked to predict."""
+"""Views of a text: its tokens, the merges that made them, the examples to learn from in it."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ VISIBLE = str.maketrans({" ": "·", "\n": "↵", "\t": "⇥", "\r": "␍"})
 
 
 def token_label(token: bytes) -> str:
-    r"""The bytes of a token as one can read them: white space visible, half characters as bytes.
+    r"""Make a token's bytes readable: white space visible, parts of characters as bytes.
 
     >>> token_label(b" the"), token_label(b"\n"), token_label("€".encode()[:2])
     ('·the', '↵', '\\xe2\\x82')
@@ -19,8 +19,9 @@ def token_label(token: bytes) -> str:
 
 
 def printable(text: str, kept: str = "") -> str:
-    r"""What a terminal or a browser would act on instead of showing (controls, marks of direction)
-    as its number.
+    r"""Escape each character that a terminal or a browser would act on instead of showing it.
+
+    Such are control characters and marks of direction. Those in ``kept`` stay as they are.
 
     >>> printable("a\u2028b\n", kept="\n")
     'a\\u2028b\n'
@@ -31,14 +32,14 @@ def printable(text: str, kept: str = "") -> str:
 
 
 def token_labels(tokenizer: Tokenizer, ids: Iterable[int]) -> list[str]:
-    """A label for each token id: the names that the other views put on their rows and columns."""
+    """Label each token id, as other views name their rows and columns."""
     return [token_label(tokenizer.decode_bytes([i])) for i in ids]
 
 
 def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
-    """A text cut into its tokens, each with its id and its bytes.
+    """Show a text cut into its tokens, each with its id and its bytes.
 
-    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", whose author owns up to calling
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen". There the author owns up to calling
     tokens words.
 
     >>> tokens(Tokenizer.from_pretrained(), "a fox!")
@@ -52,14 +53,14 @@ def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
     pairs = [(i, tokenizer.decode_bytes([i])) for i in ids]
     remarks = [f"id {i}, bytes {token.hex(' ')}" for i, token in pairs]
     captions = [f"{i}\n{token.hex(' ')}" for i, token in pairs]
-    # Two tints in turn, so that one sees where a token ends.
+    # Two tints in turn show where a token ends.
     shades = [0.12 if n % 2 else 0.3 for n in range(len(ids))]
     labels = [token_label(token) for _, token in pairs]
     return TokenRow(f"{len(ids)} tokens", labels, shades, remarks, captions=captions)
 
 
 def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:
-    """How an encoding comes about: bytes, then merge after merge, in the order of learning.
+    """Show how an encoding comes about: bytes, then merge after merge, in the order of learning.
 
     GPT-2 paper, section 2.2.
     """
@@ -70,12 +71,12 @@ def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:
             ids = " ".join(map(str, piece.ids)) if row is piece.rows[-1] else ""
             rows.append([name, merges, " ".join(map(token_label, row)), ids])
             name = ""
-    note = "Every piece starts as its bytes; each line below has one merge more."
+    note = "Every piece starts as its bytes; each line has one merge more than the line above."
     return Table("Byte-pair encoding", ["piece", "merges", "tokens", "ids"], rows, note)
 
 
 def prefixes(tokenizer: Tokenizer, text: str) -> Table:
-    """What a language model is trained on: each prefix, and the token that comes after it.
+    """Show the examples that a language model learns from: each prefix, and the token after it.
 
     Article: "The Illustrated Masked Self-Attention". One text of n tokens is n - 1 examples, and
     the mask lets a single pass learn from all of them.

@@ -1,27 +1,28 @@
-"""A text as its tokens, each on a background of its own."""
+"""Token rows: a text as its tokens, each on a background of its own."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from gptlite.views.view import View, axes_for, colours, escape, plain, shade, width
+from gptlite.views.view import View, colours, escape, plain, shade, titled_axes, width
 
 TOKEN = (
     "display:inline-block;vertical-align:top;text-align:center;padding:1px 2px;margin:1px;"
     "border-radius:3px;border:1px solid #d0d0d0;white-space:pre"
 )
 CAPTION = "display:block;font-size:10px;line-height:1.3"
-SMALL = 0.72  # of a token's column, what a character of a caption takes
-LINE = 100  # columns after which the text goes on in a new line
+CAPTION_WIDTH = 0.72  # width of a caption's character, in columns of a token
+LINE = 100  # columns of a line, after which a new one begins
 
 
 class TokenRow(View):
-    """Tokens in a row, shaded, each with a remark to be read on hovering.
+    """Tokens in a row, shaded, each with a remark that is shown on hovering.
 
     Attributes:
-        tokens: what to show for each.
-        shades: for each from 0 (pale) to 1 (deep).
-        remarks: for each; also listed below in the plain text.
-        captions: for each what stands under it, small; "" for nothing. All have as many lines.
+        tokens: the label of each token.
+        shades: a number for each token, from 0 (pale) to 1 (deep).
+        remarks: a text for each token; in plain text they are listed below.
+        captions: a text for each token, in small type under it; "" for none. All have the same
+            number of lines.
     """
 
     def __init__(
@@ -42,12 +43,12 @@ class TokenRow(View):
             raise ValueError(f"{len(tokens)} tokens, {len(self.captions)} captions")
 
     def columns(self, i: int) -> float:
-        """How many columns a token takes in HTML and in a drawing, its caption included."""
+        """Count the columns of a token in HTML and in a drawing, its caption included."""
         small = max(width(line) for line in self.captions[i].split("\n"))
-        return max(width(self.tokens[i]), SMALL * small)
+        return max(width(self.tokens[i]), CAPTION_WIDTH * small)
 
     def lines(self) -> list[list[int]]:
-        """The tokens' numbers line by line: a line ends after a line feed, or when it is full."""
+        """List the tokens' numbers by lines: a line ends after a line feed, or when it is full."""
         lines: list[list[int]] = [[]]
         used = 0.0
         for i, token in enumerate(self.tokens):
@@ -63,8 +64,8 @@ class TokenRow(View):
 
     def body_text(self) -> str:
         parts = ["|".join(self.tokens[i] for i in line) for line in self.lines()]
-        listed = [f"  {t}  {r}" for t, r in zip(self.tokens, self.remarks, strict=True) if r]
-        return "\n".join([*parts, *listed])
+        notes = [f"  {t}  {r}" for t, r in zip(self.tokens, self.remarks, strict=True) if r]
+        return "\n".join([*parts, *notes])
 
     def body_html(self) -> str:
         lines = []
@@ -86,14 +87,13 @@ class TokenRow(View):
         return 9.0, 0.6 + (0.35 + 0.15 * self._lines_under()) * len(self.lines())
 
     def _lines_under(self) -> int:
-        """Lines of the longest caption."""
+        """Count the lines of the longest caption."""
         return max((1 + caption.count("\n") for caption in self.captions if caption), default=0)
 
     def plot(self, ax: Any = None) -> Any:
-        """The tokens as shaded boxes, their captions in them; see ``View.plot``."""
+        """Draw the tokens as shaded boxes, their captions in them; see ``View.plot``."""
         lines, under = self.lines(), self._lines_under()
-        ax = axes_for(self, ax)
-        ax.set_title(plain(self.title), loc="left", fontsize=10)
+        ax = titled_axes(self, ax)
         ax.axis("off")
         ax.set_xlim(0, LINE + 4)
         ax.set_ylim(len(lines), 0)
@@ -114,7 +114,7 @@ class TokenRow(View):
 
 
 def rectangle(corner: tuple[float, float], wide: float, high: float, colour: str) -> Any:
-    """A box behind a token."""
+    """Make the box behind a token."""
     from matplotlib.patches import Rectangle
 
     return Rectangle(corner, wide, high, facecolor=colour, edgecolor="#d0d0d0")

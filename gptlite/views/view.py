@@ -1,8 +1,8 @@
-"""What every view is: something that shows itself as text, as HTML, and as a matplotlib drawing.
+"""The base of all views: a view shows itself as text, as HTML, and as a matplotlib drawing.
 
 A view holds the numbers it shows, so that they can be compared with the trace they came from. Its
-HTML is plain: no script, no style sheet, no identifiers, so it looks the same wherever a notebook
-is read, and the same call gives the same bytes.
+HTML is plain: without script, style sheet or identifiers it looks the same wherever a notebook is
+read, and the same call gives the same bytes.
 """
 
 import html
@@ -10,9 +10,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 from unicodedata import combining, east_asian_width
 
-# The two ends of the one ramp all views share: white, and a blue on which white can be read.
+# The two ends of the one ramp that all views share: white, and a blue dark enough for white text.
 PALE, DEEP = (255, 255, 255), (8, 69, 148)
-BLUE = "#084594"  # DEEP, for what is drawn in one colour
+BLUE = "#084594"  # DEEP, for lines and bars of one colour
 INK = "#1a1a1a"
 FONT = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.5"
 LABEL = 20  # characters of the longest label in a drawing
@@ -25,8 +25,8 @@ class View(ABC):
     """The base of all views: a title above, a note below, and in between what a subclass draws.
 
     Attributes:
-        title: what is shown, and its shape.
-        note: how to read it; "" for none.
+        title: names the array that is shown, and its shape.
+        note: says how to read the view; "" for none.
     """
 
     def __init__(self, title: str, note: str = "") -> None:
@@ -35,15 +35,15 @@ class View(ABC):
 
     @abstractmethod
     def body_text(self) -> str:
-        """What is between title and note, as lines of plain text."""
+        """Write the part between title and note, as lines of plain text."""
 
     @abstractmethod
     def body_html(self) -> str:
-        """What is between title and note, as HTML."""
+        """Write the part between title and note, as HTML."""
 
     @abstractmethod
     def inches(self) -> tuple[float, float]:
-        """Width and height of a drawing that leaves room for everything in it."""
+        """Say how wide and high a drawing must be to leave room for everything in it."""
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:
@@ -63,23 +63,23 @@ class View(ABC):
         return "\n".join(part for part in (self.title, self.body_text(), self.note) if part)
 
     def to_html(self) -> str:
-        """The view as one HTML element."""
+        """Write the view as one HTML element."""
         note = f'<div style="{NOTE}">{escape(self.note)}</div>' if self.note else ""
         heading = f'<div style="{HEADING}">{escape(self.title)}</div>'
         return f'<div style="{FRAME}">{heading}{self.body_html()}{note}</div>'
 
     def _repr_html_(self) -> str:
-        """What a notebook shows."""
+        """Write the HTML that a notebook shows."""
         return self.to_html()
 
 
 def escape(text: str) -> str:
-    """Text as HTML shows it: no part of it can become markup."""
+    """Escape a text for HTML: no part of it can become markup."""
     return html.escape(text, quote=True)
 
 
 def colours(amount: float) -> tuple[str, str]:
-    """Background and text of a cell whose value lies at ``amount`` on the ramp: 0 pale, 1 deep.
+    """Pick the colours of background and text of a cell at ``amount`` on the ramp: 0 pale, 1 deep.
 
     >>> colours(0.0), colours(1.0)
     (('#ffffff', '#1a1a1a'), ('#084594', '#ffffff'))
@@ -90,7 +90,7 @@ def colours(amount: float) -> tuple[str, str]:
 
 
 def shade(amount: float) -> str:
-    """``colours`` as a style of HTML.
+    """Write ``colours`` as a style of HTML.
 
     >>> shade(1.0)
     'background:#084594;color:#ffffff'
@@ -100,7 +100,7 @@ def shade(amount: float) -> str:
 
 
 def number(value: float, digits: int = 2) -> str:
-    """A number as a cell shows it; what the mask has hidden as -∞.
+    """Write a number as a cell shows it; a masked one as -∞.
 
     >>> number(0.126), number(-1e10), number(-0.001)
     ('0.13', '-∞', '0.00')
@@ -112,7 +112,7 @@ def number(value: float, digits: int = 2) -> str:
 
 
 def width(text: str) -> int:
-    """How many columns of a terminal a text takes up.
+    """Count the columns of a terminal that a text takes up.
 
     >>> width("né"), width("日本")
     (2, 4)
@@ -121,13 +121,13 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int, right: bool = False) -> str:
-    """A text with spaces after it (before it: ``right``) that fill up so many columns."""
+    """Fill up a text to so many columns, with spaces after it, or before it if ``right``."""
     gap = " " * (columns - width(text))
     return gap + text if right else text + gap
 
 
 def grid_text(rows: list[list[str]], numeric: list[bool]) -> str:
-    """Rows of cells as lines, the columns flush; numeric ones to the right."""
+    """Write rows of cells as lines with aligned columns, numeric ones to the right."""
     columns = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -136,11 +136,19 @@ def grid_text(rows: list[list[str]], numeric: list[bool]) -> str:
     return "\n".join(lines)
 
 
+def html_table(head: str, rows: list[str]) -> str:
+    """Write an HTML table: the cells of its head ("" for no head), and the cells of each row."""
+    head = f"<thead><tr>{head}</tr></thead>" if head else ""
+    body = "".join(f"<tr>{cells}</tr>" for cells in rows)
+    style = "border-collapse:collapse;color:inherit"
+    return f'<table style="{style}">{head}<tbody>{body}</tbody></table>'
+
+
 def pyplot() -> Any:
-    """matplotlib's pyplot, which is an extra.
+    """Import matplotlib's pyplot, which is an extra.
 
     Raises:
-        ModuleNotFoundError: it is not installed; says what installs it.
+        ModuleNotFoundError: matplotlib is not installed; the message says how to install it.
     """
     try:
         import matplotlib.pyplot
@@ -153,15 +161,16 @@ def pyplot() -> Any:
     return matplotlib.pyplot
 
 
-def axes_for(view: View, ax: Any) -> Any:
-    """The Axes given, or those of a new figure, as large as the view asks for."""
-    if ax is not None:
-        return ax
-    return pyplot().subplots(figsize=view.inches(), layout="constrained")[1]
+def titled_axes(view: View, ax: Any) -> Any:
+    """Put a view's title on the Axes given, or on those of a new figure of the view's size."""
+    if ax is None:
+        ax = pyplot().subplots(figsize=view.inches(), layout="constrained")[1]
+    ax.set_title(plain(view.title), loc="left", fontsize=10)
+    return ax
 
 
 def ramp() -> Any:
-    """The colour map from pale to deep."""
+    """Make the colour map from pale to deep."""
     pyplot()  # or the error that says what is missing
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -170,7 +179,7 @@ def ramp() -> Any:
 
 
 def plain(text: str, longest: int = 100) -> str:
-    r"""A text for matplotlib, which reads what is between dollar signs as mathematics.
+    r"""Escape and shorten a text for matplotlib, which reads dollar signs as mathematics.
 
     >>> plain("$x$"), plain("-" * 64, longest=4)
     ('\\$x\\$', '---…')
