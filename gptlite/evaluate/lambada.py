@@ -27,7 +27,7 @@ class EncodedPassage(NamedTuple):
     """A passage as token ids.
 
     Attributes:
-        text: the ids of the text before the last word, of which as much as fits is kept.
+        text: the ids of the text before the last word, as many as fit.
         word: the ids of the last word.
         cut: how many tokens were left out at the passage's beginning, where it did not fit.
     """

@@ -1,4 +1,4 @@
-"""An evaluation from beginning to end: read, measure, write, print; it may be interrupted."""
+"""An evaluation from reading the file to printing the results; it may be interrupted."""
 
 import argparse
 import hashlib

@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
 
 
 class Accuracy(NamedTuple):
-    """How often the likeliest option was the right one, as shares of ``n`` choices.
+    """Accuracy: the share of ``n`` choices in which the likeliest option was the right one.
 
     Attributes:
         by_sum: choosing by log-probability of the whole option.

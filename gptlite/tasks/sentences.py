@@ -1,4 +1,4 @@
-"""Where sentences end: no more than a task needs to keep the first few."""
+"""Sentences, found by simple rules: enough for a task that keeps the first few."""
 
 import re
 

@@ -51,7 +51,7 @@ def four_sizes() -> Table:
         [name, c.n_layer, c.n_embd, c.n_head, c.n_params, 4 * c.n_params]
         for name, c in PRESETS.items()
     ]
-    note = f"All know {PRESETS['gpt2'].n_vocab:,} tokens and {PRESETS['gpt2'].n_ctx:,} positions."
+    note = f"All have {PRESETS['gpt2'].n_vocab:,} tokens and {PRESETS['gpt2'].n_ctx:,} positions."
     return Table("The four sizes of GPT-2", columns, rows, note, bar="parameters")
 
 

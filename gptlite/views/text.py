@@ -71,7 +71,7 @@ def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:
             ids = " ".join(map(str, piece.ids)) if row is piece.rows[-1] else ""
             rows.append([name, merges, " ".join(map(token_label, row)), ids])
             name = ""
-    note = "Every piece starts as its bytes; each line has one merge more than the line above."
+    note = "Every piece starts as its bytes; each line below it adds one merge."
     return Table("Byte-pair encoding", ["piece", "merges", "tokens", "ids"], rows, note)
 
 

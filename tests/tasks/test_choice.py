@@ -1,10 +1,9 @@
-"""Choices, gaps, pronouns and last words against whole texts, each computed by itself."""
+"""Choices, gaps and pronouns against whole texts, each computed by itself."""
 
 import numpy as np
 import pytest
 
 from gptlite import ContextOverflowError, GPTConfig, Tokenizer
-from gptlite.evaluate.lambada import LastWord, encode_passage, guess_last_words
 from gptlite.tasks.choice import Accuracy, Choice, Chosen, accuracy, choose_option
 from gptlite.tasks.cloze import cloze, fill
 from gptlite.tasks.winograd import winograd
@@ -152,48 +151,3 @@ def test_what_winograd_refuses():
         winograd(MODEL, TOKENIZER, "_ ate it", [])
     with pytest.raises(ContextOverflowError):
         winograd(MODEL, TOKENIZER, "," * 40 + "_ ate", ["it"])
-
-
-# ---- Last words ---------------------------------------------------------------------------------
-
-
-def test_last_words_side_by_side():
-    passages = [
-        LastWord("the cat ate the mouse because it was", " hungry"),
-        LastWord("the", " cat"),
-        LastWord("the cat ate the", " zebras"),  # of many tokens
-        LastWord("," * 60 + " the", " cat"),
-    ]
-    fits = [encode_passage(TOKENIZER, passage, MODEL.config.n_ctx) for passage in passages]
-    found = guess_last_words(MODEL, fits)
-    for passage, guess in zip(passages, found, strict=True):
-        n = n_tokens(passage.word)
-        ids = TOKENIZER.encode(passage.text + passage.word)
-        kept = TOKENIZER.decode(ids[-41:])
-        assert guess.logprob == pytest.approx(sum(logprobs(kept)[-n:]), abs=1e-4)
-        assert guess.cut == max(0, len(ids) - 41)
-    assert [guess.cut > 0 for guess in found] == [False, False, False, True]
-
-
-def test_a_guess_is_right_when_all_of_its_tokens_are():
-    """The first token is the model's choice in both, the second in one of them."""
-    ids = TOKENIZER.encode("the cat")
-    while len(ids) < 4:
-        ids.append(int(MODEL(ids)[0, -1].argmax()))
-
-    class AsItIs:
-        """Each character a token, so that any tokens make a text."""
-
-        eot = 0
-
-        def encode(self, text: str) -> list[int]:
-            return [ord(c) for c in text]
-
-        def decode_bytes(self, ids: list[int]) -> bytes:
-            return "".join(map(chr, ids)).encode()
-
-    text = "".join(map(chr, ids))
-    wrong = chr((ids[-1] + 1) % 200)
-    passages = [LastWord(text[:2], text[2:]), LastWord(text[:2], text[2] + wrong)]
-    fits = [encode_passage(AsItIs(), passage, MODEL.config.n_ctx) for passage in passages]
-    assert [guess.right for guess in guess_last_words(MODEL, fits)] == [True, False]
