@@ -1,4 +1,4 @@
-"""Holds the shapes in comments against the arrays: ``x = linear(x, weight)  # [batch, seq, n_out]``.
+"""Holds the shapes in comments against the arrays: ``y = linear(x, weight)  # [..., n_out]``.
 
 The source of some modules is rewritten as it is imported, so that it says at every line what the
 line has made; then the code is run on small arrays, and what it said is held against the comments.
@@ -31,7 +31,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from io import StringIO
 from pathlib import Path
@@ -44,6 +44,7 @@ Brackets = tuple[str, ...]
 Shape = tuple[int, ...]
 BRACKET = r"\[[^\[\]]*\]"
 SHAPES = re.compile(rf"#\s*({BRACKET}(?:(?:,| and) {BRACKET})*)")
+LATE = re.compile(r"\[[^\[\]]*, [^\[\]]*\]")  # in a comment that begins otherwise
 
 
 @dataclass
@@ -53,7 +54,9 @@ class Site:
     Attributes:
         comment: its brackets, without their ends: ``("batch, seq",)``; none is ().
         must: whether an array made here must have a comment.
+        refusal: whether the line is in a block that ends with ``raise``.
         loops: the loops of its function around it, by their number.
+        reached: whether it was run.
         ran: whether it has given an array.
         bare: a shape that was made here, if a comment is missing.
     """
@@ -62,7 +65,9 @@ class Site:
     line: int
     comment: Brackets
     must: bool
+    refusal: bool
     loops: tuple[int, ...]
+    reached: bool = False
     ran: bool = False
     bare: list[Shape] = field(default_factory=list)
 
@@ -125,6 +130,7 @@ class Call:
         """Take what is to be stored in a container; None where it is added to a variable."""
         frame = sys._getframe(1)
         self.before(began, value, frame)
+        self.tracer.sites[site].reached = True
         if not isinstance(container, np.ndarray) or self.tracer.sites[site].comment:
             self.say(site, value, frame)
         return value
@@ -152,6 +158,7 @@ class Call:
     def say(self, number: int, value: Any, frame: FrameType) -> None:
         """Say what a line has made."""
         tracer, site = self.tracer, self.tracer.sites[number]
+        site.reached = True
         record = isinstance(value, tuple) and hasattr(value, "_fields")
         values = flat(value)
         new = [has_axes(each) and tracer.is_new(each, self.began) for each in values]
@@ -204,7 +211,7 @@ def arrays_in(value: Any, depth: int = 7) -> Iterator[np.ndarray[Any, Any]]:
     if isinstance(value, (str, bytes, int, float, type)) or value is None or not depth:
         return
     if isinstance(value, Mapping):
-        inner = value.values()
+        inner = list(value.values())  # at once: another thread may add to it
     elif isinstance(value, (list, tuple)):
         inner = value
     elif isinstance(value, partial):
@@ -309,7 +316,9 @@ class Tracer:
     def told(self) -> dict[int, list[tuple[Mapping[str, int], Sequence[Said]]]]:
         """Give what was said in calls that differ, by the sites with comments in them."""
         different = {
-            (tuple(sorted(call.sizes.items())), tuple(call.said)) for call in self.calls if call.said
+            (tuple(sorted(call.sizes.items())), tuple(call.said))
+            for call in self.calls
+            if call.said
         }
         by_site: dict[int, list[tuple[Mapping[str, int], Sequence[Said]]]] = {}
         for sizes, said in different:
@@ -335,8 +344,13 @@ class Tracer:
         never = [site.place for site in self.sites if site.comment and not site.ran]
         return [f"{place}: has made no array" for place in [*never, *self.stray]]
 
+    def unreached(self) -> list[str]:
+        """List the lines that might make an array and were not run, but for what is refused."""
+        lines = [site for site in self.sites if site.must and not site.reached and not site.refusal]
+        return [f"{site.place}: was not run" for site in lines]
 
-# ---- Comments against shapes ----------------------------------------------------------------------
+
+# ---- Comments against shapes --------------------------------------------------------------------
 
 
 def faults(
@@ -367,9 +381,7 @@ def faults(
                 bound[name] = size, sites[number].loops
 
 
-def matched(
-    brackets: Brackets, shapes: tuple[Shape | None, ...]
-) -> list[tuple[str, Shape]] | None:
+def matched(brackets: Brackets, shapes: tuple[Shape | None, ...]) -> list[tuple[str, Shape]] | None:
     """Give each array its bracket; None if there are more or fewer of them."""
     arrays = [shape for shape in shapes if shape is not None]
     if len(brackets) == 1:
@@ -395,18 +407,18 @@ def fitted(bracket: str, shape: Shape, known: Mapping[str, int]) -> dict[str, in
     for axis, size in zip(axes, given, strict=True):
         values = {**known, **learned}
         try:
-            names = names_in(axis)
+            names, code = read(axis)
         except (SyntaxError, ValueError):
             return f"is not in the notation: {axis!r}"
         unknown = [name for name in names if name not in values]
         if not unknown:
-            expected = value_of(axis, values)
+            expected = eval(code, {}, values)
             if expected != size:
                 return f"is {axis} = {expected} at {size} of {shape}"
         elif len(unknown) == 1:
             [name] = unknown
             tries = [size] if axis == name else range(2 * size + 2)
-            fit = [n for n in tries if value_of(axis, {**values, name: n}) == size]
+            fit = [n for n in tries if eval(code, {}, {**values, name: n}) == size]
             if not fit:
                 return f"has no {name} for {axis} to be {size} of {shape}"
             if len(fit) == 1:
@@ -420,24 +432,21 @@ ALLOWED = (
 )
 
 
-def names_in(axis: str) -> list[str]:
-    """List the symbols of an axis.
+@cache
+def read(axis: str) -> tuple[list[str], CodeType]:
+    """Give the symbols of an axis, and the code that computes it.
 
     Raises:
         SyntaxError, ValueError: it is not in the notation.
     """
-    nodes = list(ast.walk(ast.parse(axis, mode="eval")))
-    if not all(isinstance(node, ALLOWED) for node in nodes):
+    tree = ast.parse(axis, mode="eval")
+    if not all(isinstance(node, ALLOWED) for node in ast.walk(tree)):
         raise ValueError(axis)
-    return sorted({node.id for node in nodes if isinstance(node, ast.Name)})
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    return sorted(names), compile(tree, axis, "eval")
 
 
-def value_of(axis: str, values: Mapping[str, int]) -> int:
-    """Compute an axis whose symbols are known."""
-    return int(eval(axis, {"__builtins__": {}}, dict(values)))
-
-
-# ---- The source, rewritten --------------------------------------------------------------------------
+# ---- The source, rewritten ----------------------------------------------------------------------
 
 
 class Finder:
@@ -476,12 +485,20 @@ class Loader(SourceFileLoader):
 
 
 def comments_in(source: str) -> dict[int, tuple[Brackets, bool]]:
-    """Find the comments that begin with a shape: by line, and whether they stand alone on it."""
-    found = {}
+    """Find the comments with a shape: by line, and whether they stand alone on it.
+
+    One that does not begin with its shape is given as ``?``.
+    """
+    found: dict[int, tuple[Brackets, bool]] = {}
     for token in tokenize.generate_tokens(StringIO(source).readline):
-        if token.type == tokenize.COMMENT and (match := SHAPES.match(token.string)):
+        if token.type != tokenize.COMMENT:
+            continue
+        alone = not token.line[: token.start[1]].strip()
+        if match := SHAPES.match(token.string):
             brackets = tuple(each[1:-1] for each in re.findall(BRACKET, match[1]))
-            found[token.start[0]] = brackets, not token.line[: token.start[1]].strip()
+            found[token.start[0]] = brackets, alone
+        elif LATE.search(token.string):
+            found[token.start[0]] = ("?",), alone
     return found
 
 
@@ -501,6 +518,7 @@ class Rewriter(ast.NodeTransformer):
 
     def rewritten(self) -> ast.Module:
         tree = ast.parse(self.source)
+        self.refusals = {id(node) for node in refusals(tree)}
         self.visit(tree)
         begin = statement("_call = _shapes.enter(walk=False)")
         after = sum(map(is_head, tree.body))  # docstring and imports of __future__ come first
@@ -517,7 +535,9 @@ class Rewriter(ast.NodeTransformer):
         self.unused.difference_update(lines)
         comment = tuple(bracket for line in lines for bracket in self.comments[line][0])
         self.tracer.symbols.update(re.findall(r"[^\W\d]\w*", " ".join(comment)))
-        self.tracer.sites.append(Site(self.shown, node.lineno, comment, must, self.loops))
+        self.tracer.sites.append(
+            Site(self.shown, node.lineno, comment, must, id(node) in self.refusals, self.loops)
+        )
         return ast.Constant(len(self.tracer.sites) - 1)
 
     # ---- Functions, classes, loops --------------------------------------------------------------
@@ -620,6 +640,15 @@ class Rewriter(ast.NodeTransformer):
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         self.generic_visit(node)
         return call("walrus", self.site(node, must=True), now(), node)
+
+
+def refusals(tree: ast.Module) -> Iterator[ast.AST]:
+    """List what stands in a block that ends with ``raise``."""
+    for node in ast.walk(tree):
+        for block in (getattr(node, "body", None), getattr(node, "orelse", None)):
+            if isinstance(block, list) and block and isinstance(block[-1], ast.Raise):
+                for each in block:
+                    yield from ast.walk(each)
 
 
 def is_head(node: ast.stmt) -> bool:

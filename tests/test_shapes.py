@@ -1,0 +1,308 @@
+"""The shapes in comments are those of the arrays: in the reading path and wherever is learned."""
+
+import importlib
+from collections.abc import Callable, Iterator
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from tracer import Tracer, faults
+
+import gptlite
+
+ROOT = Path(gptlite.__file__).resolve().parent.parent
+
+# The files whose every array has its shape beside it.
+READING_PATH = (
+    *("layers.py", "block.py", "model.py", "cache.py", "call.py", "sampling.py", "trace.py"),
+    *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
+)
+FAST = ("fast/blockwise.py", "fast/memory.py", "fast/joining.py")
+LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
+
+
+def with_arrays(folder: str) -> list[str]:
+    """List a folder's files that import NumPy, but its door."""
+    paths = sorted((ROOT / "gptlite" / folder).glob("[!_]*.py"))
+    return [f"{folder}/{path.name}" for path in paths if "import numpy" in path.read_text("utf-8")]
+
+
+FILES = (*READING_PATH, *FAST, *(file for folder in LEARNING for file in with_arrays(folder)))
+
+# Sizes that are all different, as are those that the code makes of them: 3 * 15, 4 * 15, 2 * 7.
+SIZES = {"n_vocab": 23, "n_ctx": 13, "n_embd": 15, "head": 3, "head_dim": 5, "n_layer": 4}
+
+
+# ---- Calls that together run every such line ----------------------------------------------------
+#
+# The package is imported within these functions, for there it is the one that speaks.
+
+
+def model_of(n_ctx: int = 13, n_vocab: int = 23) -> Any:
+    """Make a random model of those sizes."""
+    from gptlite import GPT, GPTConfig
+
+    model = GPT.init(GPTConfig(n_vocab=n_vocab, n_ctx=n_ctx, n_embd=15, n_head=3, n_layer=4))
+    rng = np.random.default_rng(1)
+    for array in model.parameters.values():
+        array += 0.3 * rng.standard_normal(array.shape, np.float32)
+    return model
+
+
+def ids_of(batch: int, seq: int) -> np.ndarray[Any, Any]:
+    """Draw token ids that any of the models knows."""
+    return np.random.default_rng(seq).integers(0, 23, (batch, seq))
+
+
+def forward(tracer: Tracer) -> None:
+    """Run the model: whole, with padding, with a cache, in float16, with a trace and with edits."""
+    from gptlite import GPT, KVCache, Trace
+
+    model, ids, mask = model_of(), ids_of(2, 7), np.ones((2, 7))
+    mask[0, :3] = 0
+    with tracer.of(**SIZES, batch=2, seq=7, total=7):
+        for kept in (None, 6):
+            with tracer.of(**{} if kept is None else {"kept": kept}):
+                model(ids, trace=Trace(), logits_to_keep=kept)
+                model(ids, attention_mask=mask, logits_to_keep=kept)
+        silent = {"h.0.attn.out": 0, "h.1.mlp.gelu": np.ones((2, 7, 60))}
+        model(ids, trace=Trace({**silent, "h.2.attn.scores": lambda x, trace: x + 1}))
+        half = {
+            name: array.astype(np.float16) if array.ndim == 2 else array
+            for name, array in model.parameters.items()
+        }
+        GPT(model.config, half)(ids)
+        with TemporaryDirectory() as folder:
+            model.save_pretrained(folder)
+            GPT.from_pretrained(folder)
+    with tracer.of(**SIZES, batch=2):
+        cache = KVCache(model.config, 2)
+        with tracer.of(seq=4, total=4):
+            model(ids[:, :4], cache)
+        with tracer.of(seq=7, total=11):
+            model(ids, cache, attention_mask=np.pad(mask, [(0, 0), (4, 0)]))
+        with tracer.of(seq=1, total=12):
+            model(ids[:, :1], cache, Trace())
+
+
+def a_long_text(tracer: Tracer) -> None:
+    """Run the model on more tokens than attention takes at a time."""
+    from gptlite import KVCache
+
+    model, ids = model_of(n_ctx=83), ids_of(2, 73)
+    with tracer.of(**SIZES | {"n_ctx": 83}, batch=2):
+        for mask in (None, np.ones((2, 73))):
+            cache = KVCache(model.config, 2)
+            model(ids[:, :2], cache)
+            model(ids[:, 2:], cache, attention_mask=mask)
+
+
+def sampling(tracer: Tracer) -> None:
+    """Choose tokens with every filter, and greedily."""
+    from gptlite.sampling import Sampler
+
+    rngs = [np.random.default_rng(i) for i in range(2)]
+    logits = rngs[0].standard_normal((2, 23), np.float32)
+    with tracer.of(n_vocab=23, batch=2):
+        for temperature in (0, 0.5):
+            Sampler(temperature, 7, 0.9, 1.5)(logits, [[1, 2, 3], [4, 5, 6]], rngs)
+
+
+def generation(tracer: Tracer) -> None:
+    """Generate rows side by side and one alone, past the context, without a cache, with guesses."""
+    from gptlite.generate import generate_tokens
+    from gptlite.sampling import Sampler
+
+    model, sampler, rows = model_of(), Sampler(), [[1, 2, 3], [4, 5, 6, 7, 8]]
+    with tracer.of(**SIZES, batch=2):
+        for cached in (True, False):
+            for step in generate_tokens(model, rows, sampler, 15, 0, "slide", use_cache=cached):
+                assert step.logprobs.shape == (2,)
+    with tracer.of(**SIZES, batch=1):
+        steps = generate_tokens(model, [[1, 2, 3] * 3], Sampler(0), 15, 0, "slide", speculate=4)
+        assert len(list(steps)) == 15
+
+
+def tokens_to_text(tracer: Tracer) -> None:
+    """Learn a vocabulary, put the bytes of many tokens together, and generate text."""
+    from gptlite import Tokenizer
+    from gptlite.generate import generate, generate_samples, stream
+
+    tokenizer = Tokenizer.train(["the cat and the dog and the cat"] * 3, 260)
+    for times in (1, 20):
+        text = "the cat and the dog" * times
+        assert tokenizer.decode(tokenizer.encode(text)) == text
+    with tracer.of(**SIZES | {"n_vocab": 260}):
+        for write in (generate, generate_samples, stream):
+            assert list(write(model_of(n_vocab=260), tokenizer, "a", seed=1, stop="the"))
+
+
+def gradients(tracer: Tracer) -> None:
+    """Compute gradients with dropout and without, with targets that do not count."""
+    from gptlite.training.dropout import DropoutTrace
+    from gptlite.training.gradients import IGNORED, loss_and_gradients
+
+    model, ids = model_of(), ids_of(2, 7)
+    targets = np.where(ids % 3 == 0, IGNORED, ids)
+    predictions = int((targets != IGNORED).sum())
+    with tracer.of(**SIZES, batch=2, seq=7, predictions=predictions):
+        for trace in (None, DropoutTrace(0.5, np.random.default_rng(0))):
+            loss_and_gradients(model, ids, targets, trace)
+
+
+def losses(tracer: Tracer) -> None:
+    """Measure how well a text is predicted, in windows that overlap."""
+    from gptlite import Tokenizer
+    from gptlite.training.losses import bits_per_byte, next_token_losses
+
+    with tracer.of(**SIZES):
+        next_token_losses(model_of(), ids_of(1, 61)[0], context=11, stride=8)
+    tokenizer = Tokenizer.train([], 257)
+    with tracer.of(**SIZES | {"n_vocab": 257}):
+        bits_per_byte(model_of(n_vocab=257), tokenizer, "the cat and the dog")
+
+
+def pre_training(tracer: Tracer) -> None:
+    """Encode a corpus, train on it in two threads, and go on from the state on disk."""
+    from gptlite import Tokenizer
+    from gptlite.pretrain.data import open_token_file, text_files, write_token_file
+    from gptlite.pretrain.trainer import Recipe, Trainer, run, seconds_per_step
+
+    tokenizer = Tokenizer.train([], 257)
+    recipe = Recipe(batch=6, n_steps=2, warm_up=1, dropout=0.1, threads=2)
+    with TemporaryDirectory() as folder, tracer.of(**SIZES | {"n_vocab": 257}):
+        texts, tokens = Path(folder, "texts.txt"), Path(folder, "tokens.npy")
+        texts.write_text("the cat and the dog" * 20, encoding="utf-8")
+        write_token_file(tokens, tokenizer, text_files([texts, folder]))
+        trainer = Trainer(model_of(n_vocab=257), recipe)
+        ids = open_token_file(tokens, 257, 13)
+        run(trainer, ids, 1, lambda *_: None)
+        trainer.save_state(Path(folder))
+        Trainer.from_state(Path(folder))
+        seconds_per_step(trainer, ids, trials=1)
+        del ids  # which lie in the folder that is to go
+
+
+def classifiers(tracer: Tracer) -> None:
+    """Fine-tune on one row an example, on several, on choices; frozen, and with blocks anew."""
+    from gptlite.finetune.classifier import Classifier, predict
+    from gptlite.finetune.epochs import FineTuning
+    from gptlite.finetune.learners import Labelled, fine_tune
+
+    labels = [0, 1, 2, 3, 4, 5, 0, 1]
+    for n_rows, choosing in ((1, False), (2, False), (6, True)):
+        examples = [[[20, i, row, *range(i), 22] for row in range(n_rows)] for i in range(8)]
+        labelled = Labelled(examples, labels)
+        for frozen, lm_weight in ((False, 0.5), (False, 0.0), (True, 0.0)):
+            with tracer.of(**SIZES | {"n_vocab": 20, "n": 3}):
+                model = model_of(n_vocab=20)
+            with tracer.of(**SIZES, n_rows=n_rows, n_labels=6, n_outputs=1 if choosing else 6):
+                classifier = Classifier.build(model, 6, 3, choosing, None if frozen else 1)
+                recipe = FineTuning(epochs=1, batch=4, lm_weight=lm_weight, frozen=frozen)
+                fine_tune(classifier, labelled, labelled, recipe)
+                predict(classifier, examples)
+
+
+def more_text(tracer: Tracer) -> None:
+    """Fine-tune a language model on texts, some of which are prompts at their beginning."""
+    from gptlite.finetune.epochs import FineTuning
+    from gptlite.finetune.learners import Text, fine_tune_language_model
+
+    texts = [Text(range(9), n_given) for n_given in (4, 1, 2)]
+    recipe = FineTuning(epochs=3, batch=2, warm_up=0.5, learning_rate=0.01)
+    with tracer.of(**SIZES, seq=8):  # what is learned here makes other texts less likely
+        fine_tune_language_model(model_of(), texts, [Text(range(22, 13, -1))], recipe)
+
+
+def saved_classifiers(tracer: Tracer) -> None:
+    """Save a classifier, open it, and ask it."""
+    from gptlite import Tokenizer
+    from gptlite.finetune.classifier import Classifier
+    from gptlite.finetune.finetuned import FineTuned
+
+    tokenizer = Tokenizer.train([], 257)
+    model = model_of(n_vocab=257)
+    sizes = {name: size for name, size in SIZES.items() if name != "n_vocab"}  # which grows by 3
+    with tracer.of(**sizes, n_outputs=2, n_labels=2), TemporaryDirectory() as at:
+        classifier = Classifier.build(model, 2)
+        saved = FineTuned(classifier, tokenizer, "classification", ["sad", "merry"], 13)
+        saved.save_pretrained(at)
+        assert len(FineTuned.from_pretrained(at).predict([["dancing"], ["weeping"]])) == 2
+
+
+DRIVERS: tuple[Callable[[Tracer], None], ...] = (
+    *(forward, a_long_text, sampling, generation, tokens_to_text, gradients, losses),
+    *(pre_training, classifiers, more_text, saved_classifiers),
+)
+
+
+@cache
+def traced() -> Tracer:
+    """Run all of them once."""
+    tracer = Tracer()
+    with tracer.importing(ROOT, "gptlite", FILES):
+        for file in FILES:
+            importlib.import_module(f"gptlite.{file.removesuffix('.py').replace('/', '.')}")
+        for drive in DRIVERS:
+            drive(tracer)
+    return tracer
+
+
+# ---- The comments -------------------------------------------------------------------------------
+
+
+def told(lines: list[str], file: str) -> str:
+    """Give what is said of one file, for the message of a failure."""
+    return "\n".join(line for line in lines if line.startswith(f"{file}:"))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_shape_in_a_comment_is_the_array_s(file: str) -> None:
+    found = told(traced().wrong(), file)
+    assert not found, found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_line_that_makes_an_array_says_its_shape(file: str) -> None:
+    found = told(traced().missing(), file)
+    assert not found, found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_shape_in_a_comment_was_seen(file: str) -> None:
+    found = told(traced().unrun(), file)
+    assert not found, found
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_each_line_that_might_make_an_array_was_run(file: str) -> None:
+    found = told(traced().unreached(), file)
+    assert not found, found
+
+
+def test_two_axes_exchanged_in_any_comment_would_be_found() -> None:
+    """The sizes differ, and the symbols are bound, so far that no order of axes can be a lie."""
+    tracer = traced()
+    comments, calls = tracer.comments(), tracer.told()
+    unfound = []
+    for number, comment in comments.items():
+        for other in exchanged(comment):
+            said = calls.get(number, [])
+            lies = (faults(tracer.sites, {**comments, number: other}, *each) for each in said)
+            if not any(True for lie in lies for _ in lie):
+                unfound.append(f"{tracer.sites[number].place}: {other}")
+    assert not unfound, "\n".join(unfound)
+
+
+def exchanged(comment: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    """Give a comment with two neighbouring axes exchanged, in every place where they differ."""
+    for i, bracket in enumerate(comment):
+        axes = bracket.split(", ")
+        for j, (left, right) in enumerate(pairwise(axes)):
+            if left not in ("...", right):
+                other = ", ".join([*axes[:j], right, left, *axes[j + 2 :]])
+                yield (*comment[:i], other, *comment[i + 1 :])
