@@ -280,6 +280,28 @@ def test_a_comment_that_was_never_seen(tmp_path: Path) -> None:
     assert [each.split(":")[1] for each in tracer.unreached()] == ["6", "7"]
 
 
+def test_a_line_that_might_make_an_array_was_run(tmp_path: Path) -> None:
+    source = """
+        def without_arrays(n):
+            if n:
+                n = 1
+            return n
+
+        def never(n):
+            return n
+
+        def with_arrays(n, x):
+            if n:
+                x = x + n
+            return x + 1  # [2, 3, 5]
+
+        def f(x):
+            with_arrays(without_arrays(0), x)
+        """
+    lines = [each.split(":")[1] for each in traced(tmp_path, source).unreached()]
+    assert lines == ["10", "14"]
+
+
 def test_a_comment_is_true_in_every_call(tmp_path: Path) -> None:
     source = """
         def f(x):

@@ -55,6 +55,7 @@ class Site:
         comment: its brackets, without their ends: ``("batch, seq",)``; none is ().
         must: whether an array made here must have a comment.
         refusal: whether the line is in a block that ends with ``raise``.
+        function: the first line of the function around it; 0 at module level.
         loops: the loops of its function around it, by their number.
         reached: whether it was run.
         ran: whether it has given an array.
@@ -66,6 +67,7 @@ class Site:
     comment: Brackets
     must: bool
     refusal: bool
+    function: int
     loops: tuple[int, ...]
     reached: bool = False
     ran: bool = False
@@ -345,9 +347,21 @@ class Tracer:
         return [f"{place}: has made no array" for place in [*never, *self.stray]]
 
     def unreached(self) -> list[str]:
-        """List the lines that might make an array and were not run, but for what is refused."""
-        lines = [site for site in self.sites if site.must and not site.reached and not site.refusal]
-        return [f"{site.place}: was not run" for site in lines]
+        """List the lines that might make an array and were not run, but for what is refused.
+
+        Those are the lines of functions that make arrays, and of functions that were not run.
+        """
+        functions: dict[tuple[str, int], list[Site]] = {}
+        for site in self.sites:
+            functions.setdefault((site.path, site.function), []).append(site)
+        return [
+            f"{site.place}: was not run"
+            for sites in functions.values()
+            if any(each.comment or each.bare for each in sites)
+            or not any(each.reached for each in sites)
+            for site in sites
+            if site.must and not site.reached and not site.refusal
+        ]
 
 
 # ---- Comments against shapes --------------------------------------------------------------------
@@ -512,6 +526,7 @@ class Rewriter(ast.NodeTransformer):
         self.tracer, self.shown, self.module, self.source = tracer, shown, module, source
         self.comments = comments_in(source)
         self.unused = set(self.comments)
+        self.function = 0
         self.loops: tuple[int, ...] = ()
         self.n_loops = 0
         self.in_class: str | None = None
@@ -535,18 +550,17 @@ class Rewriter(ast.NodeTransformer):
         self.unused.difference_update(lines)
         comment = tuple(bracket for line in lines for bracket in self.comments[line][0])
         self.tracer.symbols.update(re.findall(r"[^\W\d]\w*", " ".join(comment)))
-        self.tracer.sites.append(
-            Site(self.shown, node.lineno, comment, must, id(node) in self.refusals, self.loops)
-        )
+        refusal, where = id(node) in self.refusals, (self.function, self.loops)
+        self.tracer.sites.append(Site(self.shown, node.lineno, comment, must, refusal, *where))
         return ast.Constant(len(self.tracer.sites) - 1)
 
     # ---- Functions, classes, loops --------------------------------------------------------------
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
-        outer, self.loops = self.loops, ()
-        of_class, self.in_class = self.in_class, None
+        outer = self.function, self.loops, self.in_class
+        self.function, self.loops, self.in_class = node.lineno, (), None
         self.generic_visit(node)
-        self.loops, self.in_class = outer, of_class
+        self.function, self.loops, self.in_class = outer
         node.body.insert(sum(map(is_head, node.body)), statement("_call = _shapes.enter()"))
         return node
 
@@ -583,7 +597,7 @@ class Rewriter(ast.NodeTransformer):
         self.generic_visit(node)
         if self.in_class:
             return node
-        site = self.site(node, must=True)
+        site = self.site(node, must=not all(map(is_part, node.targets)))
         return self.assignment(node, site, node.targets)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
@@ -649,6 +663,12 @@ def refusals(tree: ast.Module) -> Iterator[ast.AST]:
             if isinstance(block, list) and block and isinstance(block[-1], ast.Raise):
                 for each in block:
                     yield from ast.walk(each)
+
+
+def is_part(target: ast.expr) -> bool:
+    """Say whether a target is a part of an array for certain: ``x[1:]``, ``x[...]``."""
+    inner = list(ast.walk(target.slice)) if isinstance(target, ast.Subscript) else []
+    return any(isinstance(n, ast.Slice) or getattr(n, "value", 0) is ... for n in inner)
 
 
 def is_head(node: ast.stmt) -> bool:
