@@ -65,6 +65,7 @@ LIBRARIES = {
 # Imports that are inside a function: (module, what it imports): why.
 LIGHT = "import gptlite loads no wing"
 MET = "a reader is loaded only where a file of its form is met"
+FETCHED = "a reader is loaded only where a file that was fetched is checked"
 INSIDE = {
     ("gptlite", "gptlite.checkpoints"): LIGHT,
     ("gptlite", "gptlite.download"): LIGHT,
@@ -74,13 +75,14 @@ INSIDE = {
     ("gptlite.tokenizer", "gptlite.checkpoints.vocabulary"): LIGHT,
     ("gptlite.tokenizer", "gptlite.download"): LIGHT,
     ("gptlite.tokenizer", "gptlite.training.merges"): LIGHT,
-    ("gptlite.checkpoints.reading", "gptlite.checkpoints.pytorch.contents"): MET,
-    ("gptlite.checkpoints.reading", "gptlite.checkpoints.tensorflow.tensorbundle"): MET,
+    ("gptlite.checkpoints.formats", "gptlite.checkpoints.pytorch.contents"): MET,
+    ("gptlite.checkpoints.formats", "gptlite.checkpoints.pytorch.nanogpt"): MET,
+    ("gptlite.checkpoints.formats", "gptlite.checkpoints.tensorflow.tensorbundle"): MET,
     ("gptlite.checkpoints.tensorflow.openai", "gptlite.checkpoints.tensorflow.tensorbundle"): MET,
-    ("gptlite.download.official", "gptlite.checkpoints.names"): MET,
-    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.crc32c"): MET,
-    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.openai"): MET,
-    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.tensorbundle"): MET,
+    ("gptlite.download.official", "gptlite.checkpoints.names"): FETCHED,
+    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.crc32c"): FETCHED,
+    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.openai"): FETCHED,
+    ("gptlite.download.official", "gptlite.checkpoints.tensorflow.tensorbundle"): FETCHED,
 }
 
 

@@ -171,7 +171,6 @@ def commands(tracer: Tracer) -> None:
     """Pre-train, go on, and fine-tune what came of it, by the commands."""
     from gptlite import GPT, Tokenizer
     from gptlite.pretrain.__main__ import main
-    from gptlite.pretrain.trainer import Trainer, seconds_per_step
 
     sizes = {name: size for name, size in SIZES.items() if name != "n_vocab"}  # which will grow
     with TemporaryDirectory() as folder, tracer.of(**sizes):
@@ -184,7 +183,8 @@ def commands(tracer: Tracer) -> None:
         options = [*data, *shape, "--n-layer", "2", "--batch", "6", "--dropout", "0.1"]
         run(main, [*options, "--tokens", "156", "--every", "1", "--out", str(at / "run")])
         run(main, ["--resume", "--out", str(at / "run")])
-        seconds_per_step(Trainer.from_state(at / "run"), np.arange(30), trials=1)
+        again = ["--data", str(at / "texts"), *shape[2:], "--n-layer", "2", "--minutes", "0.0001"]
+        run(main, [*again, "--tokenizer", str(at / "run"), "--out", str(at / "again")])
         random = model_of(n_vocab=257)
         random.save_pretrained(at / "model")
         Tokenizer.from_pretrained(at / "run").save_pretrained(at / "model")

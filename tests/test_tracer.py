@@ -251,6 +251,17 @@ def test_a_symbol_of_a_loop_may_differ_from_turn_to_turn(tmp_path: Path) -> None
     assert [each[:10] for each in found] == ["code.py:7:", "code.py:8:"]
 
 
+def test_a_symbol_of_a_list_may_differ_from_array_to_array(tmp_path: Path) -> None:
+    source = """
+        def f(x):
+            {}
+            return [x[0, :i] for i in range(1, 4)]  # [n, n_embd]
+        """
+    assert not complaints(tmp_path, source.format("pass"), n_embd=5)
+    assert len(complaints(tmp_path, source.format("pass"), n_embd=4)) == 1
+    assert len(complaints(tmp_path, source.format("y = x[0, :1]  # [n, n_embd]"), n_embd=5)) == 1
+
+
 def test_a_symbol_is_the_int_of_its_name(tmp_path: Path) -> None:
     source = """
         def f(x):

@@ -13,7 +13,7 @@ The symbols. Sizes that are the same in every function (``n_embd``) are told by 
 code; they should all be different, so that no two can be confused. Another symbol is the local
 variable of that name if this holds an int, else the size that it has where it first appears in a
 call of a function; within the call it stays the same, but in each turn of a loop it may differ if
-the loop is where it first appears.
+the loop is where it first appears, and so it may in each array of a list.
 
 The lines. An array is made by an assignment, a walrus, a return or a yield whose value is an array
 with axes that was not there before the line: neither a local variable, nor to be reached from the
@@ -45,6 +45,7 @@ Shape = tuple[int, ...]
 BRACKET = r"\[[^\[\]]*\]"
 SHAPES = re.compile(rf"#\s*({BRACKET}(?:(?:,| and) {BRACKET})*)")
 LATE = re.compile(r"\[[^\[\]]*, [^\[\]]*\]")  # in a comment that begins otherwise
+LATE_MARK = "shape"
 
 
 @dataclass
@@ -78,9 +79,9 @@ class Site:
         return f"{self.path}:{self.line}"
 
 
-# What a call of a function said: a loop's next turn, or a site, shapes and the ints among the local
-# variables. None among the shapes is what is no array.
-Said = int | tuple[int, tuple[Shape | None, ...], tuple[tuple[str, int], ...]]
+# What a call of a function said: a loop's next turn, or a site, shapes (None is what is no array),
+# whether they are a list's, and the ints among the local variables.
+Said = int | tuple[int, tuple[Shape | None, ...], bool, tuple[tuple[str, int], ...]]
 
 
 class Call:
@@ -178,7 +179,7 @@ class Call:
         if any(shape is not None for shape in shapes):
             if site.comment:
                 site.ran = True
-                self.said.append((number, shapes, ints))
+                self.said.append((number, shapes, isinstance(value, list), ints))
             elif site.must and any(new) and not record and not isinstance(value, list):
                 site.bare += [v.shape for v, is_new in zip(values, new, strict=True) if is_new]
         if record:
@@ -192,7 +193,7 @@ class Call:
             number = self.tracer.fields.get((type(record).__module__, type(record).__name__, name))
             if number is not None and has_axes(each):
                 self.tracer.sites[number].ran = True
-                self.said.append((number, (each.shape,), ints))
+                self.said.append((number, (each.shape,), False, ints))
 
 
 def has_axes(value: Any) -> bool:
@@ -379,7 +380,7 @@ def faults(
         if isinstance(each, int):
             bound = {name: held for name, held in bound.items() if each not in held[1]}
             continue
-        number, shapes, ints = each
+        number, shapes, in_list, ints = each
         brackets = comments.get(number, ())
         pairs = matched(brackets, shapes)
         if pairs is None:
@@ -391,7 +392,7 @@ def faults(
             if isinstance(learned, str):
                 yield number, f"[{bracket}] {learned}"
                 break
-            for name, size in learned.items():
+            for name, size in learned.items() if not in_list else ():
                 bound[name] = size, sites[number].loops
 
 
@@ -410,6 +411,8 @@ def matched(brackets: Brackets, shapes: tuple[Shape | None, ...]) -> list[tuple[
 
 def fitted(bracket: str, shape: Shape, known: Mapping[str, int]) -> dict[str, int] | str:
     """Hold a comment against a shape: give the symbols that it tells, or what is wrong."""
+    if bracket == LATE_MARK:
+        return "must stand at the beginning of its comment"
     axes = [axis.strip() for axis in bracket.split(",")]
     given = list(shape)
     if axes[0] == "...":
@@ -501,7 +504,7 @@ class Loader(SourceFileLoader):
 def comments_in(source: str) -> dict[int, tuple[Brackets, bool]]:
     """Find the comments with a shape: by line, and whether they stand alone on it.
 
-    One that does not begin with its shape is given as ``?``.
+    Of one that does not begin with its shape the mark is given.
     """
     found: dict[int, tuple[Brackets, bool]] = {}
     for token in tokenize.generate_tokens(StringIO(source).readline):
@@ -512,7 +515,7 @@ def comments_in(source: str) -> dict[int, tuple[Brackets, bool]]:
             brackets = tuple(each[1:-1] for each in re.findall(BRACKET, match[1]))
             found[token.start[0]] = brackets, alone
         elif LATE.search(token.string):
-            found[token.start[0]] = ("?",), alone
+            found[token.start[0]] = (LATE_MARK,), alone
     return found
 
 
