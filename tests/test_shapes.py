@@ -1,11 +1,12 @@
-"""The shapes in comments are those of the arrays: in the reading path and wherever is learned."""
+"""The shapes in comments are those of the arrays, on the reading path and where models learn."""
 
 import importlib
 import json
+from collections import defaultdict
 from collections.abc import Callable, Iterator
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from runpy import run_path
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -45,13 +46,10 @@ SIZES = {"n_vocab": 23, "n_ctx": 13, "n_embd": 15, "head": 3, "head_dim": 5, "n_
 
 def model_of(n_ctx: int = 13, n_vocab: int = 23) -> Any:
     """Make a random model of those sizes."""
-    from gptlite import GPT, GPTConfig
+    from gptlite import GPTConfig
 
-    model = GPT.init(GPTConfig(n_vocab=n_vocab, n_ctx=n_ctx, n_embd=15, n_head=3, n_layer=2))
-    rng = np.random.default_rng(1)
-    for array in model.parameters.values():
-        array += 0.3 * rng.standard_normal(array.shape, np.float32)
-    return model
+    random_model = run_path(str(Path(__file__).with_name("models.py")))["random_model"]
+    return random_model(GPTConfig(n_vocab=n_vocab, n_ctx=n_ctx, n_embd=15, n_head=3, n_layer=2))
 
 
 def ids_of(batch: int, seq: int) -> np.ndarray[Any, Any]:
@@ -243,20 +241,16 @@ def more_text(tracer: Tracer, at: Path) -> None:
     run(main, [*options, "--data", str(at / "texts"), "--out", str(at / "more")])
 
 
-DRIVERS: tuple[Callable[[Tracer], None], ...] = (
-    *(forward, a_long_text, sampling, generation, tokens_to_text, gradients, losses),
-    *(commands,),
-)
-
-
-@cache
+@pytest.fixture(scope="module")
 def traced() -> Tracer:
     """Run all of them once."""
     tracer = Tracer()
     with tracer.importing(ROOT, "gptlite", FILES):
         for file in FILES:
             importlib.import_module(f"gptlite.{file.removesuffix('.py').replace('/', '.')}")
-        for drive in DRIVERS:
+        for drive in (forward, a_long_text, sampling, generation, tokens_to_text):
+            drive(tracer)
+        for drive in (gradients, losses, commands):
             drive(tracer)
     return tracer
 
@@ -264,56 +258,65 @@ def traced() -> Tracer:
 # ---- The comments -------------------------------------------------------------------------------
 
 
-def told(lines: list[str], file: str) -> str:
-    """Give what is said of one file, for the message of a failure."""
-    return "\n".join(line for line in lines if line.startswith(f"{file}:"))
+@pytest.fixture(scope="module")
+def found(traced: Tracer) -> dict[str, list[str]]:
+    """Give all that is wrong, by what is wrong with it."""
+    return {
+        "wrong": traced.wrong(),
+        "missing": traced.missing(),
+        "unrun": traced.unrun(),
+        "unreached": traced.unreached(),
+    }
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_a_shape_in_a_comment_is_the_array_s(file: str) -> None:
-    found = told(traced().wrong(), file)
-    assert not found, found
+def test_a_shape_in_a_comment_is_the_array_s(found: dict[str, list[str]], file: str) -> None:
+    assert not of_file(found["wrong"], file)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_each_line_that_makes_an_array_says_its_shape(file: str) -> None:
-    found = told(traced().missing(), file)
-    assert not found, found
+def test_each_line_that_makes_an_array_says_its_shape(
+    found: dict[str, list[str]], file: str
+) -> None:
+    assert not of_file(found["missing"], file)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_each_shape_in_a_comment_was_seen(file: str) -> None:
-    found = told(traced().unrun(), file)
-    assert not found, found
+def test_each_shape_in_a_comment_was_seen(found: dict[str, list[str]], file: str) -> None:
+    assert not of_file(found["unrun"], file)
 
 
 @pytest.mark.parametrize("file", FILES)
-def test_each_line_that_might_make_an_array_was_run(file: str) -> None:
-    found = told(traced().unreached(), file)
-    assert not found, found
+def test_each_line_that_might_make_an_array_was_run(found: dict[str, list[str]], file: str) -> None:
+    assert not of_file(found["unreached"], file)
+
+
+def of_file(lines: list[str], file: str) -> list[str]:
+    """Give what is said of one file."""
+    return [line for line in lines if line.startswith(f"{file}:")]
 
 
 # Comments that say no more than how many axes there are: the matrix may be any of the model's.
 OF_ANY_MATRIX = {("training/initial.py", "n_in, n_out")}
 
 
-def test_two_axes_exchanged_in_any_comment_would_be_found() -> None:
+def test_two_axes_exchanged_in_any_comment_would_be_found(traced: Tracer) -> None:
     """The sizes differ, and the symbols are bound, so far that no order of axes can be a lie."""
-    tracer = traced()
-    comments, calls = tracer.comments(), tracer.told()
-    unfound = []
+    comments, calls, unfound = traced.comments(), defaultdict(list), []
+    for call in traced.different_calls():
+        for number in {said[0] for said in call[1] if not isinstance(said, int)}:
+            calls[number].append(call)
     for number, comment in comments.items():
-        site = tracer.sites[number]
+        site = traced.sites[number]
         for other in exchanged(comment):
             lies = (
-                faults(tracer.sites, {**comments, number: other}, *said)
-                for said in calls.get(number, [])
+                faults(traced.sites, {**comments, number: other}, *said) for said in calls[number]
             )
-            found = any(True for lie in lies for _ in lie)
-            if not found and (site.path, *comment) not in OF_ANY_MATRIX:
+            seen = any(True for lie in lies for _ in lie)
+            if not seen and (site.path, *comment) not in OF_ANY_MATRIX:
                 unfound.append(f"{site.place}: {comment} might be {other}")
     assert not unfound, "\n".join(unfound)
-    assert {(site.path, *site.comment) for site in tracer.sites} >= OF_ANY_MATRIX
+    assert {(site.path, *site.comment) for site in traced.sites} >= OF_ANY_MATRIX
 
 
 def exchanged(comment: tuple[str, ...]) -> Iterator[tuple[str, ...]]:

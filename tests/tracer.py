@@ -183,17 +183,20 @@ class Call:
             elif site.must and any(new) and not record and not isinstance(value, list):
                 site.bare += [v.shape for v, is_new in zip(values, new, strict=True) if is_new]
         if record:
-            self.say_fields(value, ints)
+            self.say_fields(value)
         for each in values:
             tracer.know(each, next(tracer.clock))
 
-    def say_fields(self, record: Any, ints: tuple[tuple[str, int], ...]) -> None:
-        """Say what the fields of a NamedTuple hold whose declarations have comments."""
+    def say_fields(self, record: Any) -> None:
+        """Say what a NamedTuple's fields hold; their symbols are bound as if they were a call's."""
+        own = Call(self.tracer)
         for name, each in zip(record._fields, record, strict=True):
             number = self.tracer.fields.get((type(record).__module__, type(record).__name__, name))
             if number is not None and has_axes(each):
                 self.tracer.sites[number].ran = True
-                self.said.append((number, (each.shape,), False, ints))
+                own.said.append((number, (each.shape,), False, ()))
+        if own.said:
+            self.tracer.calls.append(own)
 
 
 def has_axes(value: Any) -> bool:
@@ -316,26 +319,21 @@ class Tracer:
         """Give the comments there are, by the number of their site."""
         return {i: site.comment for i, site in enumerate(self.sites) if site.comment}
 
-    def told(self) -> dict[int, list[tuple[Mapping[str, int], Sequence[Said]]]]:
-        """Give what was said in calls that differ, by the sites with comments in them."""
+    def different_calls(self) -> list[tuple[Mapping[str, int], Sequence[Said]]]:
+        """Give the sizes that held in each call and what it said, once where calls are alike."""
         different = {
             (tuple(sorted(call.sizes.items())), tuple(call.said))
             for call in self.calls
             if call.said
         }
-        by_site: dict[int, list[tuple[Mapping[str, int], Sequence[Said]]]] = {}
-        for sizes, said in different:
-            for number in {each[0] for each in said if not isinstance(each, int)}:
-                by_site.setdefault(number, []).append((dict(sizes), said))
-        return by_site
+        return [(dict(sizes), said) for sizes, said in different]
 
     def wrong(self) -> list[str]:
         """List the comments that are not the shape of what their line has made."""
         comments, found = self.comments(), {}
-        for calls in self.told().values():
-            for sizes, said in calls:
-                for number, message in faults(self.sites, comments, sizes, said):
-                    found.setdefault(number, f"{self.sites[number].place}: {message}")
+        for sizes, said in self.different_calls():
+            for number, message in faults(self.sites, comments, sizes, said):
+                found.setdefault(number, f"{self.sites[number].place}: {message}")
         return [found[number] for number in sorted(found)]
 
     def missing(self) -> list[str]:
