@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tracer import Tracer, faults
 
 import gptlite
+from tracer import Tracer, faults
 
 ROOT = Path(gptlite.__file__).resolve().parent.parent
 

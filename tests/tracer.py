@@ -330,7 +330,8 @@ class Tracer:
 
     def wrong(self) -> list[str]:
         """List the comments that are not the shape of what their line has made."""
-        comments, found = self.comments(), {}
+        comments = self.comments()
+        found: dict[int, str] = {}
         for sizes, said in self.different_calls():
             for number, message in faults(self.sites, comments, sizes, said):
                 found.setdefault(number, f"{self.sites[number].place}: {message}")
