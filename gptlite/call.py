@@ -50,7 +50,7 @@ def checked_call(
         check_int("logits_to_keep", logits_to_keep, least=1)
     if trace is not None:
         trace.check(config.n_layer)
-    array = np.asarray(ids)  # [seq] or [batch, seq]
+    array = np.asarray(ids)  # [..., seq]
     if array.size == 0:
         raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
     if not np.issubdtype(array.dtype, np.integer):

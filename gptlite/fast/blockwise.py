@@ -38,6 +38,8 @@ def a_few_queries_at_a_time(
         end = min(start + QUERIES, seq)
         seen = total - seq + end  # the keys after these are hidden from all of these queries
         hidden = None if padding is None else padding[..., :seen]  # [batch, 1, 1, seen]
-        some = q[:, :, start:end], k[:, :, :seen], v[:, :, :seen]
-        z[:, :, start:end] = attend(*some, hidden, record)  # [batch, head, queries, head_dim]
+        some = q[:, :, start:end]  # [batch, head, queries, head_dim]
+        keys, values = k[:, :, :seen], v[:, :, :seen]  # [batch, head, seen, head_dim]
+        # [batch, head, queries, head_dim]
+        z[:, :, start:end] = attend(some, keys, values, hidden, record)
     return z

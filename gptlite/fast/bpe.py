@@ -92,8 +92,8 @@ class BytePairEncoder:
         numbers = array("I", [0] if first else [])
         numbers.extend(map(number.__getitem__, others))
         rows = self._look_up(first, list(number))
-        bounds = np.array([0, *map(len, rows)], np.int64).cumsum() // ID.itemsize  # [n_rows + 1]
-        flat = np.frombuffer(b"".join(rows), ID)
+        bounds = np.array([0, *map(len, rows)], np.int64).cumsum() // ID.itemsize  # [n_words + 1]
+        flat = np.frombuffer(b"".join(rows), ID)  # [n]
         ids: list[int] = take_rows(flat, bounds, np.frombuffer(numbers, ID)).tolist()
         return ids
 
@@ -108,7 +108,7 @@ class BytePairEncoder:
 
     def _encode_words(self, words: list[str]) -> list[bytes]:
         """The ids, as bytes, of each word; all words but the first begin with their space."""
-        pieces, ends = cut_words(self._cut, words)
+        pieces, ends = cut_words(self._cut, words)  # [n_words]
         new = list(set(pieces).difference(self._pieces))
         self._pieces.update(zip(new, self._merge(new), strict=True))
         rows = list(map(self._pieces.__getitem__, pieces))
@@ -133,20 +133,21 @@ class BytePairEncoder:
             end = np.flatnonzero(row == MARK)  # [n_pieces]
             size = np.diff(end, prepend=-1)  # [n_pieces]
             lowest = np.minimum.reduceat(rank, end - size + 1)  # [n_pieces]
-            at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < _NONE))  # [n_joins]
+            at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < _NONE))  # [n_found]
             if not len(at):
                 break
             # Of a run of places, as in "aaaa", every other one joins.
-            run = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) > 1, at, 0))  # [n_joins]
+            run = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) > 1, at, 0))  # [n_found]
             at = at[(at - run) % 2 == 0]  # [n_joins]
             row[at] = self._new[rank[at]]
-            keep = np.ones(len(row), bool)  # [n]
+            keep = np.ones(len(row), bool)  # [n_left]
             keep[at + 1] = False
-            row, rank = row[keep], rank[keep]  # [n - n_joins]
+            row, rank = row[keep], rank[keep]  # [n_left - n_joins]
             at -= np.arange(len(at))  # where these places are now
             rank[at - 1] = self._ranks(row[at - 1], row[at])
             rank[at] = self._ranks(row[at], row[at + 1])
-        data, bounds = row.astype(ID).tobytes(), ID.itemsize * np.append(-1, end)
+        bounds = ID.itemsize * np.append(-1, end)  # [n_pieces + 1]
+        data = row.astype(ID).tobytes()
         return [data[i + ID.itemsize : j] for i, j in pairwise(bounds.tolist())]
 
     def _merge_by_heap(self, piece: bytes) -> bytes:
@@ -183,9 +184,9 @@ class BytePairEncoder:
 
     def _ranks(self, first: Ids, second: Ids) -> Ids:
         """The rank of each pair, or ``_NONE``."""
-        pair = pair_number(first, second)
-        at = np.searchsorted(self._pairs, pair)
-        return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)
+        pair = pair_number(first, second)  # [n]
+        at = np.searchsorted(self._pairs, pair)  # [n]
+        return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
 
 
 def _forget(known: dict[str, bytes], new: Iterable[str]) -> None:
@@ -224,7 +225,7 @@ def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
     pieces = cut("".join(words))
     word_end = np.fromiter(map(len, words), np.int64).cumsum()  # [n_words]
     piece_end = np.fromiter(map(len, pieces), np.int64).cumsum()  # [n_pieces]
-    return pieces, piece_end.searchsorted(word_end, side="right")
+    return pieces, piece_end.searchsorted(word_end, side="right")  # [n_words]
 
 
 def to_utf8(pieces: Iterable[str]) -> list[bytes]:
@@ -249,7 +250,7 @@ def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:
 
 def pair_number(first: Ids, second: Ids) -> Ids:
     """One number for each pair of ids, in the order of the pairs: found faster than a tuple."""
-    return first << 32 | second
+    return first << 32 | second  # [n]
 
 
 def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:
@@ -258,11 +259,11 @@ def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) 
     No row of them is empty.
     """
     if not len(which):
-        return flat[:0]
+        return flat[:0]  # [0]
     start, stop = bounds[:-1][which], bounds[1:][which]  # [n_taken]
     end = np.cumsum(stop - start)  # [n_taken]
     # From place to place it is one step, and from the end of a row to the next row a leap.
     step = np.ones(end[-1], np.int64)  # [n]
     step[0] = start[0]
     step[end[:-1]] = start[1:] - stop[:-1] + 1
-    return flat[np.cumsum(step, out=step)]
+    return flat[np.cumsum(step, out=step)]  # [n]

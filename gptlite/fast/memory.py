@@ -23,7 +23,7 @@ def reserved(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.frombuffer(memory, np.float32).reshape(shape)  # [...]
 
 
-class Half(NDArray[np.float16]):
+class Half(np.ndarray[Any, np.dtype[np.float16]]):
     """A float16 array that computes in float32: ``array.view(Half)``.
 
     NumPy multiplies float16 slowly on any processor. So the array is widened where it is used: in a
