@@ -42,20 +42,16 @@ import numpy as np
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.finetune import FineTuned
-from gptlite.finetune.classifier import (
-    Classifier,
-    accumulate_classifier_gradients,
-    pad,
-    probabilities,
-)
+from gptlite.finetune.classifier import Classifier, pad, probabilities
+from gptlite.finetune.classifier_gradients import accumulate_classifier_gradients
 from gptlite.finetune.completions import Completion, pack_completion
 from gptlite.finetune.epochs import FineTuning
 from gptlite.finetune.learners import (
     Labelled,
-    Text,
+    TextRow,
     fine_tune,
     fine_tune_language_model,
-    measure,
+    measure_classifier,
 )
 from gptlite.finetune.packing import (
     pack_choices,
@@ -65,8 +61,9 @@ from gptlite.finetune.packing import (
 )
 from gptlite.generate import generate
 from gptlite.layers import softmax
-from gptlite.pretrain.trainer import Recipe, Trainer, run
-from gptlite.training.gradients import IGNORED, Gradients
+from gptlite.pretrain.trainer import Recipe, Trainer, train
+from gptlite.training.gradients import IGNORED
+from gptlite.training.tape import Gradients
 from gptlite.views.table import Table
 
 # %% [markdown]
@@ -122,7 +119,7 @@ pretrained = untrained(0)
 trainer = Trainer(pretrained, Recipe(batch=16, n_steps=300, learning_rate=4e-3, warm_up=20))
 losses: list[float] = []
 tokens = np.array(tokenizer.encode(raw_text), np.uint16)
-run(trainer, tokens, 50, lambda trainer, loss, speed: losses.append(loss))
+train(trainer, tokens, 50, lambda trainer, loss, speed: losses.append(loss))
 print("loss, nats a token:", "the first 50 steps above 2:", losses[0] > 2)
 print("the last 50 steps below 1.1:", losses[-1] < 1.1)
 
@@ -259,7 +256,7 @@ def accuracy(start: GPT, n: int, seed: int, recipe: FineTuning = RECIPE, **optio
     recipe = replace(recipe, seed=seed, epochs=max(1, recipe.epochs * 8 // n))
     classifier = Classifier.build(start, n_labels=2, seed=seed, **options)
     fine_tune(classifier, examples, None, recipe)
-    return measure(classifier, test).accuracy or 0.0
+    return measure_classifier(classifier, test).accuracy or 0.0
 
 
 SEEDS, SIZES = range(3), [8, 32, 96]
@@ -344,7 +341,7 @@ def summary(rng: np.random.Generator, people: list[str]) -> Completion:
 
 rng = np.random.default_rng(1)
 pairs = [summary(rng, MEN + WOMEN) for _ in range(480)]
-texts = [Text(*pack_completion(tokenizer, pair, config.n_ctx)) for pair in pairs]
+texts = [TextRow(*pack_completion(tokenizer, pair, config.n_ctx)) for pair in pairs]
 for token, target in zip(texts[0].ids, texts[0].targets, strict=False):
     learned = "" if target == IGNORED else f"-> {tokenizer.decode([target])!r}"
     print(f"{tokenizer.decode([token])!r:12} {learned}")
@@ -600,12 +597,12 @@ compared(
 # ```python
 # from gptlite.finetune.learners import measure_texts
 #
-# rows, loss = [Text(row) for [row] in test.examples], {}
+# rows, loss = [TextRow(row) for [row] in test.examples], {}
 # for lm_weight in (0.0, 0.5):
 #     recipe = replace(RECIPE, lm_weight=lm_weight, epochs=15)
 #     tuned = Classifier.build(pretrained, n_labels=2)
 #     fine_tune(tuned, labelled(0, 32, TOLD), None, recipe)
-#     assert measure(tuned, test).accuracy > 0.8
+#     assert measure_classifier(tuned, test).accuracy > 0.8
 #     loss[lm_weight] = measure_texts(tuned.model, rows).loss
 # assert loss[0.5] < loss[0.0] - 0.2
 # ```

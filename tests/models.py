@@ -1,8 +1,9 @@
-"""The random models that the tests compute with."""
+"""The random models and classifiers that the tests compute with."""
 
 import numpy as np
 
 from gptlite import GPT, GPTConfig
+from gptlite.finetune.classifier import Classifier
 
 
 def random_model(config: GPTConfig, seed: int = 0, noise: float = 0.3) -> GPT:
@@ -16,3 +17,15 @@ def random_model(config: GPTConfig, seed: int = 0, noise: float = 0.3) -> GPT:
     for array in model.parameters.values():
         array += rng.standard_normal(array.shape, np.float32) * noise
     return model
+
+
+def random_classifier(
+    config: GPTConfig, n_labels: int = 3, choosing: bool = False, seed: int = 0, noise: float = 0.3
+) -> Classifier:
+    """Make a classifier of a random model, with a random head and random new tokens."""
+    model = random_model(config, seed, noise)
+    classifier = Classifier.build(model, n_labels, choosing=choosing, seed=seed)
+    rng = np.random.default_rng(seed)
+    for array in (classifier.head, classifier.model.wte[config.n_vocab :]):
+        array += rng.standard_normal(array.shape, np.float32) * noise
+    return classifier

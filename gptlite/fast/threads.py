@@ -1,8 +1,9 @@
-"""Running shards of a batch side by side: NumPy lets go of the interpreter while it computes.
+"""The threads of BLAS: without ``blas_threads(n)`` a block runs the same, on BLAS's own number.
 
-A thread that takes its shard through the whole model keeps its arrays in its own core's cache, and
-the element-wise work is shared out as well as the matrix products. That beats a BLAS that splits
-each single product over all cores, so BLAS is told to use one thread meanwhile.
+Training takes several shards of a batch through the whole model side by side (training/shards.py).
+NumPy lets go of the interpreter while it computes; each thread keeps its arrays in its own core's
+cache, and the element-wise work is shared out as well as the matrix products. That beats a BLAS
+that splits each single product over all cores, so BLAS is told to use one thread meanwhile.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-# (getter, setter) as the BLAS builds that NumPy is linked with name them.
+# (getter, setter), by the names they have in the BLAS builds that NumPy is linked with.
 BLAS_FUNCTIONS = (
     ("scipy_openblas_get_num_threads64_", "scipy_openblas_set_num_threads64_"),
     ("scipy_openblas_get_num_threads", "scipy_openblas_set_num_threads"),
@@ -25,7 +26,7 @@ BLAS_FUNCTIONS = (
 
 
 def cpu_count() -> int:
-    """Processors this process may use."""
+    """Count the processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -33,7 +34,7 @@ def cpu_count() -> int:
 
 @cache
 def blas_controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """The functions that get and set the number of threads of NumPy's BLAS; None if not found."""
+    """Find the functions that get and set the number of threads of NumPy's BLAS; None if absent."""
     package = Path(np.__file__).parent
     bundled = [
         path
@@ -55,7 +56,7 @@ def blas_controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 @contextmanager
 def blas_threads(n: int) -> Iterator[None]:
-    """Within the block NumPy's BLAS uses ``n`` threads. Where that cannot be set: as it was."""
+    """Let NumPy's BLAS use ``n`` threads within the block, where it has a switch for that."""
     controls = blas_controls()
     if controls is None:
         yield

@@ -1,4 +1,4 @@
-"""Prompts with what is to follow them: the supervised form in which everything stays text."""
+"""Prompts and completions: the supervised form in which everything stays text."""
 
 import os
 from typing import NamedTuple
@@ -9,37 +9,40 @@ from gptlite.tokenizer import Tokenizer
 
 
 class Completion(NamedTuple):
-    """A prompt and what is to follow it."""
+    """A prompt, and the text that is to follow it."""
 
     prompt: str
     completion: str
 
 
 def read_completions(path: str | os.PathLike[str]) -> list[Completion]:
-    """The lines of a file with the columns ``prompt`` and ``completion``: see ``read_columns``.
+    """Read a file with the columns ``prompt`` and ``completion``: see ``read_columns``.
 
     Raises:
-        ValueError: a column is missing or empty, or a line not what it should be; names the line.
+        ValueError: a column is missing or empty, or a line is malformed; names the line.
         OSError: the file cannot be read.
     """
     found = []
-    for record in read_columns(path):
-        example = Completion(*(text_of(record, name) for name in Completion._fields))
-        for name, text in example._asdict().items():
+    for row in read_columns(path):
+        completion = Completion(*(text_of(row, name) for name in Completion._fields))
+        for name, text in completion._asdict().items():
             if not text:
-                raise ValueError(f"{path}, line {record.line}: column {name!r} is empty")
-        found.append(example)
+                raise ValueError(f"{path}, line {row.line}: column {name!r} is empty")
+        found.append(completion)
     return found
 
 
 def pack_completion(tokenizer: Tokenizer, example: Completion, n_ctx: int) -> tuple[Row, int]:
-    """Prompt, completion and ``<|endoftext|>``, at most ``n_ctx + 1`` tokens; and the prompt's.
+    """Pack prompt, completion and ``<|endoftext|>`` into a row of at most ``n_ctx + 1`` tokens.
 
     Article: "Machine Translation" and "Summarization", whose rows are a source, a delimiter (here
     the prompt's own last words, such as "TL;DR:") and the result.
 
-    The two are encoded apart, as a model meets them that goes on from the prompt. Where they are
-    too long the longer gives way: the prompt loses its beginning, the completion its end.
+    The two texts are encoded apart: a model that goes on from the prompt meets them so. If they are
+    too long, the longer one is shortened: the prompt loses its beginning, the completion its end.
+
+    Returns:
+        The row, and how many of its tokens are the prompt's.
     """
     prompt, completion = map(tokenizer.encode, example)
     n_prompt, n_completion = allowances([len(prompt), len(completion)], n_ctx)

@@ -1,49 +1,53 @@
 """The loop of fine-tuning: epochs of batches, and the weights of the best epoch.
 
-Each epoch takes every example once, in an order of its own, and ends with a look at the validation
-examples. What the examples are, and how their loss is made, is for ``finetuning.py`` to say.
+Each epoch takes every example once, in an order of its own, and ends with a measurement of the
+validation examples. learners.py says what an example is, and how its loss is computed.
 """
 
 import math
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checks import check_int, check_range
 from gptlite.layers import Array
-from gptlite.training.gradients import Gradients
+from gptlite.training.backward import Ids
+from gptlite.training.learner import Learner
 from gptlite.training.optimizer import linear_rate_at
-from gptlite.training.step import QUIET, Ids, add_up, cut, update, zero_moments
+from gptlite.training.shards import QUIET, Shard, cut_batch
+from gptlite.training.tape import Gradients
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """What a fine-tuned model depends on, besides the model, the examples and the processor.
+    """The recipe: the numbers that a fine-tuned model depends on.
 
-    The defaults are GPT-1's (section 4.1). What the paper does not say is as in pre-training here:
-    AdamW's beta_2 is 0.99, where the authors' code had Adam's usual 0.999.
+    It depends on the model it began as, the examples and the processor as well. The defaults are
+    GPT-1's (section 4.1). Where the paper says nothing, pre-training's numbers hold: AdamW's beta_2
+    is 0.99, where the authors' code had Adam's usual 0.999.
 
     Attributes:
-        epochs: how often every example is seen.
+        epochs: times that every example is seen.
         batch: examples per step, however many rows each has.
         learning_rate: its peak.
         warm_up: share of the steps up to the peak, 0 to 1.
         weight_decay: of matrices.
         clip: the most that the length of all gradients together may be.
-        dropout: share of numbers struck out, also of what the classifier's head reads.
+        dropout: share of numbers struck out, also in the vectors that a classifier's head reads.
         lm_weight: lambda, the weight of the auxiliary objective L1 in a classifier's loss.
-        frozen: whether only the head learns: what it reads is then computed once, without dropout,
-            and there is nothing that L1 could teach.
+        frozen: True if only a classifier's head learns. The vectors that it reads are then computed
+            once, without dropout inside the model, and L1 could teach nothing.
         seed: of the order of the examples and the dropout.
-        threads: shards computed side by side; how a batch is cut into them depends on it.
+        threads: shards computed side by side; the cut of a batch into shards depends on it.
 
     Raises:
-        TypeError: what must be an int is not.
-        ValueError: a number is out of range, or NaN.
+        TypeError: a number is not of its type.
+        ValueError: a number is out of range, or not finite.
     """
 
     epochs: int = 3
@@ -59,36 +63,28 @@ class FineTuning:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "threads", "seed"):
-            number, least = getattr(self, name), int(name != "seed")
-            if not isinstance(number, int) or isinstance(number, bool):
-                raise TypeError(f"{name} must be an int, not {number!r}")
-            if number < least:
-                raise ValueError(f"{name} must be at least {least}, not {number}")
-        # Written so that NaN, which compares false with everything, is refused.
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        for name in ("weight_decay", "lm_weight"):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be at least 0, not {getattr(self, name)}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
-        if not 0 <= self.warm_up <= 1:
-            raise ValueError(f"warm_up must lie in [0, 1], not {self.warm_up}")
+        for name in ("epochs", "batch", "threads"):
+            check_int(name, getattr(self, name), least=1)
+        check_int("seed", self.seed, least=0)
+        check_range("learning_rate", self.learning_rate, 0, inf, "()")
+        check_range("clip", self.clip, 0, inf, "()")
+        check_range("weight_decay", self.weight_decay, 0, inf)
+        check_range("dropout", self.dropout, 0, 1, "[)")
+        check_range("lm_weight", self.lm_weight, 0, inf)
+        check_range("warm_up", self.warm_up, 0, 1)
 
 
 GPT_1 = FineTuning()
 
 
 class Measured(NamedTuple):
-    """How a model does on examples it does not learn from.
+    """A model's loss and accuracy on examples that it does not learn from.
 
     Attributes:
         loss: in nats; a classifier's is L2.
         accuracy: share of right answers; None for a language model.
-        confusion: how often what is a row was taken for what is a column, ``[n_labels, n_labels]``;
-            None for a language model.
+        confusion: how often the label of a row was taken for the label of a column,
+            ``[n_labels, n_labels]``; None for a language model.
     """
 
     loss: float
@@ -97,18 +93,18 @@ class Measured(NamedTuple):
 
     @property
     def score(self) -> tuple[float, float]:
-        """The greater, the better: accuracy if there is one, and where that is equal the loss."""
+        """The greater, the better: accuracy, if there is one; and at equal accuracy, the loss."""
         return (self.accuracy or 0.0, -self.loss)
 
 
 class Epoch(NamedTuple):
-    """What came of an epoch.
+    """The measurements of an epoch.
 
     Attributes:
         number: counted from 1.
         loss: mean of the batches' losses, each before its step; a classifier's is L3.
-        validation: after it; None without validation examples.
-        best: whether it is the best so far; without validation examples every one is.
+        validation: after the epoch; None without validation examples.
+        best: True if it is the best epoch so far; without validation examples every epoch is.
     """
 
     number: int
@@ -119,19 +115,16 @@ class Epoch(NamedTuple):
 
 Report = Callable[[Epoch], None]
 
-
-# chosen, batch, rng, sums -> loss: adds to the sums the gradients of the chosen of the batch, and
-# gives their share of its loss.
+# chosen, batch, rng, sums -> loss: adds the gradients of the chosen examples of the batch to the
+# sums, and returns their share of the batch's loss.
 ShardLoss = Callable[[Ids, Ids, np.random.Generator, Gradients], float]
 
 
-class Learner:
-    """Parameters on their way: AdamW's moments, and the number of steps done.
+class ExampleLearner(Learner):
+    """A learner that learns from numbered examples.
 
-    Args:
-        parameters: what learns, ``{name: array}``; changed in place.
-        shard_loss: the loss of a part of a batch.
-        widths: tokens of each example, ``[n]``, by which a batch is cut into shards.
+    Attributes:
+        n_steps: steps in all epochs together.
     """
 
     def __init__(
@@ -141,60 +134,46 @@ class Learner:
         widths: Ids,
         recipe: FineTuning,
     ) -> None:
-        self.parameters = parameters
+        """Begin with moments of 0.
+
+        Args:
+            parameters: the arrays that learn, ``{name: array}``; changed in place.
+            shard_loss: computes the loss of a part of a batch.
+            widths: tokens of each example, ``[n]``; a batch is cut into shards by them.
+        """
+        n_steps = recipe.epochs * math.ceil(len(widths) / recipe.batch)
+        warm_up = round(recipe.warm_up * n_steps)
+
+        def rate_at(step: int) -> float:
+            return linear_rate_at(step, n_steps, warm_up, recipe.learning_rate)
+
+        super().__init__(parameters, rate_at, recipe.weight_decay, recipe.clip, recipe.threads)
         self.shard_loss = shard_loss
         self.widths = widths
         self.recipe = recipe
-        self.n_steps = recipe.epochs * math.ceil(len(widths) / recipe.batch)
-        self.step = 0
-        self.moments = zero_moments(parameters)
-        self._pool = ThreadPoolExecutor(recipe.threads)
+        self.n_steps = n_steps
 
-    def gradients(self, batch: Ids) -> tuple[float, Gradients]:
-        """Loss in nats and gradients of a batch, its shards in threads.
+    def shards(self, batch: Ids) -> list[Shard]:
+        """Cut the batch of the next step into shards.
 
         Args:
-            batch: which examples, ``[batch]``.
+            batch: numbers of the examples, ``[batch]``.
         """
         seed, threads = self.recipe.seed, self.recipe.threads
-        shards = [
+        return [
             partial(self.shard_loss, chosen, batch, np.random.default_rng([seed, self.step, i]))
-            for i, chosen in enumerate(cut(batch, self.widths, threads))
+            for i, chosen in enumerate(cut_batch(batch, self.widths, threads))
         ]
-        return add_up(shards, self._pool, threads)
-
-    def train_step(self, batch: Ids) -> float:
-        """Learn from one batch; gives the loss it had before, in nats.
-
-        Raises:
-            FloatingPointError: the loss or the gradients are not finite: training has diverged.
-        """
-        recipe, step = self.recipe, self.step + 1
-        warm_up = round(recipe.warm_up * self.n_steps)
-        loss, gradients = self.gradients(batch)
-        update(
-            self.parameters,
-            self.moments,
-            loss,
-            gradients,
-            step,
-            linear_rate_at(step, self.n_steps, warm_up, recipe.learning_rate),
-            recipe.weight_decay,
-            recipe.clip,
-            self._pool,
-        )
-        self.step = step
-        return loss
 
 
 def run_epochs(
-    learner: Learner, look: Callable[[], Measured] | None, report: Report | None
+    learner: ExampleLearner, validate: Callable[[], Measured] | None, report: Report | None
 ) -> list[Epoch]:
-    """Learn for all epochs, with a progress bar, and put back the weights of the best.
+    """Learn for all epochs, with a progress bar, and put back the weights of the best epoch.
 
     Args:
-        look: at the validation examples.
-        report: called after each epoch, while its weights are in place.
+        validate: measures the validation examples; None if there are none.
+        report: called after each epoch, while the epoch's weights are in place.
 
     Raises:
         FloatingPointError: training has diverged.
@@ -212,19 +191,20 @@ def run_epochs(
             order = np.random.default_rng([recipe.seed, number]).permutation(n)  # [n]
             losses = []
             for start in range(0, n, recipe.batch):
-                losses.append(learner.train_step(order[start : start + recipe.batch]))
+                shards = learner.shards(order[start : start + recipe.batch])
+                losses.append(learner.train_step(shards))
                 bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
                 bar.update()
-            seen = look_at(learner, look, order[-1:])
-            better = seen is None or best is None or seen.score > best.score
-            if better and seen is not None:
-                best = seen
+            measured = validated(learner, validate, order[-1:])
+            better = measured is None or best is None or measured.score > best.score
+            if better and measured is not None:
+                best = measured
                 if number == recipe.epochs:
-                    kept.clear()  # they are in place
+                    kept.clear()  # the best weights are in place
                 else:
                     for name, array in parameters.items():
                         np.copyto(kept.setdefault(name, np.empty_like(array)), array)
-            epochs.append(Epoch(number, float(np.mean(losses)), seen, better))
+            epochs.append(Epoch(number, float(np.mean(losses)), measured, better))
             if report is not None:
                 report(epochs[-1])
     for name, array in kept.items():
@@ -232,25 +212,27 @@ def run_epochs(
     return epochs
 
 
-def look_at(learner: Learner, look: Callable[[], Measured] | None, one: Ids) -> Measured | None:
-    """What an epoch has made of the validation examples, if there are any.
+def validated(
+    learner: ExampleLearner, validate: Callable[[], Measured] | None, one: Ids
+) -> Measured | None:
+    """Measure the validation examples after an epoch, if there are any, and refuse ruined weights.
 
-    A batch's loss is that before its step, so an epoch's last step may ruin what no loss has shown:
-    where nothing is validated, one example is looked at once more.
+    A batch's loss is computed before its step, so no loss shows what an epoch's last step did.
+    Without validation examples the loss of one example is computed once more.
 
     Args:
-        one: that example, ``[1]``.
+        one: the number of that example, ``[1]``.
 
     Raises:
         FloatingPointError: training has diverged.
     """
     with QUIET():
-        seen = look() if look is not None else None
-        loss = learner.gradients(one)[0] if seen is None else seen.loss
+        measured = validate() if validate is not None else None
+        loss = learner.gradients(learner.shards(one))[0] if measured is None else measured.loss
     ruined = [name for name, array in learner.parameters.items() if not np.isfinite(array).all()]
     if ruined or not math.isfinite(loss):
         found = f"{ruined[0]} is not finite" if ruined else f"the loss is {loss}"
         raise FloatingPointError(
             f"after step {learner.step} {found}: training has diverged; try a smaller learning rate"
         )
-    return seen
+    return measured

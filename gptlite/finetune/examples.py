@@ -8,8 +8,8 @@ choice          ``context``, ``choice_1``, ``choice_2`` and on, ``label``: the n
                 one, counted from 1; ``question`` if there is one
 ==============  =======================================================================
 
-Other columns are left alone. In CSV, quotes (") stand around what has commas, quotes or line feeds
-in it. In TSV, as in the files of GLUE, a quote is a part of the text like any letter.
+Other columns are left alone. In CSV, quotes (") stand around a text with commas, quotes or line
+feeds in it. In TSV, as in the files of GLUE, a quote is a part of the text like any letter.
 """
 
 import csv
@@ -31,7 +31,7 @@ from gptlite.finetune.packing import (
 )
 from gptlite.tokenizer import Tokenizer
 
-# The columns of each task's texts, in the order in which they are packed.
+# The columns of each task's texts, in the order in which packing.py takes them.
 TEXTS = {
     "classification": ("text",),
     "entailment": ("premise", "hypothesis"),
@@ -43,14 +43,14 @@ SEPARATORS = {".csv": ",", ".tsv": "\t"}
 JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 
-class Record(NamedTuple):
+class TableRow(NamedTuple):
     """A line of a table.
 
     Attributes:
         path: of the table.
-        line: its number, counted from 1; of a record of several lines the last one's.
-        header: number of the line that names the columns; of JSON lines it is the line itself.
-        values: of each column, as they stand there: text, or what else JSON has.
+        line: its number, counted from 1; if the row has several lines, that of the last one.
+        header: number of the line that names the columns; in JSON lines it is the line itself.
+        values: of each column, as they stand there: text, or another JSON value.
     """
 
     path: str
@@ -60,13 +60,13 @@ class Record(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A line of a file.
+    """A line of a file: an example's texts, and their label.
 
     Attributes:
         path: of the file.
         line: its number, counted from 1.
-        texts: in the order of ``TEXTS``; of a choice: context, question ("" if there is none), and
-            the choices.
+        texts: in the order of ``TEXTS``; a choice has a context, a question ("" if there is none),
+            and the choices.
         label: as it stands there, without spaces around it.
     """
 
@@ -82,17 +82,17 @@ def read_examples(
     columns: Mapping[str, str] | None = None,
     like: Example | None = None,
 ) -> list[Example]:
-    """The labelled examples of a file.
+    """Read the labelled examples of a file.
 
     Args:
-        path: ends in .csv, .tsv or .jsonl, which says what it is.
+        path: ends in .csv, .tsv or .jsonl, which says how it is to be read.
         task: one of ``TEXTS``.
-        columns: ``{name above: name in the file}`` where they differ.
-        like: an example of another file, of which these must have as many choices.
+        columns: ``{our name: name in the file}`` where they differ.
+        like: an example of another file; these examples must have as many choices.
 
     Raises:
-        ValueError: a column is missing, a text or label is empty, a line is not what it should be,
-            with the line's number; there are no examples; an unknown task or name of a column.
+        ValueError: a column is missing, a text or label is empty, or a line is malformed, with the
+            line's number; there are no examples; an unknown name of a column.
         OSError: the file cannot be read.
     """
     columns = dict(columns or {})
@@ -102,28 +102,28 @@ def read_examples(
             raise ValueError(f"{task} has no column {name!r}: it has {', '.join(sorted(known))}")
     examples: list[Example] = []
     first = like
-    for record in read_columns(path):
-        # Where another column has a name that is given to one of the file's, it is not meant.
-        in_file = {name: name for name in record.values if name not in columns} | columns
+    for row in read_columns(path):
+        # A column of the file is not meant if ``columns`` gives its name to another column.
+        in_file = {name: name for name in row.values if name not in columns} | columns
         names = [*TEXTS[task], *(choices_of(in_file) if task == "choice" else [])]
         fields = {}
         for name in [*names, LABEL]:
             column = in_file.get(name, name)
-            if name == QUESTION and column not in record.values:
+            if name == QUESTION and column not in row.values:
                 fields[name] = ""
                 continue
-            fields[name] = text_of(record, column)
+            fields[name] = text_of(row, column)
             if name != QUESTION and not fields[name].strip():
-                raise ValueError(f"{path}, line {record.line}: column {column!r} is empty")
+                raise ValueError(f"{path}, line {row.line}: column {column!r} is empty")
         texts = tuple(fields[name] for name in names)
-        example = Example(str(path), record.line, texts, fields[LABEL].strip())
+        example = Example(str(path), row.line, texts, fields[LABEL].strip())
         first = first or example
         if len(texts) != len(first.texts):
             where = (
                 f"line {first.line}" if first is not like else f"{first.path}, line {first.line}"
             )
             raise ValueError(
-                f"{path}, line {record.line}: {len(texts) - 2} choices, but {where} has "
+                f"{path}, line {row.line}: {len(texts) - 2} choices, but {where} has "
                 f"{len(first.texts) - 2}"
             )
         examples.append(example)
@@ -133,62 +133,66 @@ def read_examples(
 
 
 def choices_of(names: Iterable[str]) -> list[str]:
-    """The names of a choice's columns, of which there must be two at least, without a gap."""
+    """List the names of a choice's columns: at least two, without a gap."""
     n = len([name for name in names if CHOICE.fullmatch(name)])
     return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
 
 
-def read_columns(path: str | os.PathLike[str]) -> Iterator[Record]:
-    """The lines of a table, as the module's head describes them; ``text_of`` reads their columns.
+def read_columns(path: str | os.PathLike[str]) -> Iterator[TableRow]:
+    """Read the lines of a table, as the module's head describes them.
 
     CSV and TSV have the names of the columns in their first line.
 
     Raises:
-        ValueError: a line is not what it should be; the file's name has another ending.
+        ValueError: a line is malformed, or the file's name has another ending.
         OSError: the file cannot be read.
     """
     suffix = Path(path).suffix.lower()
     if suffix in JSON_SUFFIXES:
         for number, values in json_lines(path):
-            yield Record(str(path), number, number, values)
+            yield TableRow(str(path), number, number, values)
     elif suffix in SEPARATORS:
-        yield from read_table(path, SEPARATORS[suffix])
+        yield from read_separated(path, SEPARATORS[suffix])
     else:
         endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0]])
         raise ValueError(f"{path}: expected a name that ends in one of {endings}")
 
 
-def text_of(record: Record, column: str) -> str:
-    """A column's text. JSON's whole numbers, true and false are written out, as in a CSV file.
+def text_of(row: TableRow, column: str) -> str:
+    """Give a column's text. JSON's whole numbers, true and false are written out, as in CSV.
 
     Raises:
-        ValueError: there is no such column, or it is neither; names the line.
+        ValueError: there is no such column, or its value is of another kind; names the line.
     """
-    if column not in record.values:
-        with naming_line(record.path, record.header):
-            raise ValueError(f"no column {column!r}: found {listed(record.values)}")
-    value = record.values[column]
+    if column not in row.values:
+        with naming_line(row.path, row.header):
+            raise ValueError(f"no column {column!r}: found {first_ten(row.values)}")
+    value = row.values[column]
     if isinstance(value, str):
         return value
     if isinstance(value, int):
         return str(value).lower()
-    with naming_line(record.path, record.line):
+    with naming_line(row.path, row.line):
         expected = "expected text or a whole number"
         raise ValueError(f"column {column!r}: {expected}, found {value!r:.40}")
 
 
-def listed(names: Iterable[str]) -> str:
-    """Names for a message, the first ten of them.
+def first_ten(names: Iterable[str]) -> str:
+    """List the first ten names, for a message.
 
-    >>> print(listed(["a", "b"]))
+    >>> print(first_ten(["a", "b"]))
     'a', 'b'
     """
     shown = [repr(name) for name in names]
     return ", ".join([*shown[:10], "..."] if len(shown) > 10 else shown) or "none"
 
 
-def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[Record]:
-    """The records of a CSV or TSV file after the first, which names the columns."""
+def read_separated(path: str | os.PathLike[str], separator: str) -> Iterator[TableRow]:
+    """Read the rows of a CSV or TSV file after the first, which names the columns.
+
+    Raises:
+        ValueError: a line is malformed; names it. OSError: the file cannot be read.
+    """
     content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
         text = content.decode("utf-8")
@@ -204,34 +208,34 @@ def read_table(path: str | os.PathLike[str], separator: str) -> Iterator[Record]
     names: list[str] = []
     header = 0
     while True:
-        with naming_line(path, reader.line_num + 1), fields_of(len(text)):
+        with naming_line(path, reader.line_num + 1), long_fields(len(text)):
             try:
-                record = next(reader, None)
+                fields = next(reader, None)
             except csv.Error as error:
                 raise ValueError(error) from None
-        if record is None:
+        if fields is None:
             return
-        if not record:
+        if not fields:
             continue  # an empty line
         with naming_line(path, reader.line_num):
             if not names:
-                names, header = record, reader.line_num
+                names, header = fields, reader.line_num
                 if len(set(names)) != len(names):
                     raise ValueError("a column's name is there twice")
                 continue
-            if len(record) != len(names):
+            if len(fields) != len(names):
                 n = len(names)
-                raise ValueError(f"{len(record)} fields, but line {header} names {n} columns")
-        values: dict[str, object] = dict(zip(names, record, strict=True))
-        yield Record(str(path), reader.line_num, header, values)
+                raise ValueError(f"{len(fields)} fields, but line {header} names {n} columns")
+        values: dict[str, object] = dict(zip(names, fields, strict=True))
+        yield TableRow(str(path), reader.line_num, header, values)
 
 
 @contextmanager
-def fields_of(n: int) -> Iterator[None]:
-    """Let ``csv`` read fields of so many characters.
+def long_fields(n: int) -> Iterator[None]:
+    """Let ``csv`` read fields of up to ``n`` characters within the block.
 
-    It refuses more than 131,072, by a limit that is one for the whole process: outside the block it
-    is again what the rest of the program has made it.
+    By itself it refuses more than 131,072. The limit is one for the whole process; after the block
+    it has its old value again.
     """
     limit = csv.field_size_limit()
     csv.field_size_limit(max(limit, n))
@@ -242,33 +246,33 @@ def fields_of(n: int) -> Iterator[None]:
 
 
 def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
-    """Which of ``labels`` each example has.
+    """Give the number of each example's label among ``labels``.
 
     Raises:
-        ValueError: a label is none of them; names file and line.
+        ValueError: a label is unknown; names file and line.
     """
     number = {label: i for i, label in enumerate(labels)}
     for example in examples:
         if example.label not in number:
             raise ValueError(
                 f"{example.path}, line {example.line}: unknown label {example.label!r}: "
-                f"expected one of {listed(labels)}"
+                f"expected one of {first_ten(labels)}"
             )
     return [number[example.label] for example in examples]
 
 
 def labels_of(task: str, examples: Sequence[Example]) -> list[str]:
-    """The labels there are: those found, in order; of a choice the numbers of its choices."""
+    """List the labels: those of the examples, sorted; for a choice, the numbers of its choices."""
     if task == "choice":
         return [str(i) for i in range(1, len(examples[0].texts) - 1)]
     return sorted({example.label for example in examples})
 
 
 def pack(tokenizer: Tokenizer, task: str, texts: Sequence[str], n_ctx: int) -> list[Row]:
-    """The rows of an example's texts, which stand in the order of ``Example.texts``.
+    """Pack an example's texts, in the order of ``Example.texts``, into rows of token ids.
 
     Raises:
-        ValueError: another number of texts than the task has; see ``tasks/packing.py``.
+        ValueError: the task has another number of texts; ``n_ctx`` leaves no room for them.
     """
     expected = len(TEXTS[task])
     if len(texts) < expected + 2 if task == "choice" else len(texts) != expected:

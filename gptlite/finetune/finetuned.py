@@ -1,4 +1,4 @@
-"""A fine-tuned classifier with all that it takes to use it: saved, opened again, asked.
+"""A fine-tuned classifier with everything that its use takes: saved, opened again, asked.
 
 >>> import gptlite
 >>> from gptlite.finetune.classifier import Classifier
@@ -8,8 +8,8 @@
 >>> len(fine_tuned.predict([["They danced till morning."], ["He wept."]]))
 2
 
-The directory is also one of Hugging Face transformers, which opens tasks of one row
-(classification, entailment) as a ``GPT2ForSequenceClassification``.
+Hugging Face transformers opens the directory too: a task of one row (classification, entailment)
+is a ``GPT2ForSequenceClassification`` there.
 """
 
 import json
@@ -38,14 +38,14 @@ WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
 
 
 class FineTuned(NamedTuple):
-    """A classifier, and how texts become its rows and its classes labels.
+    """A classifier that takes texts and gives labels.
 
     Attributes:
         classifier: its model has three tokens more than the tokenizer.
         tokenizer: of the texts.
-        task: one of ``tasks.examples.TEXTS``.
-        labels: of the classes, in order; of a choice the numbers of the choices.
-        n_ctx: what rows are cut to, at most the model's.
+        task: one of ``examples.TEXTS``.
+        labels: of the classes, in order; for a choice, the numbers of the choices.
+        n_ctx: the most tokens of a row, at most the model's ``n_ctx``.
     """
 
     classifier: Classifier
@@ -55,31 +55,31 @@ class FineTuned(NamedTuple):
     n_ctx: int
 
     def probabilities(self, texts: Sequence[Sequence[str]]) -> Array:
-        """Of each label for each example, ``[n, n_labels]``.
+        """Compute the probability of each label for each example, ``[n, n_labels]``.
 
         Args:
-            texts: of each example its texts, as ``tasks.examples.Example`` has them: one for a
-                classification, premise and hypothesis, context, question and choices ...
+            texts: the texts of each example, in the order of ``examples.Example.texts``: one for a
+                classification; premise and hypothesis; context, question and choices.
 
         Raises:
-            ValueError: no examples, or they have not as many texts as the task has, or not as many
-                choices as it was trained with.
+            ValueError: no examples; another number of texts than the task has, or of choices than
+                it was trained with.
         """
         examples = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
         for rows in examples if self.task == "choice" else ():
             if len(rows) != len(self.labels):
                 raise ValueError(f"expected {len(self.labels)} choices, found {len(rows)}")
-        return probabilities(self.classifier, examples, cpu_count())
+        return probabilities(self.classifier, examples, cpu_count())  # [n, n_labels]
 
     def predict(self, texts: Sequence[Sequence[str]]) -> list[str]:
-        """The most probable label of each example; arguments and errors as above."""
+        """Find the most probable label of each example. See ``probabilities`` for the arguments."""
         return [self.labels[i] for i in self.probabilities(texts).argmax(axis=1)]
 
     def save_pretrained(self, directory: str | os.PathLike[str]) -> None:
-        """Write tokenizer, labels and weights; the directory is made if it is not there.
+        """Write tokenizer, labels and weights; the directory is created if it is missing.
 
-        Of one that is already there, written by a classifier with the same labels, only the
-        weights change, in one piece.
+        If a classifier with the same labels was written there before, only the weights change, in
+        one piece.
 
         Raises:
             OSError: a file cannot be written.
@@ -101,7 +101,7 @@ class FineTuned(NamedTuple):
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
         tensors = {f"transformer.{name}": array for name, array in model.parameters.items()}
-        # W_y lies there transposed.
+        # The file has W_y transposed.
         write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 
     @classmethod
@@ -109,7 +109,7 @@ class FineTuned(NamedTuple):
         """Open what ``save_pretrained`` wrote.
 
         Raises:
-            CheckpointError: a file is missing or damaged, or they do not belong together.
+            CheckpointError: a file is missing or damaged, or the files do not belong together.
         """
         directory = Path(directory)
         path = directory / TASK_FILE

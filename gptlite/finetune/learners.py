@@ -1,7 +1,7 @@
-"""The second stage: a model that has learned from raw text learns a task.
+"""Fine-tuning: a model that has learned from raw text learns a task, or more text.
 
-GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels,
-``fine_tune_language_model`` a model more text; ``epochs.py`` has the loop of both.
+GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels, and
+``fine_tune_language_model`` teaches a model more text. epochs.py has the loop of both.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,41 +12,39 @@ from typing import NamedTuple
 import numpy as np
 
 from gptlite.fast.threads import blas_threads
-from gptlite.finetune.classifier import (
-    HEAD,
-    Classifier,
-    Example,
+from gptlite.finetune.classifier import HEAD, Classifier, Rows, class_logits, read_features
+from gptlite.finetune.classifier_gradients import (
     accumulate_classifier_gradients,
-    class_logits,
     classification_loss,
-    read_features,
 )
 from gptlite.finetune.epochs import (
     GPT_1,
     Epoch,
+    ExampleLearner,
     FineTuning,
-    Learner,
     Measured,
     Report,
     run_epochs,
 )
 from gptlite.layers import Array
 from gptlite.model import GPT
+from gptlite.training.backward import Ids
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import IGNORED, Gradients, accumulate_gradients
+from gptlite.training.gradients import IGNORED, accumulate_gradients
 from gptlite.training.losses import losses_of
-from gptlite.training.step import QUIET, Ids
+from gptlite.training.shards import QUIET
+from gptlite.training.tape import Gradients
 
 
 class Labelled(NamedTuple):
     """Packed examples and their classes.
 
     Attributes:
-        examples: each a list of rows of token ids, all of the same number of rows.
-        labels: classes counted from 0, ``[n]``.
+        examples: the rows of token ids of each example; all examples have equally many rows.
+        labels: the right classes, counted from 0, ``[n]``.
     """
 
-    examples: Sequence[Example]
+    examples: Sequence[Rows]
     labels: Sequence[int]
 
 
@@ -57,20 +55,20 @@ def fine_tune(
     recipe: FineTuning = GPT_1,
     report: Report | None = None,
 ) -> list[Epoch]:
-    """Teach a classifier its labels; it ends with the weights of its best epoch.
+    """Teach a classifier its labels, and give it the weights of its best epoch.
 
     Article: "Transfer Learning".
 
     Args:
-        classifier: what ``Classifier.build`` gave; changed in place.
-        validation: examples to measure with after each epoch. Without them the last is the best.
+        classifier: the result of ``Classifier.build``; changed in place.
+        validation: examples to measure after each epoch. Without them the last epoch is the best.
         report: called after each epoch, while the classifier has that epoch's weights.
 
     Returns:
         The epochs, in order.
 
     Raises:
-        ValueError: no examples, labels that are no classes, examples that differ in their rows.
+        ValueError: no examples, labels that are no classes, or different numbers of rows.
         ContextOverflowError: a row is longer than ``n_ctx``.
         FloatingPointError: training has diverged.
     """
@@ -78,22 +76,24 @@ def fine_tune(
         check_labels(part, classifier)
 
     def read(part: Labelled) -> Array:
-        return read_features(classifier.model, part.examples, recipe.threads)
+        return read_features(classifier.model, part.examples, recipe.threads)  # [n, n_rows, n_embd]
 
-    look: Callable[[], Measured] | None = None
-    if recipe.frozen:  # what the head reads never changes
+    validate: Callable[[], Measured] | None = None
+    if recipe.frozen:  # the vectors that the head reads never change
         learner = head_learner(classifier, read(train), train.labels, recipe)
         if validation is not None:
-            look = partial(judge, classifier, read(validation), validation.labels)
+            validate = partial(measure_head, classifier, read(validation), validation.labels)
     else:
         learner = classifier_learner(classifier, train, recipe)
         if validation is not None:
-            look = partial(measure, classifier, validation, recipe.threads)
-    return run_epochs(learner, look, report)
+            validate = partial(measure_classifier, classifier, validation, recipe.threads)
+    return run_epochs(learner, validate, report)
 
 
-def classifier_learner(classifier: Classifier, train: Labelled, recipe: FineTuning) -> Learner:
-    """Everything learns, by L3 (equation 5)."""
+def classifier_learner(
+    classifier: Classifier, train: Labelled, recipe: FineTuning
+) -> ExampleLearner:
+    """Make the learner of a whole classifier: everything learns, by L3 (equation 5)."""
     labels = np.asarray(train.labels)  # [n]
     widths = np.array([sum(map(len, rows)) for rows in train.examples])  # [n], tokens
 
@@ -111,17 +111,16 @@ def classifier_learner(classifier: Classifier, train: Labelled, recipe: FineTuni
         )
         return l2 + recipe.lm_weight * l1
 
-    return Learner(classifier.parameters, shard_loss, widths, recipe)
+    return ExampleLearner(classifier.parameters, shard_loss, widths, recipe)
 
 
 def head_learner(
     classifier: Classifier, features: Array, labels: Sequence[int], recipe: FineTuning
-) -> Learner:
-    """Only W_y learns, by L2 (equation 4): nothing that L1 depends on is to change.
+) -> ExampleLearner:
+    """Make the learner of a head: only W_y learns, by L2 (equation 4), since L1 ignores W_y.
 
     Args:
-        features: h_l^m of every example's rows, which stay what they are,
-            ``[n, n_rows, n_embd]``.
+        features: h_l^m of every example's rows, ``[n, n_rows, n_embd]``; they never change.
     """
     right = np.asarray(labels)  # [n]
     _, head, choosing = classifier
@@ -129,10 +128,12 @@ def head_learner(
     def shard_loss(chosen: Ids, batch: Ids, rng: np.random.Generator, sums: Gradients) -> float:
         seen = features[chosen]  # [batch, n_rows, n_embd]
         if recipe.dropout:
-            seen *= DropoutTrace(recipe.dropout, rng).mask((len(seen), 1, seen.shape[-1]))
+            mask = DropoutTrace(recipe.dropout, rng).mask((len(seen), 1, seen.shape[-1]))
+            seen *= mask
         return classification_loss(seen, right[chosen], head, choosing, len(batch), sums)[0]
 
-    return Learner({HEAD: head}, shard_loss, np.ones_like(right), recipe)
+    widths = np.ones_like(right)  # [n], all alike: no tokens are read
+    return ExampleLearner({HEAD: head}, shard_loss, widths, recipe)
 
 
 def check_labels(part: Labelled, classifier: Classifier) -> None:
@@ -152,11 +153,12 @@ def check_labels(part: Labelled, classifier: Classifier) -> None:
             raise ValueError(f"example {i}: label {label} is outside 0 to {n_labels - 1}")
 
 
-def judge(classifier: Classifier, features: Array, labels: Sequence[int]) -> Measured:
-    """L2, accuracy and confusion matrix of examples of which ``read_features`` has read the rows.
+def measure_head(classifier: Classifier, features: Array, labels: Sequence[int]) -> Measured:
+    """Measure L2, accuracy and confusion matrix of examples whose features are known.
 
     Args:
-        features: ``[n, n_rows, n_embd]``.
+        features: the result of ``read_features``, ``[n, n_rows, n_embd]``.
+        labels: the right classes, ``[n]``.
     """
     right = np.asarray(labels)  # [n]
     logits = class_logits(features, classifier.head, classifier.choosing)  # [n, n_labels]
@@ -167,21 +169,22 @@ def judge(classifier: Classifier, features: Array, labels: Sequence[int]) -> Mea
     return Measured(loss, float(np.trace(confusion) / len(right)), confusion)
 
 
-def measure(classifier: Classifier, part: Labelled, threads: int = 1) -> Measured:
-    """L2, accuracy and confusion matrix of labelled examples."""
+def measure_classifier(classifier: Classifier, part: Labelled, threads: int = 1) -> Measured:
+    """Measure L2, accuracy and confusion matrix of labelled examples."""
     check_labels(part, classifier)
-    return judge(classifier, read_features(classifier.model, part.examples, threads), part.labels)
+    features = read_features(classifier.model, part.examples, threads)  # [n, n_rows, n_embd]
+    return measure_head(classifier, features, part.labels)
 
 
 # ---- Language-model fine-tuning -----------------------------------------------------------------
 
 
-class Text(NamedTuple):
+class TextRow(NamedTuple):
     """A row of tokens to learn from as a language model.
 
     Attributes:
-        ids: the tokens, one more than ``n_ctx`` at most: the first is given, all others predicted.
-        n_given: how many at the beginning are given and not learned, at least 1: a prompt.
+        ids: the tokens, at most ``n_ctx + 1``: the first is given, all others are predicted.
+        n_given: tokens at the beginning that are given and not learned, at least 1: a prompt.
     """
 
     ids: Sequence[int]
@@ -195,18 +198,30 @@ class Text(NamedTuple):
 
 def fine_tune_language_model(
     model: GPT,
-    train: Sequence[Text],
-    validation: Sequence[Text] | None = None,
+    train: Sequence[TextRow],
+    validation: Sequence[TextRow] | None = None,
     recipe: FineTuning = GPT_1,
     report: Report | None = None,
 ) -> list[Epoch]:
     """Go on with next-token prediction on other text, and keep the weights of the best epoch.
 
-    GPT-1 paper, equation 1, and where prompts are given the supervised form that the article draws
-    for translation and summaries: only what comes after the prompt is learned.
+    GPT-1 paper, equation 1. Where prompts are given, this is the supervised form that the article
+    draws for translation and summaries: only the tokens after the prompt are learned.
 
-    Args, Returns, Raises: as for ``fine_tune``; the model is changed in place. Of the recipe
-    ``lm_weight`` and ``frozen`` play no part.
+    Args:
+        model: changed in place.
+        train: the rows to learn from.
+        validation: rows to measure after each epoch. Without them the last epoch is the best.
+        recipe: its ``lm_weight`` and ``frozen`` play no part.
+        report: called after each epoch, while the model has that epoch's weights.
+
+    Returns:
+        The epochs, in order.
+
+    Raises:
+        ValueError: no rows, or a row without a token to predict.
+        ContextOverflowError: a row has more than ``n_ctx + 1`` tokens.
+        FloatingPointError: training has diverged.
     """
     for part in (train, validation) if validation is not None else (train,):
         if not part:
@@ -225,32 +240,34 @@ def fine_tune_language_model(
         return accumulate_gradients(model, ids, targets, n_predictions, sums, trace)
 
     widths = np.array([len(text.ids) - 1 for text in train])  # [n], tokens
-    look = None
+    validate = None
     if validation is not None:
-        look = partial(measure_texts, model, validation, recipe.threads)
-    return run_epochs(Learner(model.parameters, shard_loss, widths, recipe), look, report)
+        validate = partial(measure_texts, model, validation, recipe.threads)
+    learner = ExampleLearner(model.parameters, shard_loss, widths, recipe)
+    return run_epochs(learner, validate, report)
 
 
-def pad_texts(texts: Sequence[Text]) -> tuple[Ids, Ids]:
-    """Inputs and targets ``[batch, seq]``, padded on the right."""
+def pad_texts(texts: Sequence[TextRow]) -> tuple[Ids, Ids]:
+    """Lay rows side by side: inputs and targets, ``[batch, seq]``, padded on the right."""
     seq = max(len(text.ids) for text in texts) - 1
     ids = np.zeros((len(texts), seq), np.int64)  # [batch, seq]
     targets = np.full_like(ids, IGNORED)  # [batch, seq]
     for i, text in enumerate(texts):
         ids[i, : len(text.ids) - 1] = text.ids[:-1]
         targets[i, : len(text.ids) - 1] = text.targets
-    return ids, targets
+    return ids, targets  # [batch, seq]
 
 
-def measure_texts(model: GPT, texts: Sequence[Text], threads: int = 1) -> Measured:
-    """Mean loss of the predicted tokens, in nats."""
+def measure_texts(model: GPT, texts: Sequence[TextRow], threads: int = 1) -> Measured:
+    """Measure the mean loss of the predicted tokens, in nats."""
     from tqdm import tqdm
 
-    def nats(text: Text) -> float:
-        with QUIET():  # of each thread
-            top = model.top_of_stack(text.ids[:-1])[0, text.n_given - 1 :]  # [predictions, n_embd]
-            # [predictions], nats
-            losses = losses_of(model.unembed(top), np.asarray(text.ids[text.n_given :]))
+    def nats(text: TextRow) -> float:
+        targets = np.asarray(text.ids[text.n_given :])  # [predictions]
+        with QUIET():
+            x = model.top_of_stack(text.ids[:-1])  # [1, seq, n_embd]
+            logits = model.unembed(x[0, text.n_given - 1 :])  # [predictions, n_vocab]
+            losses = losses_of(logits, targets)  # [predictions], nats
         return float(losses.sum(dtype=np.float64))
 
     with (

@@ -1,8 +1,8 @@
-"""Every task as rows of tokens: what has to be learned anew is a few tokens, and no layer.
+"""Every task as rows of tokens: a few tokens have to be learned anew, and no layer.
 
-GPT-1 paper, section 3.3 and figure 1. A row begins with ``start`` and ends with ``extract``, at
-which the classifier reads; texts are told apart by ``delimiter``. All three are new tokens after
-those of the vocabulary, so that no text can contain them.
+GPT-1 paper, section 3.3 and figure 1. A row begins with ``start`` and ends with ``extract``, where
+the classifier reads; ``delimiter`` stands between two texts. All three are new tokens after those
+of the vocabulary, so that no text can contain them.
 
 ==============  ===================================================================================
 classification  start text extract
@@ -11,9 +11,9 @@ similarity      start first delimiter second extract, and the same with the two 
 choice          for each answer: start context question delimiter answer extract
 ==============  ===================================================================================
 
-Where a row would be longer than ``n_ctx``, the longest of its texts gives way, token by token (the
-first of them where they are equally long), never a new token. A text loses its end; the context of
-a choice, which the answer goes on from, its beginning.
+Where a row would be longer than ``n_ctx``, its longest text is shortened, token by token (the first
+one if several are equally long); the new tokens stay. A text loses its end. The context of a choice
+loses its beginning, for the answer goes on from its end.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,16 @@ class NewTokens(NamedTuple):
 
     @classmethod
     def after(cls, n_vocab: int) -> "NewTokens":
-        """The first three ids that the vocabulary does not have."""
+        """Take the first three ids that the vocabulary does not have."""
         return cls(n_vocab, n_vocab + 1, n_vocab + 2)
 
 
 def pack_classification(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[Row]:
-    """One text: ``[[start, text, extract]]``.
+    """Pack one text: ``[[start, text, extract]]``.
 
     Raises:
-        ValueError: ``n_ctx`` is too small for the new tokens, here and below; a lone surrogate.
+        ValueError: ``n_ctx`` leaves no room beside the new tokens; a lone surrogate in a text. The
+            functions below raise it, too.
     """
     new = NewTokens.after(tokenizer.n_vocab)
     ids = tokenizer.encode(text)
@@ -50,7 +51,7 @@ def pack_classification(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[Row
 
 
 def pack_entailment(tokenizer: Tokenizer, premise: str, hypothesis: str, n_ctx: int) -> list[Row]:
-    """Two texts in their order: ``[[start, premise, delimiter, hypothesis, extract]]``."""
+    """Pack two texts in their order: ``[[start, premise, delimiter, hypothesis, extract]]``."""
     new = NewTokens.after(tokenizer.n_vocab)
     p, h = tokenizer.encode(premise), tokenizer.encode(hypothesis)
     n_p, n_h = allowances([len(p), len(h)], n_ctx - 3)
@@ -58,7 +59,7 @@ def pack_entailment(tokenizer: Tokenizer, premise: str, hypothesis: str, n_ctx: 
 
 
 def pack_similarity(tokenizer: Tokenizer, first: str, second: str, n_ctx: int) -> list[Row]:
-    """Two texts that have no order: both orders, a row each."""
+    """Pack two texts that have no order: both orders, a row each."""
     there = pack_entailment(tokenizer, first, second, n_ctx)
     back = pack_entailment(tokenizer, second, first, n_ctx)
     return there + back
@@ -67,10 +68,10 @@ def pack_similarity(tokenizer: Tokenizer, first: str, second: str, n_ctx: int) -
 def pack_choices(
     tokenizer: Tokenizer, context: str, choices: Sequence[str], n_ctx: int, question: str = ""
 ) -> list[Row]:
-    """A row for each answer that there is to choose from; all have the same context.
+    """Pack a row for each answer to choose from; all rows have the same context.
 
     Raises:
-        ValueError: also where there are no choices.
+        ValueError: there are no choices.
     """
     if not choices:
         raise ValueError("no choices to choose from")
@@ -84,7 +85,7 @@ def pack_choices(
 
 
 def allowances(lengths: Sequence[int], room: int) -> list[int]:
-    """How many tokens of each text fit, when always the longest of them gives one up.
+    """Say how many tokens of each text fit, if always the longest text gives one up.
 
     >>> allowances([100, 20, 70], room=100)
     [40, 20, 40]
@@ -101,7 +102,8 @@ def allowances(lengths: Sequence[int], room: int) -> list[int]:
             kept.count(longest),
             max((n for n in kept if n < longest), default=0),
         )
-        # As far down as the next longest, all of the longest alike; at last a token from the first.
+        # Shorten all the longest equally, down to the next longest; the last token comes off the
+        # first.
         by = min(longest - next_longest, max(1, (sum(kept) - room) // n_longest))
         for i, n in enumerate(kept):
             if n == longest and sum(kept) > room:

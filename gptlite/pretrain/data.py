@@ -1,25 +1,22 @@
 """From text files to batches: the texts as one long file of token ids, read through a memory map.
 
-A window is ``n_ctx`` tokens of that file and, for the last of them to predict, the one after.
+A window is ``n_ctx`` tokens of that file, and the token after them, which the last one predicts.
 """
 
 import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gptlite.files import write_atomically
 from gptlite.tokenizer import Tokenizer
-
-Ids = NDArray[np.integer[Any]]
+from gptlite.training.backward import Ids
 
 
 def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """The files named, and the ``*.txt`` files of the directories named, in order of name.
+    """Find the files: each path itself, or the ``*.txt`` files of a directory in order of name.
 
     Raises:
         FileNotFoundError: a path does not exist, or a directory holds no text file.
@@ -39,11 +36,11 @@ def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def read_text(path: Path) -> str:
-    """A file's text, its line ends as they are.
+    """Read a file's text, and leave its line ends as they are.
 
     Raises:
-        ValueError: it is empty, or not UTF-8; the message says where.
-        OSError: it cannot be read.
+        ValueError: the file is empty, or not UTF-8; the message says where.
+        OSError: the file cannot be read.
     """
     try:
         text = path.read_bytes().decode("utf-8")
@@ -55,14 +52,14 @@ def read_text(path: Path) -> str:
 
 
 def read_texts(files: Iterable[Path]) -> Iterator[str]:
-    """The files' texts, one at a time, so that a corpus need not fit in memory."""
+    """Read the files' texts one at a time, so that a corpus need not fit in memory."""
     return map(read_text, files)
 
 
 def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> None:
     """Encode every file as one document, ``<|endoftext|>`` before each, into one NumPy file.
 
-    GPT-2 saw its documents so: the token tells it that what stands before is another text's.
+    GPT-2 saw its documents in this form: the token says that another text ends before it.
     """
     from tqdm import tqdm
 
@@ -75,17 +72,17 @@ def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> Non
 
 
 def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
-    """The ids of a token file, ``[tokens]``, read from the disk as they are used.
+    """Open a token file: its ids, ``[tokens]``, are read from the disk as they are used.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it is not a token file, holds an id the model does not know, or is too short.
+        ValueError: the file is no token file, holds an id outside the vocabulary, or is too short.
     """
     try:
-        tokens: Ids = np.lib.format.open_memmap(path, mode="r")
+        tokens: Ids = np.lib.format.open_memmap(path, mode="r")  # [tokens]
     except FileNotFoundError:
         raise
-    except Exception as error:  # as with state.npz: damaged headers come out as many kinds
+    except Exception as error:  # damaged headers raise many kinds, as in trainer.py's state.npz
         raise ValueError(f"{path}: not a token file ({type(error).__name__}: {error})") from error
     if tokens.ndim != 1 or tokens.dtype not in (np.uint16, np.uint32):
         found = f"{tokens.dtype} {list(tokens.shape)}"
@@ -101,11 +98,12 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
 
 
 def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple[Ids, Ids]:
-    """The batch of a step, a function of the step alone: nothing to save, nothing to lose.
+    """Make the batch of a step, from the step alone: there is nothing to save, nothing to lose.
 
-    Article: "The Illustrated Masked Self-Attention", whose features are inputs, its labels targets.
+    Article: "The Illustrated Masked Self-Attention", whose features are the inputs here, and its
+    labels the targets.
 
-    Each pass over the corpus (epoch) cuts it into windows from a start of its own and takes each
+    Each pass over the corpus (epoch) cuts it into windows, from a start of its own, and takes each
     window once, in an order of its own.
 
     Args:
@@ -114,7 +112,7 @@ def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple
     Returns:
         Inputs and targets ``[batch, n_ctx]``: the targets are the inputs' next tokens.
     """
-    # One window fewer than fit (but one at least), so that there is room to start elsewhere.
+    # One window fewer than fit (but one at least), so that an epoch has room to start elsewhere.
     windows_per_epoch = max(1, (len(tokens) - 1) // n_ctx - 1)
     n_shifts = len(tokens) - n_ctx * windows_per_epoch  # the greatest reaches the last token
     starts = []
@@ -123,12 +121,14 @@ def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple
         shift, order = _epoch_order(epoch, windows_per_epoch, n_shifts, seed)
         starts.append(shift + n_ctx * order[place])
     rows = np.stack([tokens[start : start + n_ctx + 1] for start in starts])  # [batch, n_ctx + 1]
-    rows = rows.astype(np.int64)
-    return rows[:, :-1], rows[:, 1:]
+    rows = rows.astype(np.int64)  # [batch, n_ctx + 1]
+    return rows[:, :-1], rows[:, 1:]  # [batch, n_ctx]
 
 
 @lru_cache(maxsize=1)  # only the epoch at hand
 def _epoch_order(epoch: int, n_windows: int, n_shifts: int, seed: int) -> tuple[int, Ids]:
-    """Where an epoch's first window starts, and the order its windows are taken in."""
+    """Draw the start of an epoch's first window, and the order of its windows, ``[n_windows]``."""
     rng = np.random.default_rng([seed, epoch])
-    return int(rng.integers(n_shifts)), rng.permutation(n_windows)
+    shift = int(rng.integers(n_shifts))
+    order = rng.permutation(n_windows)  # [n_windows]
+    return shift, order

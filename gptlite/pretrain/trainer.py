@@ -1,40 +1,45 @@
-"""The training loop: batch, gradients, AdamW, and now and then a look at how it goes.
+"""Pre-training: the recipe, a model on its way, its state on disk, and the loop over batches.
 
 A run lives in one directory. Everything that the next step depends on is in its ``state.npz``,
-written in one piece, so a run that was killed goes on from there and gives bit for bit what it
-would have given.
+which is written in one piece. So a run that was killed goes on from there, and gives bit for bit
+the model that it would have given.
 """
 
 import json
-import math
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checks import check_int, check_range
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.layers import Array
 from gptlite.model import GPT
-from gptlite.pretrain.data import Ids, batch_at
+from gptlite.pretrain.data import batch_at
+from gptlite.training.backward import Ids
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import Gradients, accumulate_gradients
+from gptlite.training.gradients import accumulate_gradients
+from gptlite.training.learner import Learner
 from gptlite.training.optimizer import Moments, learning_rate_at
-from gptlite.training.step import SHARD_TOKENS, add_up, update, zero_moments
+from gptlite.training.shards import SHARD_TOKENS, Shard
+from gptlite.training.tape import Gradients
 
 STATE_FILE = "state.npz"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run's result depends on, besides the model's sizes, the tokens and the processor.
+    """The numbers that a run's result depends on.
+
+    It depends on the model's sizes, the tokens and the processor as well.
 
     Attributes:
         batch: sequences of ``n_ctx`` tokens per step.
@@ -43,13 +48,13 @@ class Recipe:
         warm_up: steps up to the peak.
         weight_decay: of matrices.
         clip: the most that the length of all gradients together may be.
-        dropout: share of numbers struck out, 0 for none.
+        dropout: share of numbers struck out; 0 for none.
         seed: of the initial weights, the order of the batches and the dropout.
-        threads: shards computed side by side; how a batch is cut into them depends on it.
+        threads: shards computed side by side; the cut of a batch into shards depends on it.
 
     Raises:
-        TypeError: what must be an int is not.
-        ValueError: a number is out of range, or NaN.
+        TypeError: a number is not of its type.
+        ValueError: a number is out of range, or not finite.
     """
 
     batch: int = 16
@@ -63,73 +68,49 @@ class Recipe:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("batch", "n_steps", "warm_up", "threads", "seed"):
-            number, least = getattr(self, name), int(name != "seed")
-            if not isinstance(number, int) or isinstance(number, bool):
-                raise TypeError(f"{name} must be an int, not {number!r}")
-            if number < least:
-                raise ValueError(f"{name} must be at least {least}, not {number}")
-        # Written so that NaN, which compares false with everything, is refused.
-        for name in ("learning_rate", "clip"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(f"{name} must be above 0, not {getattr(self, name)}")
-        if not 0 <= self.weight_decay < math.inf:
-            raise ValueError(f"weight_decay must be at least 0, not {self.weight_decay}")
-        if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {self.dropout}")
+        for name in ("batch", "n_steps", "warm_up", "threads"):
+            check_int(name, getattr(self, name), least=1)
+        check_int("seed", self.seed, least=0)
+        check_range("learning_rate", self.learning_rate, 0, inf, "()")
+        check_range("clip", self.clip, 0, inf, "()")
+        check_range("weight_decay", self.weight_decay, 0, inf)
+        check_range("dropout", self.dropout, 0, 1, "[)")
 
 
-class Trainer:
-    """A model on its way: weights, AdamW's moments, and the number of steps done."""
+class Trainer(Learner):
+    """A learner that has a model, and a state that can be saved."""
 
     def __init__(self, model: GPT, recipe: Recipe) -> None:
+        def rate_at(step: int) -> float:
+            return learning_rate_at(step, recipe.n_steps, recipe.warm_up, recipe.learning_rate)
+
+        numbers = recipe.weight_decay, recipe.clip, recipe.threads
+        super().__init__(model.parameters, rate_at, *numbers)
         self.model = model
         self.recipe = recipe
-        self.step = 0
-        self.moments = zero_moments(model.parameters)
-        self._pool = ThreadPoolExecutor(recipe.threads)
 
-    def gradients(self, inputs: Ids, targets: Ids) -> tuple[float, Gradients]:
-        """Mean loss in nats and gradients of a batch ``[batch, n_ctx]``, its shards in threads."""
-        recipe = self.recipe
+    def shards(self, inputs: Ids, targets: Ids) -> list[Shard]:
+        """Cut the batch of the next step into shards of whole rows.
+
+        Args:
+            inputs, targets: ``[batch, n_ctx]``.
+        """
+        recipe, step = self.recipe, self.step
         rows = max(1, min(SHARD_TOKENS // inputs.shape[1], len(inputs) // recipe.threads))
 
         def shard(start: int, sums: Gradients) -> float:
             part, trace = slice(start, start + rows), None
             if recipe.dropout:
-                rng = np.random.default_rng([recipe.seed, self.step, start])
+                rng = np.random.default_rng([recipe.seed, step, start])
                 trace = DropoutTrace(recipe.dropout, rng)
             return accumulate_gradients(
                 self.model, inputs[part], targets[part], targets.size, sums, trace
             )
 
-        shards = [partial(shard, start) for start in range(0, len(inputs), rows)]
-        return add_up(shards, self._pool, recipe.threads)
-
-    def train_step(self, inputs: Ids, targets: Ids) -> float:
-        """Learn from one batch; gives the loss it had before, in nats per token.
-
-        Raises:
-            FloatingPointError: the loss or the gradients are not finite: training has diverged.
-        """
-        recipe, step = self.recipe, self.step + 1
-        loss, gradients = self.gradients(inputs, targets)
-        update(
-            self.model.parameters,
-            self.moments,
-            loss,
-            gradients,
-            step,
-            learning_rate_at(step, recipe.n_steps, recipe.warm_up, recipe.learning_rate),
-            recipe.weight_decay,
-            recipe.clip,
-            self._pool,
-        )
-        self.step = step
-        return loss
+        return [partial(shard, start) for start in range(0, len(inputs), rows)]
 
     def save_state(self, directory: Path) -> None:
-        """Write all that the next step depends on, in one piece."""
+        """Write everything that the next step depends on, in one piece."""
         arrays: dict[str, NDArray[Any]] = {}
         for name, array in self.model.parameters.items():
             arrays[f"parameter/{name}"] = array
@@ -171,8 +152,8 @@ class Trainer:
                 raise ValueError(f"step {trainer.step} of {recipe.n_steps}")
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file: nothing to resume") from None
-        # Every exception there is: damaged bytes come out of zipfile, NumPy's parser of headers and
-        # JSON as a dozen kinds, tokenize.TokenError, EOFError and NotImplementedError among them.
+        # Every exception there is: zipfile, JSON and NumPy's parser of headers raise a dozen kinds
+        # for damaged bytes, tokenize.TokenError, EOFError and NotImplementedError among them.
         except Exception as error:
             raise CheckpointError(
                 f"{path}: not a training state ({type(error).__name__}: {error})"
@@ -181,17 +162,21 @@ class Trainer:
 
 
 def seconds_per_step(trainer: Trainer, tokens: Ids, trials: int = 4) -> float:
-    """What a step takes here: the median of a few. They change the model: give it one to waste."""
+    """Measure the time of a step on this machine: the median of a few.
+
+    They change the model: give the trainer one to waste.
+    """
     recipe, n_ctx = trainer.recipe, trainer.model.config.n_ctx
     times = []
     for _ in range(trials + 1):
         began = time.perf_counter()
-        trainer.train_step(*batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed))
+        batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
+        trainer.train_step(trainer.shards(*batch))
         times.append(time.perf_counter() - began)
     return float(np.median(times[1:]))  # the first also warms up
 
 
-def run(
+def train(
     trainer: Trainer,
     tokens: Ids,
     every: int,
@@ -200,10 +185,10 @@ def run(
     """Train to the recipe's last step, with a progress bar.
 
     Args:
-        tokens: ``[n]``.
-        every: steps between reports, of which the last comes with the last step.
-        report: called with the trainer, the mean loss since the last report in nats per token, and
-            the tokens per second.
+        tokens: the corpus, ``[tokens]``.
+        every: steps between reports; the last report comes with the last step.
+        report: called with the trainer, the mean loss since the report before, in nats per token,
+            and the tokens per second.
     """
     from tqdm import tqdm
 
@@ -221,7 +206,7 @@ def run(
         began = time.perf_counter()
         while trainer.step < recipe.n_steps:
             batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
-            losses.append(trainer.train_step(*batch))
+            losses.append(trainer.train_step(trainer.shards(*batch)))
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
             bar.update(tokens_per_step)
             if trainer.step % every == 0 or trainer.step == recipe.n_steps:

@@ -1,14 +1,13 @@
-"""Learning, from random numbers to a task; and BPE merges.
+"""Learning: what pre-training and fine-tuning share; and the merges of a vocabulary.
 
-gradients.py     the derivative by every parameter, by hand; backward.py has each layer's
-dropout.py       a trace that strikes numbers out
-optimizer.py     AdamW, clipping, the learning rate's rise and fall
-step.py          a batch in shards, side by side: one sum of gradients, one update
-threads.py       ... for which BLAS keeps to one thread
-data.py, loop.py pre-training: texts as one file of tokens, the loop, its state on disk
-classifier.py    a head that reads the last token: GPT-1's three losses
-epochs.py, finetuning.py
-                 fine-tuning: the loop over examples; what they are
-evaluation.py    how well a model predicts a text
-merges.py        learning a vocabulary
+backward.py        the derivative of each layer, by hand; beside layers.py
+block_backward.py  a decoder block, walked backwards; beside block.py
+gradients.py       the derivative by every parameter, from the top down; beside model.py
+tape.py            what goes along: the trace that is read, the gradients that are added up
+dropout.py         a trace that strikes numbers out
+optimizer.py       AdamW; the learning rate's rise and fall
+shards.py          a batch in parts, side by side, and one sum of their gradients
+learner.py         one step of learning: gradients, clipping, AdamW
+losses.py          the loss of a text
+merges.py          learning the merges of a byte-pair encoding
 """

@@ -1,9 +1,9 @@
-"""The derivative of each layer, by hand: what reaches its output, carried back to its inputs.
+"""The derivative of each layer, by hand: from the derivative by its output to those by its inputs.
 
-Each function stands beside one of the forward pass (named in its docstring), takes ``dy``, the
-derivative of the loss with respect to the layer's output, and what the forward pass wrote in the
-trace, and gives the derivative with respect to each input, of the same shape as that input. Shapes
-are in the notation of model.py; ``rows`` is batch and seq laid end to end.
+Each function stands beside one of the forward pass, which its docstring names. It takes ``dy``, the
+derivative of the loss by the layer's output, and what the forward pass wrote in the trace. It
+returns the derivative by each input, shaped like that input. Shapes are in the notation of
+block.py; ``rows`` is batch and seq laid end to end.
 """
 
 from typing import Any
@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.block import split_heads
 from gptlite.layers import SQRT_2_OVER_PI, Array, centre_and_scale, gelu_tanh
 
+Ids = NDArray[np.integer[Any]]  # token ids; or numbers of rows, of examples, of classes
 
-def cross_entropy(
-    logits: Array, targets: NDArray[np.integer[Any]], weight: float
-) -> tuple[float, Array]:
-    """The loss and its derivative: minus the log-probability of what is right.
 
-    The derivative is famously plain: the softmax, less 1 at the right token.
+def cross_entropy(logits: Array, targets: Ids, weight: float) -> tuple[float, Array]:
+    """Compute the loss, minus the log-probability of the right column, and its derivative.
+
+    The derivative is famously plain: the softmax, less 1 at the right column.
 
     Args:
         logits: ``[rows, n_vocab]``; overwritten with the derivative.
         targets: the right columns, ``[rows]``.
-        weight: of each row in the sum: 1 over their number, for their mean.
+        weight: of each row in the sum; 1 over the number of rows makes the loss their mean.
 
     Returns:
         The loss, in nats, and ``dlogits [rows, n_vocab]``.
@@ -42,7 +41,7 @@ def cross_entropy(
 
 
 def linear_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, Array]:
-    """Beside ``layers.linear``: ``y = x @ weight + bias``.
+    """Go back through ``layers.linear``: ``y = x @ weight + bias``.
 
     Args:
         dy: ``[..., n_out]``.
@@ -53,17 +52,18 @@ def linear_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, A
         ``dx [..., n_in]``, ``dweight [n_in, n_out]``, ``dbias [n_out]``.
     """
     dy2 = dy.reshape(-1, dy.shape[-1])  # [rows, n_out]
-    dx = dy2 @ weight.T  # [rows, n_in]
+    dx = (dy2 @ weight.T).reshape(x.shape)  # [..., n_in]
     dweight = x.reshape(-1, x.shape[-1]).T @ dy2  # [n_in, n_out]
-    return dx.reshape(x.shape), dweight, dy2.sum(axis=0)
+    dbias = dy2.sum(axis=0)  # [n_out]
+    return dx, dweight, dbias
 
 
 def layer_norm_backward(
     dy: Array, x: Array, weight: Array, epsilon: float
 ) -> tuple[Array, Array, Array]:
-    """Beside ``layers.layer_norm``: ``y = normed * weight + bias``, ``normed = (x - mean) / std``.
+    """Go back through ``layers.layer_norm``: ``y = (x - mean) / std * weight + bias``.
 
-    Mean and standard deviation depend on every number of the vector, so the part of the derivative
+    Mean and standard deviation depend on every number of the vector. So the part of the derivative
     that would shift or stretch the whole vector is taken out again: the norm would undo it.
 
     Args:
@@ -88,7 +88,7 @@ def layer_norm_backward(
 
 
 def gelu_backward(dy: Array, x: Array) -> Array:
-    """Beside ``layers.gelu``: ``y = x s`` with ``s = (1 + tanh u(x)) / 2``, so ``y' = s + x s'``.
+    """Go back through ``layers.gelu``: ``y = x s``, ``s = (1 + tanh u(x)) / 2``; ``y' = s + x s'``.
 
     Args:
         dy, x: ``[..., n]``; ``dy`` is overwritten with the result.
@@ -106,50 +106,8 @@ def gelu_backward(dy: Array, x: Array) -> Array:
     return dy
 
 
-def attention_backward(
-    dz: Array,
-    q: Array,
-    k: Array,
-    v: Array,
-    weights: Array,
-    z: Array,
-    dropout: Array | None = None,
-) -> Array:
-    """Beside ``attention_scores``, ``softmax`` and ``weighted_values`` of model.py.
-
-    Args:
-        dz, z: ``[batch, seq, n_embd]``, the heads merged.
-        q, k, v: ``[batch, head, seq, head_dim]``.
-        weights: the softmax's output, ``[batch, head, seq, seq]``.
-        dropout: what the weights were multiplied with before they met ``v``; the same shape.
-
-    Returns:
-        ``dqkv [batch, seq, 3 * n_embd]``, of c_attn's output.
-    """
-    batch, seq, n_embd = z.shape
-    n_head, scale = q.shape[1], q.shape[-1] ** -0.5
-    dqkv = np.empty((batch, seq, 3 * n_embd), z.dtype)  # [batch, seq, 3 * n_embd]
-    dq, dk, dv = (  # [batch, head, seq, head_dim], views of dqkv
-        split_heads(dqkv[..., i * n_embd : (i + 1) * n_embd], n_head) for i in range(3)
-    )
-    dz_heads = split_heads(dz, n_head)  # [batch, head, seq, head_dim]
-    used = weights if dropout is None else weights * dropout  # [batch, head, seq, seq]
-    np.matmul(used.swapaxes(-1, -2), dz_heads, out=dv)
-    dscores = dz_heads @ v.swapaxes(-1, -2)  # [batch, head, seq, seq]
-    if dropout is not None:
-        dscores *= dropout
-    # Softmax: ds = w (dw - sum_j w_j dw_j). That sum over positions equals dz . z over head_dim.
-    inner = split_heads(dz * z, n_head).sum(axis=-1, keepdims=True)  # [batch, head, seq, 1]
-    dscores -= inner
-    dscores *= weights
-    np.matmul(dscores, k, out=dq)
-    dq *= scale
-    np.matmul(dscores.swapaxes(-1, -2), q * scale, out=dk)
-    return dqkv
-
-
-def embedding_backward(dx: Array, ids: NDArray[np.integer[Any]], dtable: Array) -> None:
-    """Beside ``wte[ids]``: add each position's derivative to the row its token was read from.
+def embedding_backward(dx: Array, ids: Ids, dtable: Array) -> None:
+    """Go back through ``wte[ids]``: add each position's derivative to its token's row.
 
     Args:
         dx: ``[rows, n_embd]``.

@@ -1,9 +1,9 @@
 """Dropout: in training, numbers are struck out at random so that none can be relied on alone.
 
-Srivastava et al. 2014. GPT-2's places (GPT-1 paper, section 4.1, "residual, embedding, and
-attention dropouts"): the sum of the embeddings, the attention weights, and what each half of a
-block adds to the residual stream. The model knows nothing of it: a trace may change what it hands
-on.
+Srivastava et al. 2014. GPT-2 has it in three places (GPT-1 paper, section 4.1, "residual,
+embedding, and attention dropouts"): the sum of the embeddings, the attention weights, and what each
+sub-layer adds to the residual stream. The model knows nothing of dropout: a trace may change what
+it hands on.
 """
 
 import math
@@ -11,8 +11,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checks import check_range
 from gptlite.layers import Array
-from gptlite.training.gradients import Tape
+from gptlite.training.tape import Tape
 
 PLACES = ("embed", "attn.weights", "attn.out", "mlp.out")
 
@@ -25,8 +26,8 @@ class DropoutTrace(Tape):
 
     Attributes:
         kept: which numbers were not struck out, by the array's name: a bit for each, eight to a
-            byte, and the array's shape. As float32 the masks of a long row's attention weights
-            would take as much memory as those weights: 0.6 GB of 1024 tokens in GPT-2 small.
+            byte, and the array's shape. As float32 the masks of the attention weights would take as
+            much memory as the weights: 0.6 GB for a row of 1024 tokens in GPT-2 small.
 
     Raises:
         ValueError: the rate is not in [0, 1).
@@ -34,35 +35,34 @@ class DropoutTrace(Tape):
 
     def __init__(self, rate: float, rng: np.random.Generator) -> None:
         super().__init__()
-        if not 0 <= rate < 1:
-            raise ValueError(f"dropout must lie in [0, 1), not {rate}")
+        check_range("dropout", rate, 0, 1, "[)")
         self.rate = rate
         self.rng = rng
         self.kept: dict[str, tuple[NDArray[np.uint8], tuple[int, ...]]] = {}
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Where dropout has its places, hand on a thinned copy, and keep it."""
+        """Hand on a thinned copy, and keep it, where dropout has its places."""
         if name not in PLACES:
             return super().record(prefix, name, array)
-        mask = self.mask(array.shape)
+        mask = self.mask(array.shape)  # [...]
         self.kept[prefix + name] = np.packbits(mask != 0), array.shape  # [ceil(numbers / 8)]
-        thinned = array * mask
+        thinned = array * mask  # [...]
         # The gradient of softmax needs the weights as softmax made them.
         super().record(prefix, name, array if name == "attn.weights" else thinned)
         return thinned
 
     def mask(self, shape: tuple[int, ...]) -> Array:
-        """A mask of that shape, drawn anew."""
-        return self.scaled(self.rng.random(shape, np.float32) >= self.rate)
+        """Draw a mask of that shape: 0 where a number is struck out, else ``1 / (1 - rate)``."""
+        return self.scaled(self.rng.random(shape, np.float32) >= self.rate)  # [...]
 
     def pop_mask(self, name: str) -> Array:
-        """The mask that an array was multiplied with; its bits are let go."""
+        """Give the mask that an array was multiplied with, and let go of its bits."""
         bits, shape = self.kept.pop(name)
-        kept = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)
-        return self.scaled(kept.view(np.bool_))
+        kept = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)  # [...]
+        return self.scaled(kept.view(np.bool_))  # [...]
 
     def scaled(self, kept: NDArray[np.bool_]) -> Array:
-        """The mask that keeps those numbers."""
-        mask = kept.astype(np.float32)
+        """Make the mask that keeps these numbers."""
+        mask = kept.astype(np.float32)  # [...]
         mask *= 1.0 / (1.0 - self.rate)
         return mask

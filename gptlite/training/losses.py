@@ -1,6 +1,7 @@
-"""How well a model predicts a text: loss in nats per token, and bits per byte.
+"""The loss of a text under a model: in nats per token, and in bits per byte.
 
-Bits per byte do not depend on the vocabulary, so they compare models, and models with compressors.
+Bits per byte do not depend on the vocabulary. So they compare models with each other, and models
+with compressors.
 """
 
 import math
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
+from gptlite.training.backward import Ids
 
 TOKENS = 2048  # computed side by side: their logits are the largest arrays
 
@@ -20,9 +22,9 @@ class Windows(NamedTuple):
     """Windows of a row of token ids that are computed side by side.
 
     Attributes:
-        starts: where each begins.
-        seq: tokens in each; each of them predicts the one after it.
-        kept: how many predictions of each count, its last; those before were made already.
+        starts: the place where each window begins.
+        seq: tokens in a window; each of them predicts the token after it.
+        kept: predictions of a window that count, the last ones: earlier windows made the others.
     """
 
     starts: list[int]
@@ -31,10 +33,10 @@ class Windows(NamedTuple):
 
 
 def loss_windows(n: int, context: int, stride: int) -> list[Windows]:
-    """The windows that predict each of ``n`` tokens but the first, once, from left to right.
+    """Plan the windows that predict each of ``n`` tokens but the first, once, from left to right.
 
-    The first is the first ``context`` tokens. Each further one begins ``stride`` tokens later, and
-    what counts of it are the predictions that are new.
+    The first window is the first ``context`` tokens. Each further window begins ``stride`` tokens
+    later, and only its new predictions count.
 
     >>> for windows in loss_windows(9, context=4, stride=2):
     ...     print(windows)
@@ -57,25 +59,28 @@ def loss_windows(n: int, context: int, stride: int) -> list[Windows]:
 
 
 def window_losses(model: GPT, sequence: NDArray[Any], windows: Windows) -> Array:
-    """Minus the log-probability of the tokens that these windows of ``sequence`` predict anew.
+    """Compute minus the log-probability of the tokens that these windows newly predict.
+
+    Args:
+        sequence: token ids, ``[n]``.
 
     Returns:
-        Nats, ``[starts * kept]``.
+        Nats, ``[batch * kept]``.
     """
     first = np.array(windows.starts)[:, None]  # [batch, 1]
     inputs = sequence[first + np.arange(windows.seq)]  # [batch, seq]
     ends = first + windows.seq  # [batch, 1]
     targets = sequence[ends - np.arange(windows.kept)[::-1]].reshape(-1)  # [batch * kept]
-    logits = model(inputs, logits_to_keep=windows.kept).reshape(len(targets), -1)
-    return losses_of(logits, targets)
+    logits = model(inputs, logits_to_keep=windows.kept)  # [batch, kept, n_vocab]
+    return losses_of(logits.reshape(len(targets), -1), targets)  # [batch * kept]
 
 
-def losses_of(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
-    """Minus the log-probability of each row's target, in nats, ``[rows]``.
+def losses_of(logits: Array, targets: Ids) -> Array:
+    """Compute minus the log-probability of each row's target, in nats, ``[rows]``.
 
     Args:
         logits: ``[rows, n]``; overwritten.
-        targets: columns, ``[rows]``.
+        targets: the right columns, ``[rows]``.
     """
     logits -= logits.max(axis=-1, keepdims=True)
     right = logits[np.arange(len(targets)), targets]  # [rows]
@@ -87,7 +92,11 @@ def losses_of(logits: Array, targets: NDArray[np.integer[Any]]) -> Array:
 def checked_sequence(
     model: GPT, ids: ArrayLike, context: int | None, stride: int | None
 ) -> tuple[NDArray[Any], int, int]:
-    """The ids as an array ``[n]``, the context and the stride, or the error: as below."""
+    """Check the arguments of ``next_token_losses``, which has the errors.
+
+    Returns:
+        The ids as an array ``[n]``, the context and the stride.
+    """
     n_ctx, n_vocab = model.config.n_ctx, model.config.n_vocab
     context = n_ctx if context is None else context
     if not 1 <= context <= n_ctx:
@@ -95,12 +104,12 @@ def checked_sequence(
     stride = context if stride is None else stride
     if not 1 <= stride <= context:
         raise ValueError(f"stride must be 1 to the context's {context}, not {stride}")
-    sequence: NDArray[Any] = np.asarray(ids)
+    sequence: NDArray[Any] = np.asarray(ids)  # [n]
     if sequence.ndim != 1 or sequence.size == 0:
         raise ValueError(f"token ids must be [n], n at least 1, not {list(sequence.shape)}")
     if not np.issubdtype(sequence.dtype, np.integer):
         raise TypeError(f"token ids must be integers, not {sequence.dtype}")
-    # The model sees all but the last, which is only predicted.
+    # The model checks all ids but the last, which is only predicted.
     if not 0 <= sequence[-1] < n_vocab:
         raise ValueError(f"token id {sequence[-1]} is outside 0 to {n_vocab - 1}")
     return sequence, context, stride
@@ -109,16 +118,17 @@ def checked_sequence(
 def next_token_losses(
     model: GPT, ids: ArrayLike, context: int | None = None, stride: int | None = None
 ) -> Array:
-    """Minus the log-probability of each token but the first, given those before it in its window.
+    """Compute minus the log-probability of each token but the first, given the tokens before it.
 
     Args:
         ids: ``[n]``; read in windows of ``context`` tokens, each of which predicts its next token.
         context: tokens per window, 1 to the model's ``n_ctx``, which is the default.
-        stride: by how many tokens each window begins later than the one before, 1 to ``context``.
-            At the default, ``context``, token i is predicted from the ``1 + (i - 1) % context``
-            tokens before it. A shorter stride reads tokens again, so that from the second window on
-            at least ``context - stride + 1`` stand before each; it takes longer by
-            ``context / stride``, and the loss is the lower for it: state it with the result.
+        stride: tokens from the start of a window to the start of the next, 1 to ``context``. At the
+            default, ``context``, token i is predicted from the ``1 + (i - 1) % context`` tokens
+            before it. With a shorter stride tokens are read again: from the second window on at
+            least ``context - stride + 1`` tokens stand before each predicted one. That takes
+            ``context / stride`` times as long and lowers the loss: state the stride with the
+            result.
 
     Returns:
         Nats, ``[n - 1]``.
@@ -135,7 +145,7 @@ def next_token_losses(
     done = 0
     with tqdm(total=n, desc="measuring", unit="token", leave=False, disable=None) as bar:
         for windows in loss_windows(len(sequence), context, stride):
-            found = window_losses(model, sequence, windows)
+            found = window_losses(model, sequence, windows)  # [batch * kept]
             losses[done : done + len(found)] = found
             done += len(found)
             bar.update(len(found))
@@ -143,9 +153,10 @@ def next_token_losses(
 
 
 def bits_per_byte(model: GPT, tokenizer: Tokenizer, text: str, context: int | None = None) -> float:
-    """Bits the model needs for each UTF-8 byte of a text, read in windows from its start.
+    """Measure the bits that the model needs for each UTF-8 byte of a text.
 
-    ``<|endoftext|>`` stands before the text, so that every token of it is predicted.
+    The text is read in windows from its start. ``<|endoftext|>`` stands before it, so that every
+    token of the text is predicted.
 
     Raises:
         ValueError: the text is empty.
@@ -153,5 +164,5 @@ def bits_per_byte(model: GPT, tokenizer: Tokenizer, text: str, context: int | No
     if not text:
         raise ValueError("an empty text has no bits per byte")
     ids = [tokenizer.eot, *tokenizer.encode(text)]
-    nats = next_token_losses(model, ids, context).sum(dtype=np.float64)
-    return float(nats) / math.log(2) / len(text.encode("utf-8"))
+    nats = next_token_losses(model, ids, context)  # [n - 1]
+    return float(nats.sum(dtype=np.float64)) / math.log(2) / len(text.encode("utf-8"))

@@ -1,13 +1,13 @@
 """Learning the merges of a byte-pair encoding from text (Sennrich et al. 2016, section 3.2).
 
-Again and again, the most frequent pair of neighbouring tokens becomes a token. To count all pairs
-anew for each merge would take hours. Here each different piece of text stands once in a row, with
-the number of times it occurs; a merge changes only the counts of the pairs beside the places where
-it happens; and a heap gives the most frequent pair.
+Again and again, the most frequent pair of neighbouring tokens becomes a token. Counting all pairs
+anew for each merge would take hours. Here each different piece of text is kept once, with the
+number of times it occurs; a merge changes only the counts of the pairs beside the places where it
+happens; and a heap gives the most frequent pair.
 
-Of pairs that are equally frequent the one with the smaller ids is taken, first token before second;
-bytes have the ids of ``BYTE_SYMBOLS``, merges follow in the order they are learned. The trainer of
-Hugging Face tokenizers orders them in the same way.
+Of equally frequent pairs the one with the smaller ids wins, first token before second. Bytes have
+the ids of ``BYTE_SYMBOLS``; merges follow in the order in which they are learned. The trainer of
+Hugging Face tokenizers breaks ties in the same way.
 """
 
 from array import array
@@ -51,7 +51,7 @@ def learn_vocabulary(
 
 
 def count_pieces(texts: Iterable[str]) -> Counter[str]:
-    """How often each piece occurs in the texts.
+    """Count how often each piece occurs in the texts.
 
     Raises:
         TypeError: ``texts`` is one str, or holds something else than str.
@@ -73,7 +73,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     for word, n in firsts.items():
         for piece in PATTERN.findall(word):
             pieces[piece] += n
-    # The pieces of the others are counted all at once: a third of the time of one by one.
+    # The pieces of the other words are cut and counted all at once, which is faster.
     cut, ends = cut_words(PATTERN.findall, [" " + word for word in others])
     times = np.array(list(others.values()), np.int64)  # [n_words]
     times = np.repeat(times, np.diff(ends, prepend=0))  # [n_cut]: of the word around each piece
@@ -85,13 +85,13 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
 
 
 def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
-    """The pairs of ids to merge, in order; merge number n makes the id 256 + n.
+    """Learn the pairs of ids to merge, in order; merge number n makes the id 256 + n.
 
-    Fewer than ``n_merges`` where no two neighbours are left. Shows a bar on a terminal.
+    There are fewer than ``n_merges`` where no two neighbours are left. Shows a bar on a terminal.
 
     Raises:
-        TypeError: as for ``count_pieces``.
-        ValueError: a lone surrogate in a text, which no UTF-8 has.
+        TypeError: see ``count_pieces``.
+        ValueError: a lone surrogate in a text, which UTF-8 cannot encode.
 
     >>> learn_merges(["ab ab abc"], 2) == [(64, 65), (220, 256)]  # a b, then space ab
     True
@@ -103,7 +103,7 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     ids = lay_out(utf8, np.argsort(list(BYTE_SYMBOLS)))  # [n]
     times = np.array(list(pieces.values()), np.int64)  # [n_pieces]
     times = np.repeat(times, [len(piece) + 1 for piece in utf8])  # [n]: of the piece at each place
-    # The places of each pair, by a sort of all places. A pair is one number, first << 32 | second:
+    # The places of each pair, by sorting all places. A pair is one number, first << 32 | second:
     # numbers are made, found and compared faster than tuples.
     at = np.flatnonzero((ids[:-1] != MARK) & (ids[1:] != MARK))  # [n_places]
     pairs = pair_number(ids[at], ids[at + 1])  # [n_places]
@@ -115,11 +115,11 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     for pair, of_pair in zip(pairs[start].tolist(), np.split(at, start[1:]), strict=False):
         where[pair] = array("q", of_pair.tobytes())
         counts[pair] = int(times[of_pair].sum())
-    # A list linked both ways, since merges leave holes. Of arrays, whose numbers lie closer
-    # together than those of lists: a tenth of the time.
+    # A doubly linked list, since merges leave holes. It is made of arrays, whose numbers lie closer
+    # together in memory than a list's.
     row, weight = array("q", ids.tobytes()), array("q", times.tobytes())
     right, left = array("q", range(1, len(row) + 1)), array("q", range(-1, len(row) - 1))
-    # Smallest first: the highest count, then the smallest ids. Again each entry is one number.
+    # The smallest entry has the highest count, then the smallest ids. It too is one number.
     heap = [(-n << 64) + pair for pair, n in counts.items()]
     heapify(heap)
     merges: list[tuple[int, int]] = []
@@ -128,15 +128,15 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
         entry = heappop(heap)
         pair = entry & (1 << 64) - 1
         if counts[pair] != -(entry >> 64):
-            # The count fell since this was pushed. (It never rises: that takes new neighbours, and
-            # only the newest token gets any.)
+            # The count has fallen since this entry was pushed. (It never rises: that would take new
+            # neighbours, and only the newest token gets any.)
             if counts[pair] > 0:
                 heappush(heap, (-counts[pair] << 64) + pair)
             continue
         first, second = pair >> 32, pair & (1 << 32) - 1
         new = 256 + len(merges)
         merges.append((first, second))
-        # {neighbour: places of its pairs with the new token}, in rising order as all places are.
+        # {neighbour: places of its pairs with the new token}, in ascending order like all places.
         before: dict[int, array[int]] = defaultdict(partial(array, "q"))
         after: dict[int, array[int]] = defaultdict(partial(array, "q"))
         for i in where.pop(pair):
@@ -149,7 +149,7 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
             left[k] = i
             before[row[h]].append(h)
             after[row[k]].append(i)
-        # By neighbour rather than by place, which saves most look-ups of pairs.
+        # By neighbour rather than by place: that saves most look-ups of pairs.
         changes = [(t << 32 | first, t << 32 | new, at) for t, at in before.items() if t != MARK]
         changes += [(second << 32 | t, new << 32 | t, at) for t, at in after.items() if t != MARK]
         for old, wider, places in changes:

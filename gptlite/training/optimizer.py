@@ -1,4 +1,4 @@
-"""AdamW, gradient clipping, and the learning rate's rise and fall."""
+"""AdamW, the length of the gradients, and the learning rate's rise and fall."""
 
 import math
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from gptlite.layers import Array
 
 BETA_1, BETA_2 = 0.9, 0.99  # how slowly the running means of gradient and squared gradient forget
 EPSILON = 1e-8
-# Numbers updated at a time: the five arrays' pieces stay in a core's cache from first to last line.
+# Numbers updated at a time: the pieces of the five arrays stay in a core's cache throughout.
 CHUNK = 1 << 15
 
 
@@ -21,7 +21,7 @@ class Moments(NamedTuple):
 
 
 def global_norm(gradients: dict[str, Array]) -> float:
-    """Length of all gradients taken as one long vector."""
+    """Measure the length of all gradients, taken as one long vector."""
     return math.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values()))
 
 
@@ -34,14 +34,14 @@ def adamw_step(
     weight_decay: float,
     scale: float = 1.0,
 ) -> None:
-    """One step of AdamW on one parameter, in place (Loshchilov and Hutter 2019, algorithm 2).
+    """Take one step of AdamW on one parameter, in place (Loshchilov and Hutter 2019, algorithm 2).
 
     Args:
         parameter, gradient: arrays of one shape.
         moments: changed in place; zeros before the first step.
-        step: counted from 1, for the correction of the means' start at zero.
-        weight_decay: applied to matrices only: gains and biases are left alone.
-        scale: what the gradient is multiplied by first: the clipping.
+        step: counted from 1; the correction for the means' start at zero depends on it.
+        weight_decay: of matrices only: gains and biases are left alone.
+        scale: the factor that clips the gradient.
 
     Raises:
         ValueError: the parameter is not contiguous, so that a flat view could not change it.
@@ -69,7 +69,7 @@ def adamw_step(
 
 
 def learning_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> float:
-    """Linear warm-up to the peak, then half a cosine down to 0 (GPT-1 paper, section 4.1).
+    """Rise linearly to the peak, then fall by half a cosine to 0 (GPT-1 paper, section 4.1).
 
     Args:
         step: counted from 1.
@@ -83,7 +83,7 @@ def learning_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> floa
 
 
 def linear_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> float:
-    """Linear warm-up to the peak, then a line down that would be 0 a step after the last.
+    """Rise linearly to the peak, then fall on a line that would be 0 a step after the last.
 
     GPT-1 paper, section 4.1 ("a linear learning rate decay schedule with warmup").
 

@@ -46,7 +46,7 @@ def finetune_gptlite(setup: Setup) -> MeasuredRun:
     learner = classifier_learner(classifier, batch(), recipe)
 
     def step() -> float:
-        return learner.train_step(np.arange(n))
+        return learner.train_step(learner.shards(np.arange(n)))
 
     step()
 

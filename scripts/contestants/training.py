@@ -51,10 +51,10 @@ def train_gptlite(config: GPTConfig, batch: int, setup: Setup) -> MeasuredRun:
     inputs, targets = training_batch(config, batch)
     recipe = Recipe(batch=batch, n_steps=10_000, threads=setup.threads)
     trainer = Trainer(GPT.init(config), recipe)
-    trainer.train_step(inputs, targets)
+    trainer.train_step(trainer.shards(inputs, targets))
 
     def measured_run() -> Figures:
-        speed = per_second(inputs.size, lambda: trainer.train_step(inputs, targets))
+        speed = per_second(inputs.size, lambda: trainer.train_step(trainer.shards(inputs, targets)))
         return {"": speed} | peak_memory()
 
     return measured_run

@@ -15,8 +15,8 @@ from dataclasses import replace
 
 from gptlite.fast.threads import cpu_count
 from gptlite.finetune.classifier import Classifier
-from gptlite.finetune.epochs import GPT_1
-from gptlite.finetune.learners import FineTuning, Labelled, fine_tune, measure
+from gptlite.finetune.epochs import GPT_1, FineTuning
+from gptlite.finetune.learners import Labelled, fine_tune, measure_classifier
 from gptlite.model import GPT
 
 SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
@@ -67,6 +67,6 @@ def learn(
 
 def accuracy(learner: Classifier, test: Labelled) -> float:
     """Share of right answers."""
-    found = measure(learner, test, cpu_count()).accuracy
+    found = measure_classifier(learner, test, cpu_count()).accuracy
     assert found is not None  # a classifier has one
     return found

@@ -28,7 +28,8 @@ from demonstrations.learning import (
 )
 from demonstrations.results import Demonstration, Results, Run
 from gptlite.fast.threads import cpu_count
-from gptlite.finetune.learners import FineTuning, Labelled
+from gptlite.finetune.epochs import FineTuning
+from gptlite.finetune.learners import Labelled
 from gptlite.finetune.packing import pack_choices, pack_classification, pack_entailment
 from gptlite.model import GPT
 from gptlite.tasks.choice import choose_option

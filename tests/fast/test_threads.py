@@ -12,11 +12,12 @@ import pytest
 from gptlite import GPT, GPTConfig
 from gptlite.fast import threads
 from gptlite.fast.threads import blas_controls, blas_threads, cpu_count
-from gptlite.pretrain import trainer as loop
+from gptlite.pretrain import trainer as pretraining
 from gptlite.pretrain.trainer import Recipe, Trainer
-from gptlite.training import step
-from gptlite.training.gradients import Gradients, loss_and_gradients
-from gptlite.training.step import add_up
+from gptlite.training import learner
+from gptlite.training.gradients import loss_and_gradients
+from gptlite.training.shards import add_up
+from gptlite.training.tape import Gradients
 
 CONFIG = GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_layer=2)
 
@@ -87,20 +88,20 @@ def test_blas_has_one_thread_while_shards_are_computed(monkeypatch, blas):
         seen.append(blas[-1])
         return 1.0
 
-    accumulate_gradients = loop.accumulate_gradients
-    monkeypatch.setattr(loop, "accumulate_gradients", accumulate)
-    monkeypatch.setattr(step, "global_norm", global_norm)
+    accumulate_gradients = pretraining.accumulate_gradients
+    monkeypatch.setattr(pretraining, "accumulate_gradients", accumulate)
+    monkeypatch.setattr(learner, "global_norm", global_norm)
     trainer = Trainer(GPT.init(CONFIG), Recipe(threads=3))
-    trainer.gradients(*batch())
+    trainer.gradients(trainer.shards(*batch()))
     assert seen == [1, 1, 1]
     assert blas == [8, 1, 8]
-    trainer.train_step(*batch())
+    trainer.train_step(trainer.shards(*batch()))
     assert seen == [1] * 7
     assert blas[-1] == 8
 
     inputs, targets = batch()
     with pytest.raises(ValueError, match="target 20 is outside"):
-        trainer.train_step(inputs, targets + 20 - targets.min())
+        trainer.train_step(trainer.shards(inputs, targets + 20 - targets.min()))
     assert blas[-1] == 8
 
 
@@ -110,7 +111,7 @@ def test_threads_give_the_gradients_of_the_whole_batch(monkeypatch, n_threads, d
     model, (inputs, targets) = GPT.init(CONFIG), batch()
     if dropout:
         # Each shard draws its own masks; these are the same for every sequence.
-        class Fixed(loop.DropoutTrace):
+        class Fixed(pretraining.DropoutTrace):
             def record(self, prefix, name, array):
                 self.rng = np.random.default_rng(len(prefix + name))
                 return super().record(prefix, name, array)
@@ -118,14 +119,14 @@ def test_threads_give_the_gradients_of_the_whole_batch(monkeypatch, n_threads, d
             def mask(self, shape):
                 return np.broadcast_to(super().mask((1, *shape[1:])), shape)
 
-        monkeypatch.setattr(loop, "DropoutTrace", Fixed)
+        monkeypatch.setattr(pretraining, "DropoutTrace", Fixed)
         whole = Fixed(dropout, np.random.default_rng(0))
         loss, expected = loss_and_gradients(model, inputs, targets, whole)
     else:
         loss, expected = loss_and_gradients(model, inputs, targets)
 
     trainer = Trainer(model, Recipe(threads=n_threads, dropout=dropout))
-    found, gradients = trainer.gradients(inputs, targets)
+    found, gradients = trainer.gradients(trainer.shards(inputs, targets))
     assert found == pytest.approx(loss, rel=1e-6)
     assert gradients.keys() == expected.keys()
     for name, gradient in gradients.items():
@@ -133,16 +134,19 @@ def test_threads_give_the_gradients_of_the_whole_batch(monkeypatch, n_threads, d
         error = np.abs(gradient - expected[name]).max()
         assert error <= 1e-5 * np.abs(expected[name]).max() + 1e-8, name
 
-    again, repeated = trainer.gradients(inputs, targets)
+    again, repeated = trainer.gradients(trainer.shards(inputs, targets))
     assert again == found
     assert all(np.array_equal(repeated[name], gradients[name]) for name in gradients)
 
 
 def test_a_batch_larger_than_a_shard(monkeypatch):
-    monkeypatch.setattr(loop, "SHARD_TOKENS", 16)  # two sequences: lanes of 3 and 2 shards, the
+    monkeypatch.setattr(
+        pretraining, "SHARD_TOKENS", 16
+    )  # two sequences: lanes of 3 and 2 shards, the
     inputs, targets = batch(rows=9)  # last of a single sequence
     loss, expected = loss_and_gradients(GPT.init(CONFIG), inputs, targets)
-    found, gradients = Trainer(GPT.init(CONFIG), Recipe(threads=2)).gradients(inputs, targets)
+    trainer = Trainer(GPT.init(CONFIG), Recipe(threads=2))
+    found, gradients = trainer.gradients(trainer.shards(inputs, targets))
     assert found == pytest.approx(loss, rel=1e-6)
     for name, gradient in gradients.items():
         error = np.abs(gradient - expected[name]).max()
@@ -191,9 +195,9 @@ def test_there_is_one_sum_however_many_threads():
     model = GPT.init(GPTConfig(n_vocab=50, n_ctx=8, n_embd=64, n_head=2, n_layer=6))
     ids = np.zeros((8, 8), np.int64)
     trainer = Trainer(model, Recipe(threads=8))
-    trainer.gradients(ids, ids)
+    trainer.gradients(trainer.shards(ids, ids))
     tracemalloc.start()
-    trainer.gradients(ids, ids)
+    trainer.gradients(trainer.shards(ids, ids))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     weights = sum(array.nbytes for array in model.parameters.values())
@@ -207,9 +211,10 @@ def test_infinities_that_meet_raise_no_warning(monkeypatch):
         sums.add("wte.weight", np.full(3, (-1) ** inputs[0, 0] * np.inf, np.float32))
         return 0.0
 
-    monkeypatch.setattr(loop, "accumulate_gradients", accumulate)
+    monkeypatch.setattr(pretraining, "accumulate_gradients", accumulate)
     ids = np.array([[0] * 8, [1] * 8])
-    _, gradients = Trainer(GPT.init(CONFIG), Recipe(threads=2)).gradients(ids, ids)
+    trainer = Trainer(GPT.init(CONFIG), Recipe(threads=2))
+    _, gradients = trainer.gradients(trainer.shards(ids, ids))
     assert np.isnan(gradients["wte.weight"]).all()
 
 
@@ -221,7 +226,7 @@ def test_bits_do_not_depend_on_the_threads_that_blas_has_outside():
         trainer = Trainer(GPT.init(config), Recipe(threads=2, clip=0.01))
         with blas_threads(n):
             for _ in range(2):
-                trainer.train_step(*batch(8, config))
+                trainer.train_step(trainer.shards(*batch(8, config)))
         return trainer.model.parameters["wte.weight"]
 
     assert np.array_equal(weights(1), weights(4))

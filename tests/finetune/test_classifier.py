@@ -9,27 +9,24 @@ from gptlite import GPT, ContextOverflowError, GPTConfig
 from gptlite.finetune.classifier import (
     HEAD,
     Classifier,
-    accumulate_classifier_gradients,
     class_logits,
     pad,
     predict,
     probabilities,
     read_features,
 )
+from gptlite.finetune.classifier_gradients import accumulate_classifier_gradients
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import IGNORED, Gradients
+from gptlite.training.gradients import IGNORED
+from gptlite.training.tape import Gradients
+from models import random_classifier
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=8, n_head=2, n_layer=2)
 TASKS = {"classification": 1, "similarity": 2, "choice": 3}
 
 
 def noisy(task: str = "classification", seed: int = 0) -> Classifier:
-    """A classifier no parameter of which is 0 or 1 throughout."""
-    classifier = Classifier.build(GPT.init(CONFIG, seed), 3, choosing=task == "choice", seed=seed)
-    rng = np.random.default_rng(seed)
-    for array in classifier.parameters.values():
-        array += 0.3 * rng.standard_normal(array.shape, np.float32)
-    return classifier
+    return random_classifier(CONFIG, choosing=task == "choice", seed=seed)
 
 
 def examples_of(task: str, n: int = 4, seed: int = 0) -> tuple[list[list[list[int]]], np.ndarray]:

@@ -396,7 +396,7 @@ def test_windows_of_fewer_tokens(folder, tmp_path, monkeypatch, data):
         seen.extend(len(text.ids) for text in train)
         raise FloatingPointError("enough")
 
-    monkeypatch.setattr("gptlite.finetune.fine_tune_language_model", learn)
+    monkeypatch.setattr("gptlite.finetune.run.fine_tune_language_model", learn)
     assert main(lm(folder, tmp_path / "out", data, "--n-ctx", "7")) == 2
     assert max(seen) == 8
 

@@ -8,8 +8,8 @@ import pytest
 import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, Tokenizer
 from gptlite.checkpoints.safetensors import write_tensors
-from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.finetuned import TASK_FILE, WEIGHTS_FILE, FineTuned
+from models import random_classifier
 
 TOKENIZER = Tokenizer.train(["the cat and the dog"], 262)
 CONFIG = GPTConfig(n_vocab=262, n_ctx=16, n_embd=8, n_head=2, n_layer=1)
@@ -24,10 +24,7 @@ LABELS = {"choice": ["1", "2"]}
 
 def fine_tuned(task: str) -> FineTuned:
     labels = LABELS.get(task, ["ja", "nein", "vielleicht ö"])
-    classifier = Classifier.build(GPT.init(CONFIG), len(labels), choosing=task == "choice")
-    rng = np.random.default_rng(0)
-    for array in classifier.parameters.values():
-        array += 0.3 * rng.standard_normal(array.shape, np.float32)
+    classifier = random_classifier(CONFIG, len(labels), choosing=task == "choice")
     return FineTuned(classifier, TOKENIZER, task, labels, 12)
 
 
@@ -92,7 +89,7 @@ def test_what_opens_a_model_says_what_opens_a_classifier(task, tmp_path):
     fine_tuned(task).save_pretrained(tmp_path)
     expected = (
         r"model\.safetensors: tensor 'score\.weight' not part of a GPT-2: the directory holds a "
-        r"classifier, to be opened with gptlite\.finetuned\.FineTuned\.from_pretrained$"
+        r"classifier, to be opened with gptlite\.finetune\.FineTuned\.from_pretrained$"
     )
     for opening in (gptlite.load, GPT.from_pretrained):
         with pytest.raises(CheckpointError, match=expected):

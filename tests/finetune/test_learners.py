@@ -11,23 +11,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gptlite import GPT, ContextOverflowError, GPTConfig
-from gptlite.finetune import epochs as epochs_module
 from gptlite.finetune.classifier import HEAD, Classifier, predict, probabilities
-from gptlite.finetune.epochs import Epoch, FineTuning, Learner, Measured, run_epochs
+from gptlite.finetune.epochs import Epoch, ExampleLearner, FineTuning, Measured, run_epochs
 from gptlite.finetune.learners import (
     Labelled,
-    Text,
+    TextRow,
     classifier_learner,
     fine_tune,
     fine_tune_language_model,
     head_learner,
-    measure,
+    measure_classifier,
     measure_texts,
     pad_texts,
 )
-from gptlite.training.gradients import IGNORED, Gradients, loss_and_gradients
+from gptlite.training.gradients import IGNORED, loss_and_gradients
 from gptlite.training.losses import next_token_losses
-from gptlite.training.step import SHARD_TOKENS, cut
+from gptlite.training.shards import SHARD_TOKENS, cut_batch
+from gptlite.training.tape import Gradients
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=16, n_head=2, n_layer=2)
 RECIPE = FineTuning(epochs=2, batch=4, learning_rate=1e-2, warm_up=0.1, threads=2)
@@ -60,10 +60,10 @@ def bits(classifier: Classifier) -> dict[str, bytes]:
 def test_a_task_is_learned_and_carries_over():
     classifier = build()
     recipe = replace(RECIPE, epochs=12, batch=16)
-    before = measure(classifier, task(100, seed=1)).accuracy
+    before = measure_classifier(classifier, task(100, seed=1)).accuracy
     found = fine_tune(classifier, task(200), task(50, seed=2), recipe)
     assert [epoch.number for epoch in found] == list(range(1, 13))
-    unseen = measure(classifier, task(100, seed=1), threads=2)
+    unseen = measure_classifier(classifier, task(100, seed=1), threads=2)
     assert before is not None and before < 0.7
     assert unseen.accuracy is not None and unseen.accuracy > 0.95
 
@@ -81,16 +81,17 @@ def test_the_same_seed_gives_the_same_bits_and_another_others():
 @pytest.mark.parametrize("threads", [1, 3])
 def test_every_example_once_an_epoch_in_an_order_of_its_own(threads, monkeypatch):
     seen: list[list[int]] = []
-    step = epochs_module.Learner.train_step
+    shards = ExampleLearner.shards
     monkeypatch.setattr(
-        epochs_module.Learner,
-        "train_step",
-        lambda self, batch: seen.append(batch.tolist()) or step(self, batch),
+        ExampleLearner,
+        "shards",
+        lambda self, batch: seen.append(batch.tolist()) or shards(self, batch),
     )
     recipe = replace(RECIPE, batch=10, threads=threads)
     fine_tune(build(), task(24), None, recipe)
-    assert [len(batch) for batch in seen] == [10, 10, 4] * 2
-    first, second = ([i for batch in part for i in batch] for part in (seen[:3], seen[3:]))
+    # At the end of an epoch the loss of one example is computed once more.
+    assert [len(batch) for batch in seen] == [10, 10, 4, 1] * 2
+    first, second = ([i for batch in part for i in batch] for part in (seen[:3], seen[4:7]))
     assert sorted(first) == sorted(second) == list(range(24))
     assert first != second
 
@@ -99,7 +100,7 @@ def scripted(monkeypatch, accuracies: list[float], **options) -> tuple[list, lis
     """Fine-tune while the validation says what it is told to; the weights after each epoch."""
     script, weights = iter(accuracies), []
     monkeypatch.setattr(
-        "gptlite.finetune.learners.judge",
+        "gptlite.finetune.learners.measure_head",
         lambda *_: Measured(1.0, next(script), np.eye(2, dtype=np.int64)),
     )
     classifier = build()
@@ -148,7 +149,7 @@ def test_without_validation_the_last_epoch_remains():
 
 def test_measured_by_hand():
     classifier, part = build(), task(30)
-    seen = measure(classifier, part)
+    seen = measure_classifier(classifier, part)
     chosen, p = predict(classifier, part.examples), probabilities(classifier, part.examples)
     labels = np.array(part.labels)
     assert seen.accuracy == pytest.approx((chosen == labels).mean())
@@ -158,7 +159,7 @@ def test_measured_by_hand():
     assert seen.confusion.tolist() == expected
 
 
-def rising(recipe: FineTuning, slope: float = 1.0) -> tuple[Learner, np.ndarray]:
+def rising(recipe: FineTuning, slope: float = 1.0) -> tuple[ExampleLearner, np.ndarray]:
     """One batch an epoch, of three parameters that all examples want to fall at the same rate."""
     parameter = np.zeros(3, np.float32)
 
@@ -167,7 +168,7 @@ def rising(recipe: FineTuning, slope: float = 1.0) -> tuple[Learner, np.ndarray]
         sums.add("p", np.full(3, share))
         return float(share * parameter.sum())
 
-    return Learner({"p": parameter}, shard_loss, np.ones(4, np.int64), recipe), parameter
+    return ExampleLearner({"p": parameter}, shard_loss, np.ones(4, np.int64), recipe), parameter
 
 
 def test_the_learning_rate_rises_and_falls():
@@ -192,13 +193,13 @@ def test_l3_is_l2_and_lambda_times_l1(lm_weight, threads):
 
     def learn(weight: float) -> tuple[float, Gradients]:
         learner = classifier_learner(classifier, part, replace(recipe, lm_weight=weight))
-        return learner.gradients(np.arange(12))
+        return learner.gradients(learner.shards(np.arange(12)))
 
-    texts = [Text(row) for rows in part.examples for row in rows]
+    texts = [TextRow(row) for rows in part.examples for row in rows]
     l1, of_l1 = loss_and_gradients(classifier.model, *pad_texts(texts))
     assert l1 == pytest.approx(measure_texts(classifier.model, texts).loss, rel=1e-5)
     l2, of_l2 = learn(0.0)
-    assert l2 == pytest.approx(measure(classifier, part).loss, rel=1e-5)
+    assert l2 == pytest.approx(measure_classifier(classifier, part).loss, rel=1e-5)
     l3, of_l3 = learn(lm_weight)
     assert l3 == pytest.approx(l2 + lm_weight * l1, rel=1e-5)
     for name, found in of_l3.items():
@@ -213,9 +214,11 @@ def test_a_frozen_body_is_read_once_and_left_alone(monkeypatch):
     classifier = build()
     before = bits(classifier)
     rows = []
-    top = GPT.top_of_stack
+    top_of_stack = GPT.top_of_stack
     monkeypatch.setattr(
-        GPT, "top", lambda self, ids, *a, **k: rows.append(len(ids)) or top(self, ids, *a, **k)
+        GPT,
+        "top_of_stack",
+        lambda self, ids, *a, **k: rows.append(len(ids)) or top_of_stack(self, ids, *a, **k),
     )
     fine_tune(classifier, task(24), task(8), replace(RECIPE, epochs=5, frozen=True))
     assert sum(rows) == 24 + 8
@@ -227,9 +230,11 @@ def test_a_frozen_heads_gradient_is_that_of_the_whole():
     classifier, part = build(), task()
     recipe = replace(RECIPE, dropout=0.0, lm_weight=0.0)
     batch = np.arange(24)
-    loss, gradients = classifier_learner(classifier, part, recipe).gradients(batch)
+    whole = classifier_learner(classifier, part, recipe)
+    loss, gradients = whole.gradients(whole.shards(batch))
     features = np.stack([classifier.model.top_of_stack(rows[0])[:, -1] for rows in part.examples])
-    found, of_head = head_learner(classifier, features, part.labels, recipe).gradients(batch)
+    head = head_learner(classifier, features, part.labels, recipe)
+    found, of_head = head.gradients(head.shards(batch))
     assert found == pytest.approx(loss, rel=1e-5)
     np.testing.assert_allclose(of_head[HEAD], gradients[HEAD], rtol=1e-4, atol=1e-6)
 
@@ -252,7 +257,7 @@ def test_dropout_makes_a_difference(frozen):
 def test_a_batch_is_cut_into_all_of_its_examples(lengths, threads, seed):
     widths = np.array(lengths)
     batch = np.random.default_rng(seed).permutation(len(widths))[: 1 + len(widths) // 2]
-    shards = cut(batch, widths, threads)
+    shards = cut_batch(batch, widths, threads)
     assert sorted(np.concatenate(shards).tolist()) == sorted(batch.tolist())
     assert all(len(shard) for shard in shards)
     # Like lengths together, and none much larger than it should be.
@@ -267,14 +272,17 @@ def test_large_batches_cost_no_more_memory_than_their_shards(threads, monkeypatc
     """And give the same gradients, to 1e-5 of the largest."""
     part, recipe = task(64), replace(RECIPE, dropout=0.0, threads=threads)
     classifier, batch = build(), np.arange(64)
-    expected_loss, expected = classifier_learner(classifier, part, recipe).gradients(batch)
+    learner = classifier_learner(classifier, part, recipe)
+    expected_loss, expected = learner.gradients(learner.shards(batch))
     sizes = []
-    top = GPT.top_of_stack
+    top_of_stack = GPT.top_of_stack
     monkeypatch.setattr(
-        GPT, "top", lambda self, ids, *a, **k: sizes.append(ids.size) or top(self, ids, *a, **k)
+        GPT,
+        "top_of_stack",
+        lambda self, ids, *a, **k: sizes.append(ids.size) or top_of_stack(self, ids, *a, **k),
     )
-    monkeypatch.setattr("gptlite.training.step.SHARD_TOKENS", 40)
-    loss, gradients = classifier_learner(classifier, part, recipe).gradients(batch)
+    monkeypatch.setattr("gptlite.training.shards.SHARD_TOKENS", 40)
+    loss, gradients = learner.gradients(learner.shards(batch))
     assert max(sizes) <= 48
     assert loss == pytest.approx(expected_loss, rel=1e-5)
     for name, gradient in expected.items():
@@ -286,9 +294,9 @@ def test_large_batches_cost_no_more_memory_than_their_shards(threads, monkeypatc
 
 def test_targets_by_hand():
     out = IGNORED
-    assert Text([5, 6, 7, 8]).targets == [6, 7, 8]
-    assert Text([5, 6, 7, 8], n_given=3).targets == [out, out, 8]
-    ids, targets = pad_texts([Text([5, 6, 7, 8], 2), Text([1, 2])])
+    assert TextRow([5, 6, 7, 8]).targets == [6, 7, 8]
+    assert TextRow([5, 6, 7, 8], n_given=3).targets == [out, out, 8]
+    ids, targets = pad_texts([TextRow([5, 6, 7, 8], 2), TextRow([1, 2])])
     assert ids.tolist() == [[5, 6, 7], [1, 0, 0]]
     assert targets.tolist() == [[out, 7, 8], [2, out, out]]
 
@@ -298,8 +306,10 @@ def test_measure_texts_is_the_mean_over_predicted_tokens():
     rows = [[5, 6, 7, 8, 9], [1, 2], [3, 4, 3, 4, 3, 4, 3, 4, 3]]
     nats = [next_token_losses(model, row) for row in rows]
     expected = np.concatenate(nats).mean()
-    assert measure_texts(model, [Text(row) for row in rows]).loss == pytest.approx(expected, 1e-5)
-    masked = measure_texts(model, [Text(rows[0], 3), Text(rows[2], 8)]).loss
+    assert measure_texts(model, [TextRow(row) for row in rows]).loss == pytest.approx(
+        expected, 1e-5
+    )
+    masked = measure_texts(model, [TextRow(rows[0], 3), TextRow(rows[2], 8)]).loss
     expected = np.concatenate([nats[0][2:], nats[2][7:]]).mean()
     assert masked == pytest.approx(expected, rel=1e-5)
 
@@ -308,11 +318,13 @@ def test_measure_texts_is_the_mean_over_predicted_tokens():
 def test_texts_measured_side_by_side(monkeypatch, threads):
     model = GPT.init(CONFIG)
     rng = np.random.default_rng(0)
-    texts = [Text(rng.integers(0, 11, n).tolist()) for n in rng.integers(2, 10, 6)]
+    texts = [TextRow(rng.integers(0, 11, n).tolist()) for n in rng.integers(2, 10, 6)]
     expected = measure_texts(model, texts)
     # Each text waits here until as many are there as there are threads.
-    together, top = Barrier(threads), GPT.top_of_stack
-    monkeypatch.setattr(GPT, "top", lambda self, ids: together.wait(60) * 0 or top(self, ids))
+    together, top_of_stack = Barrier(threads), GPT.top_of_stack
+    monkeypatch.setattr(
+        GPT, "top_of_stack", lambda self, ids: together.wait(60) * 0 or top_of_stack(self, ids)
+    )
     assert measure_texts(model, texts, threads) == expected
 
 
@@ -321,7 +333,7 @@ def test_measuring_texts_shows_a_bar_on_a_terminal(monkeypatch, terminal):
     shown = io.StringIO()
     monkeypatch.setattr(shown, "isatty", lambda: terminal, raising=False)
     monkeypatch.setattr(sys, "stderr", shown)
-    measure_texts(GPT.init(CONFIG), [Text([1, 2, 3])] * 5)
+    measure_texts(GPT.init(CONFIG), [TextRow([1, 2, 3])] * 5)
     assert ("measuring:   0%" in shown.getvalue()) == terminal
     assert terminal or shown.getvalue() == ""
 
@@ -332,11 +344,11 @@ def test_a_masked_prompt_is_read_and_not_learned():
     rows = [[*row[:4], row[0], 10] for row in rng.integers(0, 9, (64, 4)).tolist()]
     recipe = FineTuning(30, 16, 1e-2, 0.1, dropout=0.0, threads=2)
     masked = GPT.init(CONFIG)
-    fine_tune_language_model(masked, [Text(row, 4) for row in rows], None, recipe)
-    assert measure_texts(masked, [Text(row, 4) for row in rows]).loss < 0.4
+    fine_tune_language_model(masked, [TextRow(row, 4) for row in rows], None, recipe)
+    assert measure_texts(masked, [TextRow(row, 4) for row in rows]).loss < 0.4
     # Half of a uniform guess's log 9 = 2.2 nats would be it with the second token alone. And of the
     # prompt's noise nothing made it learn even to guess.
-    prompts = [Text(row[:4]) for row in rows]
+    prompts = [TextRow(row[:4]) for row in rows]
     assert measure_texts(masked, prompts).loss > 2.3
 
 
@@ -346,8 +358,8 @@ def test_the_best_epoch_of_a_language_model_remains():
     recipe = FineTuning(4, 4, 3e-2, 0.1, dropout=0.0)
     found = fine_tune_language_model(
         model,
-        [Text([1, 2, 3, 4, 5, 6])] * 8,
-        [Text([6, 1, 5, 2, 4])],
+        [TextRow([1, 2, 3, 4, 5, 6])] * 8,
+        [TextRow([6, 1, 5, 2, 4])],
         recipe,
         lambda _: weights.append(model.parameters["wte.weight"].tobytes()),
     )
@@ -368,10 +380,10 @@ def test_the_best_epoch_of_a_language_model_remains():
         ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
         ({"threads": 0}, ValueError, "threads must be at least 1, not 0"),
         ({"learning_rate": 0.0}, ValueError, "learning_rate must be above 0, not 0.0"),
-        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be above 0, not nan"),
-        ({"clip": float("inf")}, ValueError, "clip must be above 0, not inf"),
+        ({"learning_rate": float("nan")}, ValueError, "learning_rate must be finite, not nan"),
+        ({"clip": float("inf")}, ValueError, "clip must be finite, not inf"),
         ({"lm_weight": -0.5}, ValueError, "lm_weight must be at least 0, not -0.5"),
-        ({"weight_decay": float("nan")}, ValueError, "weight_decay must be at least 0, not nan"),
+        ({"weight_decay": float("nan")}, ValueError, "weight_decay must be finite, not nan"),
         ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\), not 1.0"),
         ({"warm_up": 1.5}, ValueError, r"warm_up must lie in \[0, 1\], not 1.5"),
     ],
@@ -404,9 +416,9 @@ def test_texts_that_do_not_fit_are_refused():
     model = GPT.init(CONFIG)
     with pytest.raises(ValueError, match="no texts"):
         fine_tune_language_model(model, [])
-    for bad in (Text([1]), Text([1, 2], 2), Text([1, 2], 0)):
+    for bad in (TextRow([1]), TextRow([1, 2], 2), TextRow([1, 2], 0)):
         with pytest.raises(ValueError, match=r"text 1: . of its . tokens are given"):
-            fine_tune_language_model(model, [Text([1, 2]), bad])
+            fine_tune_language_model(model, [TextRow([1, 2]), bad])
 
 
 def test_what_diverges_is_stopped_and_harms_nothing():
@@ -439,7 +451,7 @@ def test_without_validation_too_what_the_last_step_ruins_is_no_success():
     model = GPT.init(CONFIG)
     recipe = FineTuning(1, 4, 1e30, dropout=0.0)
     with pytest.raises(FloatingPointError, match="after step 1 the loss is nan: training has div"):
-        fine_tune_language_model(model, [Text([1, 2, 3])] * 4, None, recipe, reports.append)
+        fine_tune_language_model(model, [TextRow([1, 2, 3])] * 4, None, recipe, reports.append)
     assert all(np.isfinite(array).all() for array in model.parameters.values())
     assert not reports
 

@@ -7,19 +7,22 @@ import pytest
 
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.finetune import FineTuned
-from gptlite.finetune.classifier import HEAD, Classifier, accumulate_classifier_gradients
+from gptlite.finetune.classifier import HEAD, Classifier
+from gptlite.finetune.classifier_gradients import accumulate_classifier_gradients
 from gptlite.finetune.epochs import FineTuning
 from gptlite.finetune.examples import pack
 from gptlite.finetune.learners import (
     Labelled,
-    Text,
+    TextRow,
     fine_tune,
     fine_tune_language_model,
 )
 from gptlite.finetune.packing import NewTokens, pack_entailment
 from gptlite.training.dropout import DropoutTrace
-from gptlite.training.gradients import IGNORED, Gradients, loss_and_gradients
+from gptlite.training.gradients import IGNORED, loss_and_gradients
 from gptlite.training.optimizer import BETA_1, BETA_2, EPSILON
+from gptlite.training.tape import Gradients
+from models import random_classifier
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -43,12 +46,7 @@ def one_thread():
 
 
 def noisy(task: str = "classification", seed: int = 0) -> Classifier:
-    """A classifier no parameter of which is 0 or 1 throughout, with three new tokens."""
-    classifier = Classifier.build(GPT.init(CONFIG), 3, choosing=task == "choice", seed=seed)
-    rng = np.random.default_rng(seed)
-    for array in classifier.parameters.values():
-        array += 0.1 * rng.standard_normal(array.shape, np.float32)
-    return classifier
+    return random_classifier(CONFIG, choosing=task == "choice", seed=seed, noise=0.1)
 
 
 def examples_of(task: str, n: int = 5, seed: int = 0) -> tuple[list[list[list[int]]], np.ndarray]:
@@ -251,8 +249,10 @@ def test_a_frozen_body(monkeypatch):
     peer = Peer(classifier)
     body = {name: array.copy() for name, array in classifier.model.parameters.items()}
     calls = []
-    top = GPT.top_of_stack
-    monkeypatch.setattr(GPT, "top", lambda self, *a, **k: calls.append(1) or top(self, *a, **k))
+    top_of_stack = GPT.top_of_stack
+    monkeypatch.setattr(
+        GPT, "top_of_stack", lambda self, *a, **k: calls.append(1) or top_of_stack(self, *a, **k)
+    )
     recipe = FineTuning(5, 7, 1e-2, 0.4, dropout=0.0, frozen=True)
     epochs = fine_tune(classifier, Labelled(examples, labels), None, recipe)
     assert len(calls) == 1
@@ -274,10 +274,10 @@ def test_a_frozen_body(monkeypatch):
     np.testing.assert_allclose(classifier.head, peer.head.detach().numpy(), atol=1e-5)
 
 
-def texts_and_peer_loss(peer: Peer) -> tuple[list[Text], Any]:
+def texts_and_peer_loss(peer: Peer) -> tuple[list[TextRow], Any]:
     rng = np.random.default_rng(3)
     texts = [
-        Text(rng.integers(0, CONFIG.n_vocab + len(NEW), n).tolist(), given)
+        TextRow(rng.integers(0, CONFIG.n_vocab + len(NEW), n).tolist(), given)
         for n, given in [(9, 1), (20, 6), (5, 4), (14, 9)]
     ]
 

@@ -117,7 +117,8 @@ def test_gradients_in_shards_and_threads():
     model, (ids, targets) = random_model(config, noise=0.1), batch(config, 7, 24)
     peer = peer_of(model)
     peer_loss(peer, ids, targets).backward()
-    _, gradients = Trainer(model, Recipe(threads=3)).gradients(ids, targets)
+    trainer = Trainer(model, Recipe(threads=3))
+    _, gradients = trainer.gradients(trainer.shards(ids, targets))
     assert_gradients_of(peer, gradients)
 
 
@@ -164,7 +165,7 @@ def test_ten_steps_of_training(clip):
     losses, expected = [], []
     for step in range(10):
         ids, targets = batch(config, 4, 24, seed=step)
-        losses.append(trainer.train_step(ids, targets))
+        losses.append(trainer.train_step(trainer.shards(ids, targets)))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate_at(step + 1, 10, 3, 1e-2)
         optimizer.zero_grad()

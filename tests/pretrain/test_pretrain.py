@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 import gptlite
-from gptlite import Tokenizer, files, pretrain
+from gptlite import Tokenizer, files
+from gptlite.pretrain import run
 from gptlite.pretrain.__main__ import main
 from gptlite.pretrain.trainer import STATE_FILE
 from gptlite.training.losses import bits_per_byte, next_token_losses
@@ -143,7 +144,7 @@ def test_a_given_vocabulary_is_taken(corpus, tmp_path):
 
 
 def test_minutes_become_steps(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrain, "seconds_per_step", lambda trainer, tokens: 2.0)
+    monkeypatch.setattr(run, "seconds_per_step", lambda trainer, tokens: 2.0)
     assert main(arguments(corpus, tmp_path / "a", *TINY, "--minutes", "0.1")) == 0
     assert log_of(tmp_path / "a")[-1]["step"] == 3
     assert main(arguments(corpus, tmp_path / "b", *TINY, "--minutes", "0.001")) == 0
@@ -155,8 +156,8 @@ def test_measuring_the_time_of_a_step_leaves_the_run_alone(corpus, tmp_path, mon
         seconds_per_step(*args)
         return 10.0
 
-    seconds_per_step = pretrain.seconds_per_step
-    monkeypatch.setattr(pretrain, "seconds_per_step", measured)
+    seconds_per_step = run.seconds_per_step
+    monkeypatch.setattr(run, "seconds_per_step", measured)
     assert main(arguments(corpus, tmp_path / "timed", *TINY, "--minutes", "1")) == 0
     assert main(arguments(corpus, tmp_path / "counted", *TINY, "--tokens", "384")) == 0
     timed, counted = (tmp_path / name / "model.safetensors" for name in ("timed", "counted"))
@@ -275,7 +276,7 @@ def test_ctrl_c_before_there_is_anything_to_resume(corpus, tmp_path, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pretrain, "write_token_file", interrupted)
+    monkeypatch.setattr(run, "write_token_file", interrupted)
     assert main(arguments(corpus, tmp_path / "run")) == 130
     assert capsys.readouterr().err == "gptlite.pretrain: error: interrupted\n"
 
@@ -366,14 +367,14 @@ def complaint(capsys, *options: str) -> str:
     [
         ("--tokens 0", "--tokens must be above 0, not 0.0"),
         ("--tokens -5", "--tokens must be above 0, not -5.0"),
-        ("--tokens nan", "--tokens must be above 0, not nan"),
-        ("--tokens inf", "--tokens must be above 0, not inf"),
+        ("--tokens nan", "--tokens must be finite, not nan"),
+        ("--tokens inf", "--tokens must be finite, not inf"),
         ("--minutes 0", "--minutes must be above 0, not 0.0"),
-        ("--minutes nan", "--minutes must be above 0, not nan"),
-        ("--minutes inf", "--minutes must be above 0, not inf"),
+        ("--minutes nan", "--minutes must be finite, not nan"),
+        ("--minutes inf", "--minutes must be finite, not inf"),
         ("--minutes 1 --tokens 1", "not allowed with"),
         ("--learning-rate -1", "learning_rate must be above 0, not -1.0"),
-        ("--learning-rate nan", "learning_rate must be above 0, not nan"),
+        ("--learning-rate nan", "learning_rate must be finite, not nan"),
         ("--learning-rate 0", "learning_rate must be above 0"),
         ("--learning-rate fast", "--learning-rate: invalid float value: 'fast'"),
         ("--weight-decay -1", "weight_decay must be at least 0"),

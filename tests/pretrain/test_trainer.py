@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from gptlite import GPT, CheckpointError, GPTConfig
 from gptlite.pretrain.data import batch_at
-from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, run, seconds_per_step
+from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
 
 CONFIG = GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_layer=1)
 TOKENS = np.random.default_rng(0).integers(0, 20, 500).astype(np.uint16)
@@ -31,7 +31,8 @@ def bits(trainer: Trainer) -> dict[str, bytes]:
 def trained(steps: int = 3, recipe: Recipe = RECIPE) -> Trainer:
     trainer = Trainer(GPT.init(CONFIG), recipe)
     for step in range(steps):
-        trainer.train_step(*batch_at(step, TOKENS, recipe.batch, CONFIG.n_ctx, recipe.seed))
+        batch = batch_at(step, TOKENS, recipe.batch, CONFIG.n_ctx, recipe.seed)
+        trainer.train_step(trainer.shards(*batch))
     return trainer
 
 
@@ -42,7 +43,7 @@ def test_training_learns():
     recipe = Recipe(batch=8, n_steps=150, learning_rate=2e-2, warm_up=5)
     tokens = np.tile(np.arange(20, dtype=np.uint16), 30)
     trainer, losses = Trainer(GPT.init(CONFIG), recipe), []
-    run(trainer, tokens, 50, lambda _, loss, speed: losses.append(loss))
+    train(trainer, tokens, 50, lambda _, loss, speed: losses.append(loss))
     assert losses[0] > losses[-1]
     assert losses[-1] < 0.1  # of 3.0 for a guess
 
@@ -55,11 +56,12 @@ def test_dropout_differs_from_step_to_step_and_from_shard_to_shard():
     recipe = Recipe(batch=2, dropout=0.5, threads=2, learning_rate=1e-9)
     inputs = np.zeros((2, 8), np.int64)  # the same sequence in both shards
     trainer = Trainer(GPT.init(CONFIG), recipe)
-    losses = [trainer.gradients(inputs, inputs)[0]]
+    losses = [trainer.gradients(trainer.shards(inputs, inputs))[0]]
     trainer.step += 1
-    losses.append(trainer.gradients(inputs, inputs)[0])
+    losses.append(trainer.gradients(trainer.shards(inputs, inputs))[0])
     assert losses[0] != losses[1]
-    one = Trainer(GPT.init(CONFIG), recipe).gradients(inputs[:1], inputs[:1])[0]
+    other = Trainer(GPT.init(CONFIG), recipe)
+    one = other.gradients(other.shards(inputs[:1], inputs[:1]))[0]
     assert losses[0] != pytest.approx(one, rel=1e-9)
 
 
@@ -70,19 +72,20 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_harms_nothing(value):
     trainer.model.parameters["h.0.mlp.c_fc.weight"][0] = value
     before = bits(trainer)
     with pytest.raises(FloatingPointError, match=r"step 2: the loss is .* smaller learning rate"):
-        trainer.train_step(*batch_at(1, TOKENS, 4, 8, 0))
+        trainer.train_step(trainer.shards(*batch_at(1, TOKENS, 4, 8, 0)))
     assert bits(trainer) == before
     assert trainer.step == 1
 
 
-def test_run_reports_every_so_many_steps_and_at_the_end():
+def test_training_reports_every_so_many_steps_and_at_the_end():
     reports = []
     trainer = Trainer(GPT.init(CONFIG), Recipe(batch=4, n_steps=7))
-    run(trainer, TOKENS, 3, lambda t, loss, speed: reports.append((t.step, loss, speed)))
+    train(trainer, TOKENS, 3, lambda t, loss, speed: reports.append((t.step, loss, speed)))
     assert [step for step, _, _ in reports] == [3, 6, 7]
     assert all(speed > 0 for _, _, speed in reports)
     by_hand = Trainer(GPT.init(CONFIG), Recipe(batch=4, n_steps=7))
-    losses = [by_hand.train_step(*batch_at(step, TOKENS, 4, 8, 0)) for step in range(7)]
+    batches = [batch_at(step, TOKENS, 4, 8, 0) for step in range(7)]
+    losses = [by_hand.train_step(by_hand.shards(*batch)) for batch in batches]
     expected = [np.mean(losses[:3]), np.mean(losses[3:6]), losses[6]]
     assert [loss for _, loss, _ in reports] == pytest.approx(expected, rel=1e-12)
 
@@ -96,7 +99,7 @@ def test_the_bar_shows_loss_speed_and_time_left(monkeypatch, capsys):
     monkeypatch.setattr(sys, "stderr", shown)
     trainer = Trainer(GPT.init(CONFIG), Recipe(batch=4, n_steps=8))
     trainer.step = 2  # of a run that was resumed
-    run(trainer, TOKENS, 4, lambda *_: None)
+    train(trainer, TOKENS, 4, lambda *_: None)
     first, *_, last = shown.getvalue().split("\r")[1:]
     assert "training:  25%" in first
     assert "64.0/256" in first
@@ -122,7 +125,7 @@ def test_a_run_goes_on_bit_for_bit(tmp_path):
         trainer = Trainer.from_state(tmp_path)
         assert (trainer.step, trainer.recipe, trainer.model.config) == (stop, RECIPE, CONFIG)
         assert bits(trainer) == bits(trained(stop))
-        run(trainer, TOKENS, 100, lambda *_: None)
+        train(trainer, TOKENS, 100, lambda *_: None)
         assert bits(trainer) == bits(whole)
 
 

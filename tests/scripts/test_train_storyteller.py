@@ -140,7 +140,7 @@ def test_what_a_user_can_cause_is_one_line_and_exit_code_2(tmp_path, capsys):
 
 
 def test_recipe_is_options_of_the_pretraining_command():
-    from gptlite.pretrain import parser
+    from gptlite.pretrain.__main__ import parser
 
     arguments = script.pretrain_arguments(script.RECIPE, Path("c"), [Path("v")], Path("o"))
     options = vars(parser().parse_args(arguments))

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gptlite import layers, model
+from gptlite import block, layers
 from gptlite.training import backward
+from gptlite.training.block_backward import attend_backward
 
 STEP, TOLERANCE = 1e-6, 1e-7
 EPSILON = 1e-5  # of layer_norm
@@ -90,11 +91,13 @@ def test_gelu(n, seed):
 
 
 def attend(qkv: np.ndarray, n_head: int, dropout: np.ndarray | float) -> np.ndarray:
-    """Attention as model.py computes it: ``[batch, seq, 3 * n_embd] -> [batch, seq, n_embd]``."""
-    q, k, v = (model.split_heads(a, n_head) for a in np.split(qkv, 3, axis=-1))
-    mask = model.additive_mask(qkv.shape[1], qkv.shape[1], None)
-    weights = layers.softmax(model.attention_scores(q, k, mask))
-    return model.weighted_values(weights * dropout, v)
+    """Attention as block.py computes it: ``[batch, seq, 3 * n_embd] -> [batch, seq, n_embd]``."""
+
+    def thinned(name: str, array: np.ndarray) -> np.ndarray:
+        return array * dropout if name == "attn.weights" else array
+
+    q, k, v = (block.split_heads(a, n_head) for a in np.split(qkv, 3, axis=-1))
+    return block.merge_heads(block.attend(q, k, v, record=thinned))
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(1, 3), st.integers(1, 3), seeds)
@@ -106,13 +109,12 @@ def test_attention(dropped, batch, seq, n_head, head_dim, seed):
     qkv, dz = numbers(rng, batch, seq, 3 * n_embd), numbers(rng, batch, seq, n_embd)
     dropout = (rng.random((batch, n_head, seq, seq)) < 0.7) / 0.7 if dropped else None
 
-    q, k, v = (model.split_heads(a, n_head) for a in np.split(qkv, 3, axis=-1))
-    mask = model.additive_mask(seq, seq, None)
-    weights = layers.softmax(model.attention_scores(q, k, mask))
-    z = model.weighted_values(weights if dropout is None else weights * dropout, v)
-    dqkv = backward.attention_backward(dz, q, k, v, weights, z, dropout)
-
     factor = 1.0 if dropout is None else dropout
+    q, k, v = (block.split_heads(a, n_head) for a in np.split(qkv, 3, axis=-1))
+    weights = layers.softmax(block.mask_future(block.attention_scores(q, k)))
+    z = block.merge_heads(weights * factor @ v)
+    dqkv = attend_backward(dz, q, k, v, weights, z, dropout)
+
     assert_close(dqkv, differences(lambda a: attend(a, n_head, factor), qkv, dz))
 
 
@@ -164,7 +166,7 @@ def test_float32_stays_float32():
         *backward.linear_backward(dy, x, narrow(4, 4)),
         *backward.layer_norm_backward(dy, x, narrow(4), EPSILON),
         backward.gelu_backward(dy.copy(), x),
-        backward.attention_backward(dy, heads, heads, heads, narrow(2, 2, 3, 3), x),
+        attend_backward(dy, heads, heads, heads, narrow(2, 2, 3, 3), x),
         backward.cross_entropy(x[0], np.array([0, 1, 2]), 1 / 3)[1],
     ]
     assert [a.dtype for a in arrays] == [np.float32] * len(arrays)

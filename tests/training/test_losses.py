@@ -40,7 +40,7 @@ def losses_one_by_one(model: GPT, ids: list[int], context: int, stride: int) -> 
 def test_losses(ids, stride_and_context, side_by_side):
     stride, context = stride_and_context
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "TOKENS", side_by_side)
+        patch.setattr("gptlite.training.losses.TOKENS", side_by_side)
         losses = next_token_losses(MODEL, ids, context, stride)
     assert losses.dtype == np.float32
     assert losses.shape == (len(ids) - 1,)

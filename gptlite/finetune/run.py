@@ -1,0 +1,263 @@
+"""Fine-tuning from files to files: a model learns a task, or more text.
+
+A task (``--task``) is a file of labelled texts; the result is a directory that
+``gptlite.finetune.FineTuned.from_pretrained`` opens. ``--objective lm`` goes on with next-token
+prediction on other texts; the result is a model like any other, for ``gptlite.load``.
+
+After each epoch the model is measured on the validation examples, and written if it is the best so
+far (without validation examples, always). So a run may be killed at any moment, and leaves its best
+model so far, whole.
+
+GPT-1 paper, sections 3.2 and 3.3.
+"""
+
+import argparse
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import gptlite
+from gptlite.finetune.classifier import Classifier
+from gptlite.finetune.completions import Completion, pack_completion, read_completions
+from gptlite.finetune.epochs import GPT_1, FineTuning
+from gptlite.finetune.examples import (
+    JSON_SUFFIXES,
+    SEPARATORS,
+    TEXTS,
+    Example,
+    labels_of,
+    number_labels,
+    pack,
+    read_examples,
+)
+from gptlite.finetune.finetuned import FineTuned
+from gptlite.finetune.learners import (
+    Labelled,
+    TextRow,
+    fine_tune,
+    fine_tune_language_model,
+    measure_texts,
+)
+from gptlite.finetune.report import print_accuracy, show_and_save
+from gptlite.model import GPT
+from gptlite.pretrain.data import read_text, text_files
+from gptlite.tokenizer import Tokenizer
+
+TASK_OPTIONS = ("task", "columns", "arm", "lm_weight")  # not for --objective lm
+
+
+def recipe_of(options: argparse.Namespace) -> FineTuning:
+    """Make the recipe that the options describe.
+
+    Raises:
+        ValueError: an option is out of range.
+    """
+    return FineTuning(
+        epochs=options.epochs,
+        batch=options.batch,
+        learning_rate=options.learning_rate,
+        warm_up=options.warm_up,
+        weight_decay=options.weight_decay,
+        dropout=options.dropout,
+        lm_weight=GPT_1.lm_weight if options.lm_weight is None else options.lm_weight,
+        frozen=options.arm == "frozen",
+        seed=options.seed,
+        threads=options.threads,
+    )
+
+
+def check_out(given: str) -> None:
+    """Refuse a folder that is not empty, or cannot be written to. Nothing is created there.
+
+    Raises:
+        OSError: the folder, or the one it would be created in, cannot be written to; names it.
+        ValueError: the folder is not empty, or has no name.
+    """
+    if not given:
+        raise ValueError("--out must name a directory")
+    out = Path(given)
+    # The folder itself, or its nearest parent that exists. A dangling link counts as existing.
+    there = next(path for path in (out, *out.parents) if os.path.lexists(path))
+    try:
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, given) from None
+    if there == out and any(out.iterdir()):
+        raise ValueError(f"{out} is not empty: choose another --out")
+
+
+def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
+    """Open the model to begin with, and find the most tokens of a row or window.
+
+    Raises:
+        ValueError: --n-ctx is out of range.
+        CheckpointError, DownloadError: the model cannot be loaded.
+    """
+    model, tokenizer = gptlite.load(options.model)
+    n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
+    if not 1 <= n_ctx <= model.config.n_ctx:
+        raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")
+    return model, tokenizer, n_ctx
+
+
+# ---- Labelled texts -----------------------------------------------------------------------------
+
+
+def learn_task(options: argparse.Namespace) -> None:
+    """Fine-tune a classifier, and print its accuracy on the validation examples.
+
+    Raises:
+        CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
+            should be.
+        FloatingPointError: training has diverged.
+    """
+    if options.mask_prompts:
+        raise ValueError("--mask-prompts belongs to --objective lm")
+    if options.task is None:
+        raise ValueError(f"--task is needed: one of {', '.join(TEXTS)}; or --objective lm")
+    if options.arm == "frozen" and options.lm_weight is not None:
+        raise ValueError("--lm-weight does not belong to --arm frozen: only the head learns")
+    # Everything that can be checked is, before the long work.
+    task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
+    check_out(options.out)
+    train: list[Example] = []
+    held_out: list[Example] = []
+    for part, paths in ((train, options.data), (held_out, options.validation or [])):
+        for path in paths:
+            part += read_examples(path, task, columns, like=train[0] if train else None)
+    labels = labels_of(task, train)
+    if len(labels) < 2:
+        raise ValueError(
+            f"{', '.join(options.data)}: every label is {labels[0]!r}: at least 2 are needed"
+        )
+    numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
+    model, tokenizer, n_ctx = open_model(options)
+
+    def packed(examples: list[Example], numbers: list[int]) -> Labelled:
+        return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
+
+    classifier = Classifier.build(
+        GPT.init(model.config, options.seed) if options.arm == "scratch" else model,
+        len(labels),
+        choosing=task == "choice",
+        transferred=blocks_kept(options.arm),
+        seed=options.seed,
+    )
+    del model  # the classifier has a copy
+    fine_tuned = FineTuned(classifier, tokenizer, task, labels, n_ctx)
+    epochs = fine_tune(
+        classifier,
+        packed(train, numbers),
+        packed(held_out, held_out_numbers) if held_out else None,
+        recipe,
+        show_and_save(options, fine_tuned.save_pretrained),
+    )
+    commonest = int(np.bincount(numbers).argmax())
+    print_accuracy(epochs, labels, commonest)
+    print(f"the classifier is in {options.out}")
+
+
+def columns_of(given: list[str] | None) -> dict[str, str]:
+    """Make ``{name: name in the file}`` of each ``NAME=COLUMN``.
+
+    Raises:
+        ValueError: there is no "=".
+    """
+    columns = {}
+    for each in given or []:
+        name, equals, in_file = each.partition("=")
+        if not equals:
+            raise ValueError(f"--columns: expected NAME=COLUMN, not {each!r}")
+        columns[name] = in_file
+    return columns
+
+
+def blocks_kept(arm: str | None) -> int | None:
+    """Say how many blocks an arm keeps; None for all.
+
+    Raises:
+        ValueError: there is no such arm.
+    """
+    if arm in (None, "full", "frozen", "scratch"):
+        return None
+    try:
+        return int(arm or "")
+    except ValueError:
+        raise ValueError(
+            f"--arm must be full, frozen, scratch or a number of blocks, not {arm!r}"
+        ) from None
+
+
+# ---- More text ----------------------------------------------------------------------------------
+
+
+def learn_text(options: argparse.Namespace) -> None:
+    """Go on with next-token prediction, and print the loss before and after.
+
+    Raises:
+        CheckpointError, DownloadError, OSError, ValueError, FloatingPointError: see
+            ``learn_task``.
+    """
+    for name in TASK_OPTIONS:
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} does not belong to --objective lm")
+    recipe = recipe_of(options)
+    check_out(options.out)
+    found = {
+        part: [item for path in paths or [] for item in read_texts_or_completions(Path(path))]
+        for part, paths in (("train", options.data), ("validation", options.validation))
+    }
+    if options.mask_prompts and not any(isinstance(item, Completion) for item in found["train"]):
+        raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
+    model, tokenizer, n_ctx = open_model(options)
+
+    def rows(item: str | Completion) -> list[TextRow]:
+        if isinstance(item, str):
+            return text_windows(tokenizer, item, n_ctx)
+        ids, n_prompt = pack_completion(tokenizer, item, n_ctx)
+        return [TextRow(ids, n_prompt if options.mask_prompts else 1)]
+
+    parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
+    validation = parts["validation"] or None
+    before = None if validation is None else measure_texts(model, validation, recipe.threads)
+
+    def save(directory: str) -> None:
+        tokenizer.save_pretrained(directory)
+        model.save_pretrained(directory)
+
+    report = show_and_save(options, save)
+    epochs = fine_tune_language_model(model, parts["train"], validation, recipe, report)
+    best = [epoch for epoch in epochs if epoch.best][-1]
+    if before is None or best.validation is None:
+        print(f"loss {best.loss:.4f} in epoch {best.number}")
+    else:
+        print(
+            f"validation loss {before.loss:.4f} nats per token before, "
+            f"{best.validation.loss:.4f} after epoch {best.number}"
+        )
+    print(f"the model is in {options.out}")
+
+
+def read_texts_or_completions(path: Path) -> Sequence[str | Completion]:
+    """Read the texts of a file or folder, or the prompts and completions of a table.
+
+    Raises:
+        ValueError: a text is empty or not UTF-8; see ``read_completions``.
+        OSError: a file cannot be read.
+    """
+    if path.suffix.lower() in (*SEPARATORS, *JSON_SUFFIXES):
+        found = read_completions(path)
+        if not found:
+            raise ValueError(f"{path}: no prompts and completions")
+        return found
+    return [read_text(file) for file in text_files([path])]
+
+
+def text_windows(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[TextRow]:
+    """Cut a text, after ``<|endoftext|>``, so that each of its tokens is predicted once."""
+    ids = [tokenizer.eot, *tokenizer.encode(text)]
+    return [TextRow(ids[i : i + n_ctx + 1]) for i in range(0, len(ids) - 1, n_ctx)]

@@ -1,0 +1,266 @@
+"""A run of pre-training in its directory: prepared or resumed, trained, measured.
+
+From text files to a directory that ``gptlite.load`` opens: learns a vocabulary, encodes the texts,
+trains, and writes ``config.json``, ``model.safetensors``, ``vocab.json`` and ``merges.txt``. Beside
+them stand ``log.jsonl`` (a line of measurements for each report) and the files that ``--resume``
+needs.
+
+A run may be killed at any moment. ``state.npz`` is written last, after all files of the same step:
+if it is there, the others are too, and anything newer is made again.
+
+GPT-1 paper, section 3.1 (unsupervised pre-training); GPT-2 paper, section 2.
+"""
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gptlite.checks import check_int, check_range
+from gptlite.config import GPTConfig
+from gptlite.errors import CheckpointError
+from gptlite.fast.threads import cpu_count
+from gptlite.files import write_atomically
+from gptlite.generate import generate
+from gptlite.model import GPT
+from gptlite.pretrain.data import (
+    open_token_file,
+    read_text,
+    read_texts,
+    text_files,
+    write_token_file,
+)
+from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
+from gptlite.tokenizer import Tokenizer
+from gptlite.training.backward import Ids
+from gptlite.training.losses import bits_per_byte, next_token_losses
+
+TOKEN_FILE, RUN_FILE, LOG_FILE = "tokens.npy", "run.json", "log.jsonl"
+REPORT_TOKENS = 32 * 1024  # of the validation texts, measured at each report
+
+
+def pretrain(options: argparse.Namespace) -> None:
+    """Prepare or resume the run, train to its end, and print its measurements.
+
+    Args:
+        options: see ``__main__.py``.
+
+    Raises:
+        CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
+            should be.
+        FloatingPointError: training has diverged.
+    """
+    out = Path(options.out)
+    check_int("--every", options.every, least=1)
+    options.sample.encode()  # refuses what is not UTF-8, before the first report does
+    # Read now: a text that cannot be read should be refused before the training, not after it.
+    texts = {file: read_text(file) for file in text_files(options.validation or [])}
+    if out.exists() and not out.is_dir():
+        raise NotADirectoryError(f"{out}: not a directory")
+    if options.resume:
+        trainer, tokenizer, tokens = resume(out)
+    else:
+        if (out / STATE_FILE).exists():
+            raise ValueError(
+                f"{out} holds a run already: --resume goes on with it, another --out begins anew"
+            )
+        trainer, tokenizer, tokens = prepare(options, out)
+    log = Log(out / LOG_FILE, trainer.step)
+    windows = held_out_windows(list(texts.values()), tokenizer, trainer.model.config.n_ctx)
+
+    def report(trainer: Trainer, loss: float, speed: float) -> None:
+        n_tokens = trainer.step * trainer.recipe.batch * trainer.model.config.n_ctx
+        line: dict[str, Any] = {
+            "step": trainer.step,
+            "tokens": n_tokens,
+            "loss": round(loss, 4),
+            "tokens_per_second": round(speed),
+        }
+        line |= validation_loss(trainer.model, tokenizer, windows)
+        line["sample"] = sample(trainer.model, tokenizer, options.sample)
+        trainer.model.save_pretrained(out)
+        log.write(line)
+        trainer.save_state(out)
+
+    train(trainer, tokens, options.every, report)
+    print_bits_per_byte(trainer, tokenizer, texts, out)
+
+
+def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer, Ids]:
+    """Learn the vocabulary, encode the texts, draw the first weights, and write all into ``out``.
+
+    Returns:
+        The trainer, the tokenizer, and the corpus, ``[tokens]``.
+
+    Raises:
+        ValueError, OSError, CheckpointError, DownloadError: see ``pretrain``.
+    """
+
+    def recipe(n_steps: int) -> Recipe:
+        return Recipe(
+            batch=options.batch,
+            n_steps=n_steps,
+            learning_rate=options.learning_rate,
+            warm_up=max(1, min(200, n_steps // 10)),
+            weight_decay=options.weight_decay,
+            dropout=options.dropout,
+            seed=options.seed,
+            threads=cpu_count(),
+        )
+
+    def config(n_vocab: int) -> GPTConfig:
+        return GPTConfig(n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer)
+
+    # Everything that can be checked is, before the long work and before anything is written.
+    if not options.data:
+        raise ValueError("--data is needed: text files, or a folder of .txt files")
+    files = text_files(options.data)
+    for name in ("tokens", "minutes"):
+        if getattr(options, name) is not None:
+            check_range(f"--{name}", getattr(options, name), 0, math.inf, "()")
+    if options.n_vocab < 257:
+        raise ValueError(
+            f"--n-vocab must be at least 257 (256 bytes, <|endoftext|>), not {options.n_vocab}"
+        )
+    config(options.n_vocab)
+    recipe(1)
+    out.mkdir(parents=True, exist_ok=True)
+
+    if options.tokenizer:
+        tokenizer = Tokenizer.from_pretrained(options.tokenizer)
+    else:
+        tokenizer = Tokenizer.train(read_texts(files), options.n_vocab)
+    tokenizer.save_pretrained(out)
+    write_token_file(out / TOKEN_FILE, tokenizer, files)
+    tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
+    model = GPT.init(config(tokenizer.n_vocab), options.seed)
+    if options.minutes is not None:
+        to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
+        n_steps = max(1, round(options.minutes * 60 / seconds_per_step(to_waste, tokens)))
+    else:
+        n_steps = math.ceil(options.tokens / (options.batch * options.n_ctx))
+    trainer = Trainer(model, recipe(n_steps))
+
+    kept = {name: value for name, value in vars(options).items() if name not in ("out", "resume")}
+    about = {"options": kept, "tokens_sha256": hashlib.sha256(tokens.data).hexdigest()}
+    with write_atomically(out / RUN_FILE) as file:
+        file.write(json.dumps(about, indent=1).encode())
+    model.save_pretrained(out)
+    trainer.save_state(out)
+    return trainer, tokenizer, tokens
+
+
+def read_run_file(out: Path) -> dict[str, Any]:
+    """Read what ``prepare`` wrote down: the ``options``, and ``tokens_sha256`` of the tokens.
+
+    Raises:
+        CheckpointError: there is no such file, or it is damaged.
+    """
+    path = out / RUN_FILE
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        return {"options": dict(about["options"]), "tokens_sha256": str(about["tokens_sha256"])}
+    except FileNotFoundError:
+        raise CheckpointError(f"{path}: no such file: nothing to resume") from None
+    except (KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path}: not the options of a run ({error!r})") from error
+
+
+def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
+    """Open the trainer, the tokenizer and the corpus of a run, as they stand now.
+
+    Raises:
+        CheckpointError: a file is missing, damaged, or not of this run.
+        ValueError, FileNotFoundError: the token file is damaged or missing.
+    """
+    trainer, tokenizer = Trainer.from_state(out), Tokenizer.from_pretrained(out)
+    config = trainer.model.config
+    if tokenizer.n_vocab != config.n_vocab:
+        raise CheckpointError(
+            f"{out}: the vocabulary has {tokenizer.n_vocab} tokens, the model {config.n_vocab}"
+        )
+    tokens = open_token_file(out / TOKEN_FILE, config.n_vocab, config.n_ctx)
+    if hashlib.sha256(tokens.data).hexdigest() != read_run_file(out)["tokens_sha256"]:
+        raise CheckpointError(f"{out / TOKEN_FILE}: not the tokens that this run began with")
+    # A run that was killed while it wrote left these behind.
+    for name in (STATE_FILE, "model.safetensors"):
+        for leftover in out.glob(f".{name}.*.tmp"):
+            leftover.unlink()
+    return trainer, tokenizer, tokens
+
+
+class Log:
+    """The lines of ``log.jsonl``: one object for each report, and each step once."""
+
+    def __init__(self, path: Path, step: int) -> None:
+        """Keep the lines up to ``step``: the lines after it are of work that was lost.
+
+        Raises:
+            CheckpointError: the file is damaged.
+        """
+        self.path = path
+        self.lines: list[dict[str, Any]] = []
+        if step and path.exists():
+            try:
+                lines = map(json.loads, path.read_bytes().decode("utf-8").split("\n")[:-1])
+                self.lines = [line for line in lines if line["step"] <= step]
+            except (KeyError, TypeError, ValueError) as error:
+                raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Add a line, and show it."""
+        from tqdm import tqdm
+
+        self.lines.append(line)
+        with write_atomically(self.path) as file:
+            for each in self.lines:
+                file.write(json.dumps(each, ensure_ascii=False).encode() + b"\n")
+        shown = ", ".join(f"{k} {v}" for k, v in line.items() if k != "sample")
+        tqdm.write(f"{shown}\n  {line['sample']!r}", file=sys.stderr)
+
+
+def held_out_windows(texts: list[str], tokenizer: Tokenizer, n_ctx: int) -> list[list[int]]:
+    """Choose a few windows, spread evenly over each validation text, to measure at each report."""
+    windows = []
+    for text in texts:
+        ids = [tokenizer.eot, *tokenizer.encode(text)]
+        n = max(1, min(REPORT_TOKENS // n_ctx // len(texts), len(ids) // (n_ctx + 1)))
+        apart = len(ids) // n
+        windows += [ids[i * apart : i * apart + n_ctx + 1] for i in range(n)]
+    return windows
+
+
+def validation_loss(model: GPT, tokenizer: Tokenizer, windows: list[list[int]]) -> dict[str, float]:
+    """Measure the mean loss of the windows, in nats per token and in bits per byte."""
+    if not windows:
+        return {}
+    nats = np.concatenate([next_token_losses(model, window) for window in windows])  # [predictions]
+    n_bytes = sum(len(tokenizer.decode_bytes(window[1:])) for window in windows)
+    bits = float(nats.sum(dtype=np.float64)) / math.log(2)
+    return {
+        "validation_loss": round(float(nats.mean()), 4),
+        "validation_bits_per_byte": round(bits / n_bytes, 4),
+    }
+
+
+def sample(model: GPT, tokenizer: Tokenizer, prompt: str) -> str:
+    """Continue the prompt by 40 tokens, for a look at how far the model is."""
+    return prompt + generate(model, tokenizer, prompt, max_new_tokens=40, seed=0, overflow="slide")
+
+
+def print_bits_per_byte(
+    trainer: Trainer, tokenizer: Tokenizer, texts: dict[Path, str], out: Path
+) -> None:
+    """Print the bits per byte of each validation text, their mean, and where the model is."""
+    measured = {file: bits_per_byte(trainer.model, tokenizer, text) for file, text in texts.items()}
+    for file, bits in measured.items():
+        print(f"{bits:.4f} bits per byte  {file.name}")
+    if measured:
+        print(f"{np.mean(list(measured.values())):.4f} bits per byte on average")
+    print(f"step {trainer.step} of {trainer.recipe.n_steps}: the model is in {os.fspath(out)}")

@@ -1,0 +1,176 @@
+"""The decoder block, walked backwards: each function here stands beside one of block.py.
+
+The comments quote block.py's lines, the last one first; below each stands the way back through it.
+``dx`` is the derivative of the loss by the array ``x``, and shaped like it. Shapes are in the
+notation of block.py; where there is no cache, ``total`` is ``seq``.
+
+Every function takes:
+
+    p          the parameters that its twin in block.py takes
+    at         what stands before the names of the block's arrays and parameters: "h.0."
+    tape       what the forward pass recorded; an array is popped where it is read last
+    gradients  the sums that each parameter's gradient is added to, once
+"""
+
+import numpy as np
+
+from gptlite.block import Weights, split_heads
+from gptlite.layers import Array
+from gptlite.trace import Trace
+from gptlite.training.backward import gelu_backward, layer_norm_backward, linear_backward
+from gptlite.training.tape import Gradients, pop_mask, record_backward
+
+
+def block_backward(
+    dx: Array, x: Array, p: Weights, at: str, tape: Trace, gradients: Gradients
+) -> Array:
+    """Go back through ``block.decoder_block``.
+
+    A sum hands its derivative on to both of its terms. So ``dx`` comes down the residual connection
+    as it is, and what comes back through the sub-layer is added to it.
+
+    Args:
+        dx: by the block's output, ``[batch, seq, n_embd]``; overwritten with the result.
+        x: the block's input, ``[batch, seq, n_embd]``.
+
+    Returns:
+        The derivative by the block's input, ``[batch, seq, n_embd]``.
+    """
+    # return record("out", x + found)
+    dfound = dx  # [batch, seq, n_embd]
+    # found = mlp(normed, p["mlp"], record)
+    dnormed = mlp_backward(dfound, p["mlp"], at, tape, gradients)  # [batch, seq, n_embd]
+    # normed = record("ln_2", layer_norm(x, **p["ln_2"]))
+    dx += layer_norm_step(dnormed, tape.pop(at + "mid"), p["ln_2"], at + "ln_2", gradients)
+    # x = record("mid", x + found)
+    dfound = dx  # [batch, seq, n_embd]
+    # found = attention(normed, p["attn"], n_head, padding, remember, record)
+    dnormed = attention_backward(dfound, p["attn"], at, tape, gradients)  # [batch, seq, n_embd]
+    # normed = record("ln_1", layer_norm(x, **p["ln_1"]))
+    dx += layer_norm_step(dnormed, x, p["ln_1"], at + "ln_1", gradients)
+    return dx
+
+
+def mlp_backward(dx: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
+    """Go back through ``block.mlp``: ``[batch, seq, n_embd]`` in and out.
+
+    Args:
+        dx: by its output; left as it is.
+    """
+    # return record("mlp.out", linear(x, **p["c_proj"]))
+    dx = record_backward(tape, at + "mlp.out", dx)  # [batch, seq, n_embd]
+    x = tape.pop(at + "mlp.gelu")  # [batch, seq, 4 * n_embd]
+    dx = linear_step(dx, x, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, 4 * n_embd]
+    # x = record("mlp.gelu", gelu(x))
+    x = tape.pop(at + "mlp.fc")  # [batch, seq, 4 * n_embd]
+    dx = gelu_backward(dx, x)  # [batch, seq, 4 * n_embd]
+    # x = record("mlp.fc", linear(x, **p["c_fc"]))
+    x = tape.pop(at + "ln_2")  # [batch, seq, n_embd]
+    return linear_step(dx, x, p["c_fc"], at + "mlp.c_fc", gradients)  # [batch, seq, n_embd]
+
+
+def attention_backward(dz: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
+    """Go back through ``block.attention``: ``[batch, seq, n_embd]`` in and out.
+
+    Args:
+        dz: by its output; left as it is.
+    """
+    # return record("attn.out", linear(z, **p["c_proj"]))
+    dz = record_backward(tape, at + "attn.out", dz)  # [batch, seq, n_embd]
+    z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
+    dz = linear_step(dz, z, p["c_proj"], at + "attn.c_proj", gradients)  # [batch, seq, n_embd]
+    # z = record("attn.z", merge_heads(z))
+    # z = a_few_queries_at_a_time(attend, q, k, v, padding, record)
+    q, k = tape.pop(at + "attn.q"), tape.pop(at + "attn.k")  # [batch, head, seq, head_dim]
+    v = tape.pop(at + "attn.v")  # [batch, head, seq, head_dim]
+    mask = pop_mask(tape, at + "attn.weights")  # [batch, head, seq, seq]
+    weights = tape.pop(at + "attn.weights")  # [batch, head, seq, seq]
+    dqkv = attend_backward(dz, q, k, v, weights, z, mask)  # [batch, seq, 3 * n_embd]
+    # q, k, v = queries_keys_values(x, p["c_attn"], n_head)
+    x = tape.pop(at + "ln_1")  # [batch, seq, n_embd]
+    return linear_step(dqkv, x, p["c_attn"], at + "attn.c_attn", gradients)  # [batch, seq, n_embd]
+
+
+def attend_backward(
+    dz: Array,
+    q: Array,
+    k: Array,
+    v: Array,
+    weights: Array,
+    z: Array,
+    mask: Array | None = None,
+) -> Array:
+    """Go back through the merging of the heads, ``block.attend``, and the splitting into heads.
+
+    Args:
+        dz, z: ``[batch, seq, n_embd]``, the heads merged.
+        q, k, v: ``[batch, head, seq, head_dim]``.
+        weights: the softmax's output, ``[batch, head, seq, seq]``.
+        mask: the factors that dropout multiplied the weights by before they met ``v``, of the same
+            shape; None for none.
+
+    Returns:
+        ``dqkv [batch, seq, 3 * n_embd]``, by c_attn's output.
+    """
+    batch, seq, n_embd = z.shape
+    n_head, scale = q.shape[1], q.shape[-1] ** -0.5
+    dqkv = np.empty((batch, seq, 3 * n_embd), z.dtype)  # [batch, seq, 3 * n_embd]
+    dq, dk, dv = (  # [batch, head, seq, head_dim], views of dqkv
+        split_heads(dqkv[..., i * n_embd : (i + 1) * n_embd], n_head) for i in range(3)
+    )
+    dz_heads = split_heads(dz, n_head)  # [batch, head, seq, head_dim]
+    # return weights @ v
+    used = weights if mask is None else weights * mask  # [batch, head, seq, seq]
+    np.matmul(used.swapaxes(-1, -2), dz_heads, out=dv)
+    dscores = dz_heads @ v.swapaxes(-1, -2)  # [batch, head, seq, seq], of the weights first
+    # weights = record("attn.weights", softmax(scores))
+    if mask is not None:
+        dscores *= mask
+    # Softmax: ds = w (dw - sum_j w_j dw_j). That sum over positions equals dz . z over head_dim.
+    # A masked score gets 0 of it: its weight is 0.
+    inner = split_heads(dz * z, n_head).sum(axis=-1, keepdims=True)  # [batch, head, seq, 1]
+    dscores -= inner
+    dscores *= weights
+    # scores = attention_scores(q, k)
+    np.matmul(dscores, k, out=dq)
+    dq *= scale
+    np.matmul(dscores.swapaxes(-1, -2), q * scale, out=dk)
+    return dqkv
+
+
+# ---- A layer's step back ------------------------------------------------------------------------
+
+
+def linear_step(dy: Array, x: Array, p: Weights, name: str, gradients: Gradients) -> Array:
+    """Go back through ``linear(x, **p)``, and add the gradients of its weight and bias.
+
+    Args:
+        dy: ``[..., n_out]``.
+        x: ``[..., n_in]``.
+        name: of the layer: "h.0.mlp.c_fc".
+
+    Returns:
+        ``dx [..., n_in]``.
+    """
+    # [..., n_in], [n_in, n_out], [n_out]
+    dx, dweight, dbias = linear_backward(dy, x, p["weight"])
+    gradients.add(f"{name}.weight", dweight)
+    gradients.add(f"{name}.bias", dbias)
+    return dx
+
+
+def layer_norm_step(dy: Array, x: Array, p: Weights, name: str, gradients: Gradients) -> Array:
+    """Go back through ``layer_norm(x, **p)``, and add the gradients of its gain and shift.
+
+    Args:
+        dy, x: ``[..., n_embd]``.
+        name: of the layer: "h.0.ln_1".
+
+    Returns:
+        ``dx [..., n_embd]``.
+    """
+    # [..., n_embd], [n_embd], [n_embd]
+    dx, dweight, dbias = layer_norm_backward(dy, x, p["weight"], p["epsilon"])
+    gradients.add(f"{name}.weight", dweight)
+    gradients.add(f"{name}.bias", dbias)
+    return dx

@@ -1,0 +1,87 @@
+"""One step of learning, in pre-training and in fine-tuning alike: gradients, clipping, AdamW."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from gptlite.fast.threads import blas_threads
+from gptlite.layers import Array
+from gptlite.training.optimizer import Moments, adamw_step, global_norm
+from gptlite.training.shards import QUIET, Shard, add_up
+from gptlite.training.tape import Gradients
+
+
+class Learner:
+    """Parameters on their way: AdamW's moments, and the number of steps done.
+
+    A batch comes as its shards (shards.py), functions that each compute a part of it: what an
+    example is, and how the loss is made of it, the learner need not know.
+
+    Attributes:
+        parameters: the arrays that learn, ``{name: array}``; changed in place.
+        moments: AdamW's running means, by the same names.
+        step: steps done.
+    """
+
+    def __init__(
+        self,
+        parameters: Mapping[str, Array],
+        rate_at: Callable[[int], float],
+        weight_decay: float,
+        clip: float,
+        threads: int,
+    ) -> None:
+        """Begin with moments of 0.
+
+        Args:
+            rate_at: gives the learning rate of a step, counted from 1.
+            weight_decay: of matrices.
+            clip: the most that the length of all gradients together may be.
+            threads: shards computed side by side.
+        """
+        self.parameters = parameters
+        self.rate_at = rate_at
+        self.weight_decay = weight_decay
+        self.clip = clip
+        self.threads = threads
+        self.step = 0
+        self.moments = {
+            name: Moments(np.zeros_like(array), np.zeros_like(array))
+            for name, array in parameters.items()
+        }
+        self._pool = ThreadPoolExecutor(threads)
+
+    def gradients(self, shards: Sequence[Shard]) -> tuple[float, Gradients]:
+        """Compute the loss of a batch, in nats, and its derivative by every parameter."""
+        return add_up(shards, self._pool, self.threads)
+
+    def train_step(self, shards: Sequence[Shard]) -> float:
+        """Learn from one batch; return the loss it had before, in nats.
+
+        Raises:
+            FloatingPointError: the loss or the gradients are not finite: training has diverged.
+                Nothing has been changed then.
+        """
+        loss, gradients = self.gradients(shards)
+        step = self.step + 1
+        # One thread: BLAS sums in another order with another number of them.
+        with blas_threads(1):
+            norm = global_norm(gradients)
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise FloatingPointError(
+                f"step {step}: the loss is {loss}, the length of the gradients {norm}: "
+                "training has diverged; try a smaller learning rate"
+            )
+        rate = self.rate_at(step)
+        scale = min(1.0, self.clip / max(norm, 1e-12))
+
+        def change(name: str) -> None:
+            array, gradient, moments = self.parameters[name], gradients[name], self.moments[name]
+            with QUIET():
+                adamw_step(array, gradient, moments, step, rate, self.weight_decay, scale)
+
+        list(self._pool.map(change, self.parameters))
+        self.step = step
+        return loss

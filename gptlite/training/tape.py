@@ -1,0 +1,56 @@
+"""What goes along on the way back: the tape that is read, and the gradients that are written."""
+
+from gptlite.layers import Array
+from gptlite.trace import Trace
+
+# What no derivative reads.
+UNREAD = ("attn.scores", "attn.out", "mlp.out")
+
+
+class Tape(Trace):
+    """A trace that keeps only what the derivatives read.
+
+    Each step of the way back pops the arrays that its forward step wrote, so that their memory
+    serves again.
+    """
+
+    def record(self, prefix: str, name: str, array: Array) -> Array:
+        """Keep the array if a derivative reads it, and hand it on."""
+        return array if name in UNREAD else super().record(prefix, name, array)
+
+    def pop_mask(self, name: str) -> Array | None:
+        """Let go of the factors that ``record`` multiplied an array by: none here.
+
+        ``DropoutTrace`` has some.
+        """
+        return None
+
+
+def pop_mask(tape: Trace, name: str) -> Array | None:
+    """Give the factors that ``tape.record`` multiplied an array by; None for none."""
+    return tape.pop_mask(name) if isinstance(tape, Tape) else None
+
+
+def record_backward(tape: Trace, name: str, dy: Array) -> Array:
+    """Carry a derivative back through ``tape.record``: what was struck out gets 0.
+
+    Args:
+        dy: by what ``record`` handed on, shaped like it. So is the result.
+    """
+    mask = pop_mask(tape, name)
+    return dy if mask is None else dy * mask  # [...]
+
+
+class Gradients(dict[str, Array]):
+    """A gradient for each parameter, by its name: the sum so far."""
+
+    def add(self, name: str, gradient: Array) -> None:
+        """Add to a parameter's gradient; the first array becomes the sum, and later ones change it.
+
+        Args:
+            gradient: shaped like the parameter.
+        """
+        if name in self:
+            self[name] += gradient
+        else:
+            self[name] = gradient
