@@ -81,7 +81,7 @@ def accumulate_classifier_gradients(
         TypeError, ValueError: ids are not token ids, or the weights are float16.
         ContextOverflowError: a row is longer than ``n_ctx``.
     """
-    model, head, choosing = classifier
+    model, head, choosing = classifier  # [n_embd, n_outputs], of W_y
     ids, ends, targets = pad(examples)  # [rows, seq], [rows], [rows, seq]
     tape = Tape() if trace is None else trace
     x = model.top_of_stack(ids, trace=tape)  # [rows, seq, n_embd]

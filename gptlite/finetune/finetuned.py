@@ -86,7 +86,7 @@ class FineTuned(NamedTuple):
         """
         directory = Path(directory)
         self.tokenizer.save_pretrained(directory)
-        model, head, choosing = self.classifier
+        model, head, choosing = self.classifier  # [n_embd, n_outputs], of W_y
         config = json.loads(format_config(model.config, "float32"))
         outputs = ["score"] if choosing else self.labels
         config |= {

@@ -123,11 +123,12 @@ def head_learner(
         features: h_l^m of every example's rows, ``[n, n_rows, n_embd]``; they never change.
     """
     right = np.asarray(labels)  # [n]
-    _, head, choosing = classifier
+    _, head, choosing = classifier  # [n_embd, n_outputs], of W_y
 
     def shard_loss(chosen: Ids, batch: Ids, rng: np.random.Generator, sums: Gradients) -> float:
         seen = features[chosen]  # [batch, n_rows, n_embd]
         if recipe.dropout:
+            # [batch, 1, n_embd]
             mask = DropoutTrace(recipe.dropout, rng).mask((len(seen), 1, seen.shape[-1]))
             seen *= mask
         return classification_loss(seen, right[chosen], head, choosing, len(batch), sums)[0]

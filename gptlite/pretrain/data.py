@@ -118,6 +118,7 @@ def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple
     starts = []
     for i in range(step * batch, (step + 1) * batch):
         epoch, place = divmod(i, windows_per_epoch)
+        # [windows]
         shift, order = _epoch_order(epoch, windows_per_epoch, n_shifts, seed)
         starts.append(shift + n_ctx * order[place])
     rows = np.stack([tokens[start : start + n_ctx + 1] for start in starts])  # [batch, n_ctx + 1]

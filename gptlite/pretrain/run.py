@@ -64,13 +64,13 @@ def pretrain(options: argparse.Namespace) -> None:
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out}: not a directory")
     if options.resume:
-        trainer, tokenizer, tokens = resume(out)
+        trainer, tokenizer, tokens = resume(out)  # [tokens]
     else:
         if (out / STATE_FILE).exists():
             raise ValueError(
                 f"{out} holds a run already: --resume goes on with it, another --out begins anew"
             )
-        trainer, tokenizer, tokens = prepare(options, out)
+        trainer, tokenizer, tokens = prepare(options, out)  # [tokens]
     log = Log(out / LOG_FILE, trainer.step)
     windows = held_out_windows(list(texts.values()), tokenizer, trainer.model.config.n_ctx)
 
@@ -138,6 +138,7 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
         tokenizer = Tokenizer.train(read_texts(files), options.n_vocab)
     tokenizer.save_pretrained(out)
     write_token_file(out / TOKEN_FILE, tokenizer, files)
+    # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
     model = GPT.init(config(tokenizer.n_vocab), options.seed)
     if options.minutes is not None:
@@ -185,6 +186,7 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
         raise CheckpointError(
             f"{out}: the vocabulary has {tokenizer.n_vocab} tokens, the model {config.n_vocab}"
         )
+    # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, config.n_vocab, config.n_ctx)
     if hashlib.sha256(tokens.data).hexdigest() != read_run_file(out)["tokens_sha256"]:
         raise CheckpointError(f"{out / TOKEN_FILE}: not the tokens that this run began with")

@@ -139,7 +139,7 @@ class Trainer(Learner):
             parts: dict[str, dict[str, Array]] = {"parameter": {}, "mean": {}, "square": {}}
             for part, of_names in parts.items():
                 for name, shape in parameter_shapes(config).items():
-                    of_names[name] = array = arrays[f"{part}/{name}"]
+                    of_names[name] = array = arrays[f"{part}/{name}"]  # [...]
                     if array.shape != shape or array.dtype != np.float32:
                         found = f"{array.dtype} {list(array.shape)}"
                         raise ValueError(f"{part}/{name}: expected {list(shape)}, found {found}")
@@ -205,6 +205,7 @@ def train(
     ) as bar:
         began = time.perf_counter()
         while trainer.step < recipe.n_steps:
+            # [batch, n_ctx]
             batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
             losses.append(trainer.train_step(trainer.shards(*batch)))
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)

@@ -43,7 +43,7 @@ class DropoutTrace(Tape):
     def record(self, prefix: str, name: str, array: Array) -> Array:
         """Hand on a thinned copy, and keep it, where dropout has its places."""
         if name not in PLACES:
-            return super().record(prefix, name, array)
+            return super().record(prefix, name, array)  # [...]
         mask = self.mask(array.shape)  # [...]
         self.kept[prefix + name] = np.packbits(mask != 0), array.shape  # [ceil(numbers / 8)]
         thinned = array * mask  # [...]
@@ -57,7 +57,7 @@ class DropoutTrace(Tape):
 
     def pop_mask(self, name: str) -> Array:
         """Give the mask that an array was multiplied with, and let go of its bits."""
-        bits, shape = self.kept.pop(name)
+        bits, shape = self.kept.pop(name)  # [ceil(numbers / 8)]
         kept = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)  # [...]
         return self.scaled(kept.view(np.bool_))  # [...]
 

@@ -139,6 +139,7 @@ def walk_back(
     n_layer = model.config.n_layer
     inputs = ["embed", *(f"h.{i}.out" for i in range(n_layer))]  # of each block, and of ln_f
     del tape["ln_f"]  # the loss has read it
+    # [batch, seq, n_embd]
     dx = layer_norm_step(dx, tape.pop(inputs[-1]), model.ln_f, "ln_f", gradients)
     for i in reversed(range(n_layer)):
         x = tape.pop(inputs[i])  # [batch, seq, n_embd]

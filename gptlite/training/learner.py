@@ -78,9 +78,11 @@ class Learner:
         scale = min(1.0, self.clip / max(norm, 1e-12))
 
         def change(name: str) -> None:
-            array, gradient, moments = self.parameters[name], gradients[name], self.moments[name]
+            array, gradient = self.parameters[name], gradients[name]  # [...]
             with QUIET():
-                adamw_step(array, gradient, moments, step, rate, self.weight_decay, scale)
+                adamw_step(
+                    array, gradient, self.moments[name], step, rate, self.weight_decay, scale
+                )
 
         list(self._pool.map(change, self.parameters))
         self.step = step

@@ -139,6 +139,7 @@ def next_token_losses(
     """
     from tqdm import tqdm
 
+    # [n]
     sequence, context, stride = checked_sequence(model, ids, context, stride)
     n = len(sequence) - 1
     losses = np.empty(n, np.float32)  # [n - 1]

@@ -74,7 +74,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
         for piece in PATTERN.findall(word):
             pieces[piece] += n
     # The pieces of the other words are cut and counted all at once, which is faster.
-    cut, ends = cut_words(PATTERN.findall, [" " + word for word in others])
+    cut, ends = cut_words(PATTERN.findall, [" " + word for word in others])  # [n_words]
     times = np.array(list(others.values()), np.int64)  # [n_words]
     times = np.repeat(times, np.diff(ends, prepend=0))  # [n_cut]: of the word around each piece
     number: dict[str, int] = defaultdict(count().__next__)  # of each different piece

@@ -107,4 +107,4 @@ def cut_batch(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
     n = threads * math.ceil(total / (threads * SHARD_TOKENS))
     # Which of the n equal parts of the tokens the middle of an example lies in.
     part = (2 * tokens.cumsum() - tokens) * n // (2 * total)  # [batch]
-    return [batch[part == i] for i in np.unique(part)]  # [examples]
+    return [batch[part == i] for i in np.unique(part)]  # [examples] each

@@ -1,9 +1,9 @@
-"""What goes along on the way back: the tape that is read, and the gradients that are written."""
+"""The companions of the way back: the tape that is read, the gradients that are written."""
 
 from gptlite.layers import Array
 from gptlite.trace import Trace
 
-# What no derivative reads.
+# The arrays that no derivative reads.
 UNREAD = ("attn.scores", "attn.out", "mlp.out")
 
 
@@ -16,7 +16,7 @@ class Tape(Trace):
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
         """Keep the array if a derivative reads it, and hand it on."""
-        return array if name in UNREAD else super().record(prefix, name, array)
+        return array if name in UNREAD else super().record(prefix, name, array)  # [...]
 
     def pop_mask(self, name: str) -> Array | None:
         """Let go of the factors that ``record`` multiplied an array by: none here.
@@ -28,7 +28,7 @@ class Tape(Trace):
 
 def pop_mask(tape: Trace, name: str) -> Array | None:
     """Give the factors that ``tape.record`` multiplied an array by; None for none."""
-    return tape.pop_mask(name) if isinstance(tape, Tape) else None
+    return tape.pop_mask(name) if isinstance(tape, Tape) else None  # [...]
 
 
 def record_backward(tape: Trace, name: str, dy: Array) -> Array:
@@ -37,7 +37,7 @@ def record_backward(tape: Trace, name: str, dy: Array) -> Array:
     Args:
         dy: by what ``record`` handed on, shaped like it. So is the result.
     """
-    mask = pop_mask(tape, name)
+    mask = pop_mask(tape, name)  # [...]
     return dy if mask is None else dy * mask  # [...]
 
 
