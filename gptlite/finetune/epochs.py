@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -66,11 +65,11 @@ class FineTuning:
         for name in ("epochs", "batch", "threads"):
             check_int(name, getattr(self, name), least=1)
         check_int("seed", self.seed, least=0)
-        check_range("learning_rate", self.learning_rate, 0, inf, "()")
-        check_range("clip", self.clip, 0, inf, "()")
-        check_range("weight_decay", self.weight_decay, 0, inf)
+        check_range("learning_rate", self.learning_rate, 0, math.inf, "()")
+        check_range("clip", self.clip, 0, math.inf, "()")
+        check_range("weight_decay", self.weight_decay, 0, math.inf)
         check_range("dropout", self.dropout, 0, 1, "[)")
-        check_range("lm_weight", self.lm_weight, 0, inf)
+        check_range("lm_weight", self.lm_weight, 0, math.inf)
         check_range("warm_up", self.warm_up, 0, 1)
 
 

@@ -51,14 +51,14 @@ def block_backward(
     return dx
 
 
-def mlp_backward(dx: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
+def mlp_backward(dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
     """Go back through ``block.mlp``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
-        dx: by its output; left as it is.
+        dfound: by the feed-forward network's output; left as it is.
     """
     # return record("mlp.out", linear(x, **p["c_proj"]))
-    dx = record_backward(tape, at + "mlp.out", dx)  # [batch, seq, n_embd]
+    dx = record_backward(tape, at + "mlp.out", dfound)  # [batch, seq, n_embd]
     x = tape.pop(at + "mlp.gelu")  # [batch, seq, 4 * n_embd]
     dx = linear_step(dx, x, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, 4 * n_embd]
     # x = record("mlp.gelu", gelu(x))
@@ -69,14 +69,16 @@ def mlp_backward(dx: Array, p: Weights, at: str, tape: Trace, gradients: Gradien
     return linear_step(dx, x, p["c_fc"], at + "mlp.c_fc", gradients)  # [batch, seq, n_embd]
 
 
-def attention_backward(dz: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
+def attention_backward(
+    dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gradients
+) -> Array:
     """Go back through ``block.attention``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
-        dz: by its output; left as it is.
+        dfound: by attention's output; left as it is.
     """
     # return record("attn.out", linear(z, **p["c_proj"]))
-    dz = record_backward(tape, at + "attn.out", dz)  # [batch, seq, n_embd]
+    dz = record_backward(tape, at + "attn.out", dfound)  # [batch, seq, n_embd]
     z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
     dz = linear_step(dz, z, p["c_proj"], at + "attn.c_proj", gradients)  # [batch, seq, n_embd]
     # z = record("attn.z", merge_heads(z))

@@ -208,7 +208,7 @@ def test_the_loss_is_minus_the_mean_log_probability_of_the_labels():
 
 @pytest.mark.parametrize("task", TASKS)
 def test_lambda_is_the_weight_of_l1s_gradients(task):
-    """Those with lambda 2 lie as far beyond those with 1 as those are beyond those with 0."""
+    """Gradients are linear in lambda: from 1 to 2 they change as much as from 0 to 1."""
     classifier, (examples, labels) = noisy(task), examples_of(task)
     none, one, two = (
         loss_and_gradients(classifier, examples, labels, lm_weight)[2] for lm_weight in (0, 1, 2)

@@ -182,7 +182,7 @@ def test_more_text(folder, tmp_path, capsys):
 
 
 def test_prompts_masked_on_request(folder, tmp_path, capsys):
-    """What is masked stays unlearned: the loss that is printed is that of the completions."""
+    """A masked prompt stays unlearned: the printed loss is that of the completions alone."""
     losses = {}
     for name, more in (("masked", ["--mask-prompts"]), ("whole", [])):
         out = tmp_path / name
@@ -274,7 +274,7 @@ def test_interrupted(folder, tmp_path, capsys, monkeypatch):
 
 @pytest.fixture
 def unopened(monkeypatch) -> None:
-    """What is refused is refused before a model is opened."""
+    """Bad options are refused before a model is opened."""
     monkeypatch.setattr(gptlite, "load", lambda *_: pytest.fail("it opened the model"))
 
 

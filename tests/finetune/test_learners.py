@@ -7,8 +7,6 @@ from threading import Barrier
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gptlite import GPT, ContextOverflowError, GPTConfig
 from gptlite.finetune.classifier import HEAD, Classifier, predict, probabilities
@@ -26,7 +24,6 @@ from gptlite.finetune.learners import (
 )
 from gptlite.training.gradients import IGNORED, loss_and_gradients
 from gptlite.training.losses import next_token_losses
-from gptlite.training.shards import SHARD_TOKENS, cut_batch
 from gptlite.training.tape import Gradients
 
 CONFIG = GPTConfig(n_vocab=11, n_ctx=8, n_embd=16, n_head=2, n_layer=2)
@@ -34,7 +31,7 @@ RECIPE = FineTuning(epochs=2, batch=4, learning_rate=1e-2, warm_up=0.1, threads=
 
 
 def task(n: int = 24, seed: int = 0) -> Labelled:
-    """Whether a row contains a 3."""
+    """Label rows by whether they contain a 3."""
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
     rows = []
@@ -249,22 +246,6 @@ def test_dropout_makes_a_difference(frozen):
 
 
 # ---- Shards -------------------------------------------------------------------------------------
-
-
-@given(
-    st.lists(st.integers(1, 900), min_size=1, max_size=50), st.integers(1, 4), st.integers(0, 99)
-)
-def test_a_batch_is_cut_into_all_of_its_examples(lengths, threads, seed):
-    widths = np.array(lengths)
-    batch = np.random.default_rng(seed).permutation(len(widths))[: 1 + len(widths) // 2]
-    shards = cut_batch(batch, widths, threads)
-    assert sorted(np.concatenate(shards).tolist()) == sorted(batch.tolist())
-    assert all(len(shard) for shard in shards)
-    # Like lengths together, and none much larger than it should be.
-    in_order = widths[np.concatenate(shards)]
-    assert np.all(np.diff(in_order) >= 0)
-    for shard in shards:
-        assert widths[shard].sum() <= SHARD_TOKENS + 2 * widths[batch].max()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

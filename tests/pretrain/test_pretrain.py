@@ -168,7 +168,7 @@ def test_measuring_the_time_of_a_step_leaves_the_run_alone(corpus, tmp_path, mon
 
 
 class Killed(BaseException):
-    """What no handler in gptlite catches: the nearest thing to kill -9 within a process."""
+    """An error that no handler in gptlite catches: the nearest to kill -9 within a process."""
 
 
 def test_killed_before_any_of_its_writes_a_run_is_what_it_would_have_been(

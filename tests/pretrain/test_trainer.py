@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import sys
 import zipfile
 from pathlib import Path
@@ -21,7 +22,7 @@ RECIPE = Recipe(batch=4, n_steps=6, learning_rate=1e-2, warm_up=2, dropout=0.1, 
 
 
 def bits(trainer: Trainer) -> dict[str, bytes]:
-    """All numbers of a trainer, as bytes."""
+    """Every number of a trainer, as bytes."""
     arrays = {f"parameter/{name}": array for name, array in trainer.model.parameters.items()}
     for name, moments in trainer.moments.items():
         arrays[f"mean/{name}"], arrays[f"square/{name}"] = moments
@@ -113,6 +114,37 @@ def test_the_bar_shows_loss_speed_and_time_left(monkeypatch, capsys):
 def test_seconds_per_step():
     recipe = Recipe(batch=4, n_steps=10_000)
     assert 0 < seconds_per_step(Trainer(GPT.init(CONFIG), recipe), TOKENS) < 60
+
+
+# ---- The recipe ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("bad", "error", "message"),
+    [
+        ({"learning_rate": -1.0}, ValueError, "learning_rate must be above 0, not -1.0"),
+        ({"learning_rate": 0.0}, ValueError, "learning_rate must be above 0"),
+        ({"learning_rate": math.nan}, ValueError, "learning_rate must be finite, not nan"),
+        ({"learning_rate": math.inf}, ValueError, "learning_rate must be finite, not inf"),
+        ({"clip": 0.0}, ValueError, "clip must be above 0"),
+        ({"clip": math.nan}, ValueError, "clip must be finite, not nan"),
+        ({"weight_decay": -0.1}, ValueError, "weight_decay must be at least 0"),
+        ({"weight_decay": math.nan}, ValueError, "weight_decay must be finite, not nan"),
+        ({"dropout": 1.0}, ValueError, r"dropout must lie in \[0, 1\)"),
+        ({"dropout": math.nan}, ValueError, "dropout must be finite, not nan"),
+        ({"batch": 0}, ValueError, "batch must be at least 1, not 0"),
+        ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
+        ({"warm_up": 0}, ValueError, "warm_up must be at least 1"),
+        ({"threads": 0}, ValueError, "threads must be at least 1"),
+        ({"seed": -1}, ValueError, "seed must be at least 0, not -1"),
+        ({"batch": 1.5}, TypeError, "batch must be an int, not 1.5"),
+        ({"n_steps": True}, TypeError, "n_steps must be an int, not True"),
+        ({"seed": "0"}, TypeError, "seed must be an int, not '0'"),
+    ],
+)
+def test_a_recipe_of_impossible_numbers_is_refused(bad, error, message):
+    with pytest.raises(error, match=message):
+        Recipe(**bad)
 
 
 # ---- The state ----------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_positions_that_do_not_occur_have_gradient_0():
 
 
 def test_ignored_predictions_are_as_if_they_were_not_there():
-    """Those after a row's end: the same as the shorter row by itself; logits of none are made."""
+    """Ignored targets after a row's end: the gradients are those of the shorter row by itself."""
     model, (ids, targets) = random_model(CONFIG), tokens()
     expected_loss, expected = loss_and_gradients(model, ids[:, :4], targets[:, :4])
     targets = np.where(np.arange(6) < 4, targets, IGNORED)

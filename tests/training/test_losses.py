@@ -35,7 +35,7 @@ def losses_one_by_one(model: GPT, ids: list[int], context: int, stride: int) -> 
 )
 @example(list(range(40)), [6, 6], 1)  # batches of one window, and a shorter one
 @example(list(range(43)), [3, 3], 7)  # batches of two windows, and no rest
-@example(list(range(41)), [2, 6], 20)  # three windows side by side, of which a third is new
+@example(list(range(41)), [2, 6], 20)  # three windows side by side, a third of each new
 @settings(max_examples=50, deadline=None)
 def test_losses(ids, stride_and_context, side_by_side):
     stride, context = stride_and_context
@@ -87,7 +87,7 @@ def test_bits_per_byte():
 def test_a_model_that_knows_nothing_needs_log2_n_vocab_bits_a_token():
     model = GPT.init(CONFIG)
     model.parameters["wte.weight"][...] = 0
-    text = "xyz" * 20  # of which no two bytes were merged
+    text = "xyz" * 20  # no two of its bytes are merged
     assert bits_per_byte(model, TOKENIZER, text) == pytest.approx(math.log2(260), rel=1e-6)
 
 

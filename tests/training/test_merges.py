@@ -161,7 +161,7 @@ def test_cost_goes_with_different_pieces_not_with_length(monkeypatch):
 
 
 def lines_run(texts: list[str], n_merges: int) -> int:
-    """How many lines of the module it takes to learn the merges."""
+    """Count the lines of the module that run while the merges are learned."""
     lines = [0]
 
     def count(frame, event, _):
