@@ -92,7 +92,7 @@ class Measured(NamedTuple):
 
     @property
     def score(self) -> tuple[float, float]:
-        """The greater, the better: accuracy, if there is one; and at equal accuracy, the loss."""
+        """A pair that is greater for a better model: accuracy, if any, then the smaller loss."""
         return (self.accuracy or 0.0, -self.loss)
 
 
