@@ -1,5 +1,6 @@
 """Learning: what pre-training and fine-tuning share; and the merges of a vocabulary.
 
+initial.py         the weights of an untrained model
 backward.py        the derivative of each layer, by hand; beside layers.py
 block_backward.py  a decoder block, walked backwards; beside block.py
 gradients.py       the derivative by every parameter, from the top down; beside model.py
