@@ -71,7 +71,7 @@ def pretrain(options: argparse.Namespace) -> None:
                 f"{out} holds a run already: --resume goes on with it, another --out begins anew"
             )
         trainer, tokenizer, tokens = prepare(options, out)  # [tokens]
-    log = Log(out / LOG_FILE, trainer.step)
+    log = RunLog(out / LOG_FILE, trainer.step)
     windows = held_out_windows(list(texts.values()), tokenizer, trainer.model.config.n_ctx)
 
     def report(trainer: Trainer, loss: float, speed: float) -> None:
@@ -197,7 +197,7 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
     return trainer, tokenizer, tokens
 
 
-class Log:
+class RunLog:
     """The lines of ``log.jsonl``: one object for each report, and each step once."""
 
     def __init__(self, path: Path, step: int) -> None:
