@@ -550,7 +550,8 @@ compared(
 # same for every text.
 #
 # ```python
-# tops = [pretrained.top(tokenizer.encode(text))[0] for text in ("The old king", "The lazy nun")]
+# texts = ("The old king", "The lazy nun")
+# tops = [pretrained.top_of_stack(tokenizer.encode(text))[0] for text in texts]
 # assert np.allclose(tops[0][0], tops[1][0], atol=1e-5)
 # assert not np.allclose(tops[0][-1], tops[1][-1], atol=1e-1)
 # ```
