@@ -117,7 +117,7 @@ def classifier_learner(
 def head_learner(
     classifier: Classifier, features: Array, labels: Sequence[int], recipe: FineTuning
 ) -> ExampleLearner:
-    """Make the learner of a head: only W_y learns, by L2 (equation 4), since L1 ignores W_y.
+    """Make the learner of a head: only W_y learns, by L2 (equation 4). L1 does not depend on W_y.
 
     Args:
         features: h_l^m of every example's rows, ``[n, n_rows, n_embd]``; they never change.

@@ -84,8 +84,9 @@ class Trainer(Learner):
         def rate_at(step: int) -> float:
             return learning_rate_at(step, recipe.n_steps, recipe.warm_up, recipe.learning_rate)
 
-        numbers = recipe.weight_decay, recipe.clip, recipe.threads
-        super().__init__(model.parameters, rate_at, *numbers)
+        super().__init__(
+            model.parameters, rate_at, recipe.weight_decay, recipe.clip, recipe.threads
+        )
         self.model = model
         self.recipe = recipe
 
@@ -120,8 +121,9 @@ class Trainer(Learner):
             "config": asdict(self.model.config),
             "recipe": asdict(self.recipe),
         }
+        text = json.dumps(about, default=np.generic.item)  # NumPy's numbers, as plain ones
         with write_atomically(directory / STATE_FILE) as file:
-            np.savez(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
+            np.savez(file, about=np.array(text), **arrays)  # type: ignore[arg-type]
 
     @classmethod
     def from_state(cls, directory: Path) -> "Trainer":

@@ -161,6 +161,12 @@ def test_a_run_goes_on_bit_for_bit(tmp_path):
         assert bits(trainer) == bits(whole)
 
 
+def test_a_recipe_in_numpy_s_numbers_is_kept(tmp_path):
+    recipe = Recipe(batch=np.int64(4), dropout=np.float32(0.25), threads=np.int32(1))
+    Trainer(GPT.init(CONFIG), recipe).save_state(tmp_path)
+    assert Trainer.from_state(tmp_path).recipe == recipe
+
+
 def refusal(directory: Path) -> str:
     with pytest.raises(CheckpointError) as caught:
         Trainer.from_state(directory)
