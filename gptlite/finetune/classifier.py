@@ -92,7 +92,8 @@ def with_new_tokens(model: GPT, n: int, seed: int = 0) -> GPT:
     # Another stream than GPT.init's, which would give the numbers of its first tokens again.
     new = np.random.default_rng([seed, 1]).standard_normal((n, c.n_embd), np.float32)  # [n, n_embd]
     new *= 0.02
-    parameters["wte.weight"] = np.concatenate([parameters["wte.weight"], new])
+    wte = np.concatenate([parameters["wte.weight"], new])  # [n_vocab, n_embd]
+    parameters["wte.weight"] = wte
     return GPT(config, parameters)
 
 
@@ -194,8 +195,8 @@ def read_features(model: GPT, examples: Sequence[Rows], threads: int = 1) -> Arr
         ThreadPoolExecutor(threads) as pool,
         tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar,
     ):
-        for n in pool.map(read, shards):
-            bar.update(n)
+        for n_read in pool.map(read, shards):
+            bar.update(n_read)
     return features.reshape(len(examples), -1, model.config.n_embd)  # [n, n_rows, n_embd]
 
 

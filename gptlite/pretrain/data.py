@@ -100,8 +100,7 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
 def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple[Ids, Ids]:
     """Make the batch of a step, from the step alone: there is nothing to save, nothing to lose.
 
-    Article: "The Illustrated Masked Self-Attention", whose features are the inputs here, and its
-    labels the targets.
+    Article: "The Illustrated Masked Self-Attention", whose features are inputs, its labels targets.
 
     Each pass over the corpus (epoch) cuts it into windows, from a start of its own, and takes each
     window once, in an order of its own.

@@ -172,6 +172,7 @@ def seconds_per_step(trainer: Trainer, tokens: Ids, trials: int = 4) -> float:
     times = []
     for _ in range(trials + 1):
         began = time.perf_counter()
+        # [batch, n_ctx]
         batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
         trainer.train_step(trainer.shards(*batch))
         times.append(time.perf_counter() - began)

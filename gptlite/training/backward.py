@@ -115,5 +115,5 @@ def embedding_backward(dx: Array, ids: Ids, dtable: Array) -> None:
         dtable: ``[n_vocab, n_embd]``, added to in place.
     """
     order = ids.argsort(kind="stable")  # [rows]
-    used, first = np.unique(ids[order], return_index=True)  # [distinct tokens]
-    dtable[used] += np.add.reduceat(dx[order], first, axis=0)  # [distinct tokens, n_embd]
+    used, first = np.unique(ids[order], return_index=True)  # [distinct]
+    dtable[used] += np.add.reduceat(dx[order], first, axis=0)  # [distinct, n_embd]

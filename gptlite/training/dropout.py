@@ -45,7 +45,7 @@ class DropoutTrace(Tape):
         if name not in PLACES:
             return super().record(prefix, name, array)  # [...]
         mask = self.mask(array.shape)  # [...]
-        self.kept[prefix + name] = np.packbits(mask != 0), array.shape  # [ceil(numbers / 8)]
+        self.kept[prefix + name] = np.packbits(mask != 0), array.shape  # [bytes]
         thinned = array * mask  # [...]
         # The gradient of softmax needs the weights as softmax made them.
         super().record(prefix, name, array if name == "attn.weights" else thinned)
@@ -57,7 +57,7 @@ class DropoutTrace(Tape):
 
     def pop_mask(self, name: str) -> Array:
         """Give the mask that an array was multiplied with, and let go of its bits."""
-        bits, shape = self.kept.pop(name)  # [ceil(numbers / 8)]
+        bits, shape = self.kept.pop(name)  # [bytes]
         kept = np.unpackbits(bits, count=math.prod(shape)).reshape(shape)  # [...]
         return self.scaled(kept.view(np.bool_))  # [...]
 

@@ -104,7 +104,7 @@ def language_model_loss(
         raise TypeError(f"targets must be integers, not {targets.dtype}")
     counts = targets != IGNORED  # [batch, seq]
     wanted = targets[counts]  # [predictions]
-    outside = wanted[(wanted < 0) | (wanted >= n_vocab)]  # [targets out of range]
+    outside = wanted[(wanted < 0) | (wanted >= n_vocab)]  # [wrong]
     if outside.size:
         raise ValueError(f"target {outside.min()} is outside 0 to {n_vocab - 1}")
     read = x[counts]  # [predictions, n_embd]

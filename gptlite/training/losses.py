@@ -141,10 +141,10 @@ def next_token_losses(
 
     # [n]
     sequence, context, stride = checked_sequence(model, ids, context, stride)
-    n = len(sequence) - 1
-    losses = np.empty(n, np.float32)  # [n - 1]
+    predictions = len(sequence) - 1
+    losses = np.empty(predictions, np.float32)  # [predictions]
     done = 0
-    with tqdm(total=n, desc="measuring", unit="token", leave=False, disable=None) as bar:
+    with tqdm(total=predictions, desc="measuring", unit="token", leave=False, disable=None) as bar:
         for windows in loss_windows(len(sequence), context, stride):
             found = window_losses(model, sequence, windows)  # [batch * kept]
             losses[done : done + len(found)] = found
