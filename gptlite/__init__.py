@@ -18,8 +18,7 @@ from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
-
-__version__ = "0.1.0"
+from gptlite.version import __version__
 
 __all__ = [
     "GPT",
@@ -30,6 +29,7 @@ __all__ = [
     "KVCache",
     "Tokenizer",
     "Trace",
+    "__version__",
     "load",
 ]
 

@@ -32,18 +32,18 @@ def parser() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; exit status 0, or 2 for what a user can cause, 130 for Ctrl-C."""
+    """Run the command; the exit status is 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     return finish(PROGRAM, lambda: convert(options))
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Read the model, write it, and print where it is. Errors: see ``save_pretrained``."""
+    """Read the model, write it, and print the directory. Errors: see ``save_pretrained``."""
     import gptlite
-    from gptlite.checkpoints.writing import check_form, check_place
+    from gptlite.checkpoints.writing import check_format, check_place
 
-    # Before the long work.
-    check_form(options.dtype, options.format)
+    # Checked before the long work.
+    check_format(options.dtype, options.format)
     check_place(options.directory, options.format, with_tokenizer=True)
     model, tokenizer = gptlite.load(options.model)
     model.save_pretrained(options.directory, options.dtype, options.format)

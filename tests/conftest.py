@@ -10,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+# Their fixtures serve several folders of tests.
+pytest_plugins = ["servers", "tiny_checkpoints"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import gptlite.tokenizer
 from gptlite import CheckpointError, Tokenizer
+from gptlite.alphabet import FILES
 from gptlite.tokenizer import BYTE_SYMBOLS, EOT
 
 STORY = "The cat and the dog sat in the sand, and then the cat said: that's that!\n  The end.\n"
@@ -392,7 +392,7 @@ def test_merges_that_are_not_utf8(tmp_path):
 @pytest.mark.parametrize(("names", "gone"), [("hub", 0), ("hub", 1), ("openai", 0), ("openai", 1)])
 def test_a_missing_file(tmp_path, names, gone):
     SMALL.save_pretrained(tmp_path, names)
-    pair = gptlite.tokenizer.FILES[names]
+    pair = FILES[names]
     (tmp_path / pair[gone]).unlink()
     expected = "expected vocab.json and merges.txt or encoder.json and vocab.bpe or tokenizer.json"
     assert f"{expected}, found {pair[1 - gone]}" in complaint(tmp_path)

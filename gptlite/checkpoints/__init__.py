@@ -1,21 +1,24 @@
 """Checkpoints: files that hold a model, from files to arrays and back.
 
-    reading.py       a place on disk -> a model's sizes and arrays, whatever the format
-    writing.py       a model's sizes and arrays -> files
-    names.py         the one table of parameter names and shapes, and how files vary them
-    stored.py        where a tensor's numbers lie in a file, and the one way they are read
-    sizes.py         the five sizes, under whatever names a file has for them
-    strict_json.py   JSON that says one thing only
-    vocabulary.py    a tokenizer's two files, or the one that tokenizer_json.py reads
+    reading.py          a place on disk -> a model's sizes and arrays, whatever the format
+    formats.py          the table of formats: how each is recognised, and what reads it
+    names.py            the names of tensors in files -> the names of parameters
+    stored.py           the place of a tensor's numbers in a file, and the one way they are read
+    sizes.py            the five sizes, under the names that a file has for them
+    strict_json.py      JSON that says one thing only
+    vocabulary.py       a tokenizer's two files
+    tokenizer_json.py   a tokenizer's one file, as Hugging Face's library saves it
+    writing.py          a model's sizes and arrays -> files
 
-Each format has its own file, which makes a table of contents of a file:
+Each format has a reader, which makes a table of contents of a file:
 
-    safetensors.py   Hugging Face's; hub.py has the config.json beside it
-    llmc.py          llm.c's
-    pytorch/         PyTorch's
-    tensorflow/      TensorFlow's, as OpenAI published GPT-2
+    safetensors.py      Hugging Face's; hub.py reads the config.json and the index beside it
+    llmc.py             llm.c's
+    pytorch/            PyTorch's
+    tensorflow/         TensorFlow's, as OpenAI published GPT-2
 
-What is read is only ever data: nothing in a checkpoint is executed.
+A new format is a reader and a line in the table of formats. Nothing in a checkpoint is executed:
+everything read is data.
 """
 
 from gptlite.checkpoints.reading import read_checkpoint

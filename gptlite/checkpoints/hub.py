@@ -1,8 +1,8 @@
-"""What lies beside the weights in a directory as Hugging Face lays it out.
+"""The files beside the weights in a directory as Hugging Face lays it out.
 
 ``config.json`` has the sizes, and options that must be GPT-2's; ``model.safetensors.index.json``
-says in which of several files each tensor lies. What is written here opens in transformers as a
-GPT2LMHeadModel.
+says in which of several files each tensor lies. A ``config.json`` written here makes transformers
+open the directory as a GPT2LMHeadModel.
 """
 
 import json
@@ -18,10 +18,11 @@ from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 
 CONFIG_FILE = "config.json"
+INDEX_SUFFIX = ".index.json"
 
-# Options that would make another model of the same weights, and the one value that is GPT-2's (and
-# transformers' default). Not among them: reorder_and_upcast_attn, which computes the same scores in
-# another order to spare float16, and everything about dropout, which is off when a model is read.
+# Options that would make another model of the same weights, each with the value that is GPT-2's
+# (and transformers' default). reorder_and_upcast_attn is not listed: it computes the same scores in
+# another order, for float16's sake. Nor is dropout, which is off when a model is read.
 _FIXED_OPTIONS = {
     "model_type": "gpt2",
     "activation_function": "gelu_new",
@@ -33,22 +34,25 @@ _FIXED_OPTIONS = {
 _SAME = ("activation_function", "gelu_pytorch_tanh")  # PyTorch's own gelu_new
 
 
-def parse_config(data: bytes, path: str) -> GPTConfig:
-    """The sizes in a ``config.json``, which must describe a GPT-2 and no relative of it.
+def parse_config(data: bytes, where: str) -> GPTConfig:
+    """Read the sizes in a ``config.json``, which must describe a GPT-2 and no relative of it.
+
+    Args:
+        where: the file, for the message of an error.
 
     Raises:
         CheckpointError: not JSON; a size is missing or wrong; an option asks for other mathematics.
     """
-    options = parse_object(data, path)
+    options = parse_object(data, where)
     for key, expected in _FIXED_OPTIONS.items():
         found = options.get(key, expected)
         if (key, found) == _SAME:
             continue
         if type(found) is not type(expected) or found != expected:
             raise CheckpointError(
-                f"{path}: {key} is {shown(found)}; gptlite has GPT-2's {expected!r} only"
+                f"{where}: {key} is {shown(found)}; gptlite has GPT-2's {expected!r} only"
             )
-    # Older files have both. transformers goes by n_positions: so many rows has wpe.
+    # Older files have both. transformers goes by n_positions: wpe has that many rows.
     positions = "n_positions" if "n_positions" in options else "n_ctx"
     keys = {
         "n_vocab": "vocab_size",
@@ -57,27 +61,27 @@ def parse_config(data: bytes, path: str) -> GPTConfig:
         "n_head": "n_head",
         "n_layer": "n_layer",
     }
-    config = read_sizes(options, keys, path)
+    config = read_sizes(options, keys, where)
     if options.get("n_inner") not in (None, 4 * config.n_embd):
         raise CheckpointError(
-            f"{path}: n_inner is {shown(options['n_inner'])}; gptlite has GPT-2's 4 * n_embd only"
+            f"{where}: n_inner is {shown(options['n_inner'])}; gptlite has GPT-2's 4 * n_embd only"
         )
     epsilon = options.get("layer_norm_epsilon", GPTConfig.layer_norm_epsilon)
     if type(epsilon) not in (int, float):
         raise CheckpointError(
-            f"{path}: layer_norm_epsilon: expected a number, found {shown(epsilon)}"
+            f"{where}: layer_norm_epsilon: expected a number, found {shown(epsilon)}"
         )
     try:
         return replace(config, layer_norm_epsilon=epsilon)
     except ValueError as error:
-        raise CheckpointError(f"{path}: {error}") from None
+        raise CheckpointError(f"{where}: {error}") from None
 
 
 def format_config(config: GPTConfig, dtype: str) -> bytes:
-    """The ``config.json`` that transformers wants for a GPT2LMHeadModel of these sizes.
+    """Write the ``config.json`` that transformers wants for a GPT2LMHeadModel of these sizes.
 
     Args:
-        dtype: what the weights beside it are stored as.
+        dtype: of the stored weights beside it.
     """
     options: dict[str, Any] = {
         "architectures": ["GPT2LMHeadModel"],
@@ -90,7 +94,7 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
         "n_layer": config.n_layer,
         "n_inner": None,
         "layer_norm_epsilon": config.layer_norm_epsilon,
-        # <|endoftext|> is GPT-2's last token, and begins a text as it ends one.
+        # <|endoftext|> is GPT-2's last token; it begins a text as well as ends one.
         "bos_token_id": config.n_vocab - 1,
         "eos_token_id": config.n_vocab - 1,
         "attn_pdrop": 0.0,
@@ -102,14 +106,14 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
 
 
 def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[str, Stored]:
-    """The tensors of a model that is cut into several files, by their index.
+    """List the tensors of a model that is cut into several files, by the files' index.
 
     Args:
-        path: ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``.
-        read_contents: what reads the table of contents of one of those files.
+        path: the index: ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``.
+        read_contents: reads the table of contents of one of the files.
 
     Raises:
-        CheckpointError: the index is not one; a file lies elsewhere than beside it or is missing;
+        CheckpointError: not an index; a file is missing, or would lie outside the index's folder;
             a tensor is not in the file that the index names.
     """
     weight_map = parse_object(path.read_bytes(), str(path)).get("weight_map")
@@ -117,11 +121,10 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
         raise CheckpointError(f"{path}: weight_map: expected an object of file names")
     files: dict[str, Mapping[str, Stored]] = {}
     for name in sorted(set(weight_map.values())):
-        # A name, not a path: an index must not lead out of its own folder.
-        # Nor may it name another index, which could name this one.
+        # A name, not a path: an index must not lead out of its own folder. Nor may it name
+        # another index, which could name this one, or a name that breaks a message's line.
         is_path = not name or name in (".", "..") or any(c in name for c in "/\\:")
-        # Nor what would break the line of a message.
-        if is_path or not name.isprintable() or name.endswith(".index.json"):
+        if is_path or not name.isprintable() or name.endswith(INDEX_SUFFIX):
             raise CheckpointError(f"{path}: weight_map: expected a file name, found {shown(name)}")
         if not (path.parent / name).is_file():
             raise CheckpointError(f"{path.parent}: missing {shown(name)}")

@@ -1,10 +1,10 @@
-"""llm.c's format: 256 numbers that say what follows, then all parameters, kind by kind.
+"""llm.c's format: 256 numbers that describe the model, then all parameters, kind by kind.
 
     int32[256]   magic, version (3: float32, 5: bfloat16), n_ctx, n_vocab, n_layer, n_head, n_embd,
                  rows of wte (n_vocab rounded up); the rest is 0
-    wte wpe      then for all blocks together ln_1, c_attn and so on, then ln_f
+    wte wpe      then ln_1 of all blocks, c_attn of all blocks and so on, then ln_f
 
-Linear layers lie transposed, ``[n_out, n_in]``.
+Linear layers are stored transposed, ``[n_out, n_in]``.
 """
 
 import math
@@ -20,13 +20,13 @@ from gptlite.errors import CheckpointError
 
 MAGIC = 20240326
 HEADER_BYTES = 1024
-# Else a small file could have a million tensors of a number each. The deepest of OpenAI's has 48.
+# Without a limit a small file could claim a million tensors. OpenAI's deepest model has 48 layers.
 MAX_LAYERS = 1000
 KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, its bytes
 
 
 def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
-    """The tensors of a model file of llm.c, under the ecosystem's names, and the sizes.
+    """List the tensors of a model file of llm.c, under the ecosystem's names, and read the sizes.
 
     The rows that pad wte, which stand for no token, are left out.
 
@@ -60,7 +60,7 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
 
     d, kind = n_embd, KINDS[version]
     one_block = parameter_shapes(replace(config, n_layer=1))
-    in_all_blocks: dict[str, Shape] = {  # matrices the other way round
+    in_all_blocks: dict[str, Shape] = {  # matrices are transposed
         name.removeprefix("h.0."): shape[::-1]
         for name, shape in one_block.items()
         if name.startswith("h.0.")

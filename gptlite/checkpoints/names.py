@@ -2,13 +2,13 @@
 
 A parameter's name in memory is its name in OpenAI's models on the Hugging Face hub, such as
 ``h.0.attn.c_attn.weight``; the table of them, with their shapes, is ``config.parameter_shapes``.
-Files vary, and all that varies is known here:
+Files differ from it, and this file knows every difference that is allowed:
 
 - OpenAI's own checkpoints say ``model/h0/attn/c_attn/w``, with a leading axis of 1 on matrices.
 - Wrappers put prefixes in front, keep the causal masks as if they were weights, and write the tied
   output embedding a second time.
 - nanoGPT, minGPT and llm.c store a linear layer as ``[n_out, n_in]``, so it has to be transposed;
-  the first also trains models without biases.
+  nanoGPT also trains models without biases.
 
 Any other difference is refused.
 """
@@ -22,49 +22,54 @@ from gptlite.checkpoints.strict_json import shown
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 
-# The output embedding. In GPT-2 it is wte.weight again ("tied"), so not a parameter of its own.
+# The output embedding. In GPT-2 it is wte.weight again ("tied"), not a parameter of its own.
 LM_HEAD = "lm_head.weight"
-# A classifier's head, which transformers' GPT2ForSequenceClassification has in place of it.
+# A classifier's head: transformers' GPT2ForSequenceClassification has it in place of lm_head.
 SCORE = "score.weight"
 
-# What wrappers put in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
+# Wrappers put these in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
 _PREFIXES = re.compile(r"^(?:(?:transformer|model|module|_orig_mod)\.)+")
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
 _OPENAI_BLOCK = re.compile(r"model/h[0-9]+/ln_1/g")  # not an optimizer's variable of that name
 _LINEAR = re.compile(r"\.c_(?:attn|fc|proj)\.weight$")
 
 
-class Source(NamedTuple):
-    """Which tensor of a file a parameter is, and whether it lies there transposed."""
+class FileTensor(NamedTuple):
+    """The tensor of a file that a parameter is read from.
+
+    Attributes:
+        name: in the file.
+        transposed: True if the file has its axes the other way round.
+    """
 
     name: str
     transposed: bool = False
 
 
 def match_names(
-    found: Mapping[str, Shape], config: GPTConfig, source: str
-) -> dict[str, Source | None]:
-    """Which tensor of a file is which parameter, by the ecosystem's names.
+    found: Mapping[str, Shape], config: GPTConfig, where: str
+) -> dict[str, FileTensor | None]:
+    """Say which tensor of a file is which parameter, by the ecosystem's names.
 
     Args:
         found: name in the file -> shape, for every tensor of the file.
-        source: the file, for the message of an error.
+        where: the file, for the message of an error.
 
     Returns:
-        Parameter name -> its source, in the order of ``parameter_shapes``; None for the biases of
-        a model that has none (they are 0). Last comes ``lm_head.weight``, if the file has it.
-        Causal masks are left out.
+        Parameter name -> its tensor in the file, in the order of ``parameter_shapes``; None for
+        the biases of a model without biases (they are 0). Last comes ``lm_head.weight``, if the
+        file has it. Causal masks are left out.
 
     Raises:
         CheckpointError: the file has another number of blocks than ``config``; a tensor is
-            missing, is there twice, is not one of GPT-2's, or has another shape than it should.
+            missing, is there twice, is not one of GPT-2's, or has the wrong shape.
     """
-    names = parameter_names(found, source)
-    # Before parameter_shapes: a config.json with n_layer = 10**12 must not make a table that long.
+    names = parameter_names(found, where)
+    # Checked first, so that n_layer = 10**12 in a config.json does not make a table that long.
     n_layer = count_blocks(names)
     if n_layer != config.n_layer:
         raise CheckpointError(
-            f"{source}: expected {config.n_layer} blocks (n_layer), found tensors of {n_layer}"
+            f"{where}: expected {config.n_layer} blocks (n_layer), found tensors of {n_layer}"
         )
     expected = parameter_shapes(config)
     without_biases = not any(name.endswith(".bias") for name in names)
@@ -74,7 +79,7 @@ def match_names(
         if name not in names and not (without_biases and name.endswith(".bias"))
     ]
     if missing:
-        raise CheckpointError(f"{source}: missing {_listed(missing)}")
+        raise CheckpointError(f"{where}: missing {_first_of(missing)}")
     if LM_HEAD in names:
         expected[LM_HEAD] = expected["wte.weight"]
     unexpected = [in_file for name, in_file in names.items() if name not in expected]
@@ -84,45 +89,46 @@ def match_names(
             "to be opened with gptlite.finetune.FineTuned.from_pretrained"
         )
         raise CheckpointError(
-            f"{source}: {_listed(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"
+            f"{where}: {_first_of(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"
         )
-    # attn.c_proj is square and does not tell, so one layer speaks for the whole file.
+    # attn.c_proj is square and does not tell, so the first c_attn speaks for the whole file.
     c_attn = found[names["h.0.attn.c_attn.weight"]]
     transposed = c_attn == (3 * config.n_embd, config.n_embd)
-    sources: dict[str, Source | None] = {}
+    matched: dict[str, FileTensor | None] = {}
     for name, shape in expected.items():
         if name not in names:
-            sources[name] = None
+            matched[name] = None
             continue
         turned = transposed and _LINEAR.search(name) is not None
         in_file = shape[::-1] if turned else shape
         if found[names[name]] != in_file:
             raise CheckpointError(
-                f"{source}: tensor {shown(names[name])}: expected shape {list(in_file)}, "
+                f"{where}: tensor {shown(names[name])}: expected shape {list(in_file)}, "
                 f"found {shown(list(found[names[name]]))}"
             )
-        sources[name] = Source(names[name], turned)
-    return sources
+        matched[name] = FileTensor(names[name], turned)
+    return matched
 
 
 def match_openai_names(
-    found: Mapping[str, Shape], config: GPTConfig, source: str
-) -> dict[str, Source | None]:
-    """Which variable of a TensorFlow checkpoint is which parameter, by OpenAI's names.
+    found: Mapping[str, Shape], config: GPTConfig, where: str
+) -> dict[str, FileTensor | None]:
+    """Say which variable of a TensorFlow checkpoint is which parameter, by OpenAI's names.
 
-    Args, Returns: as for ``match_names``; variables that are no parameters are left out.
+    Arguments and result are those of ``match_names``. Variables that are no parameters are left
+    out.
 
     Raises:
         CheckpointError: the file has another number of blocks than ``config``; a variable is
-            missing or has another shape than it should.
+            missing or has the wrong shape.
     """
-    # As above: no table longer than the file's own. Nor is a model read without its last blocks.
+    # Checked first: no table is made longer than the file's, no model read without its last blocks.
     n_layer = len([name for name in found if _OPENAI_BLOCK.fullmatch(name)])
     if n_layer != config.n_layer:
         raise CheckpointError(
-            f"{source}: expected {config.n_layer} blocks (n_layer), found variables of {n_layer}"
+            f"{where}: expected {config.n_layer} blocks (n_layer), found variables of {n_layer}"
         )
-    sources: dict[str, Source | None] = {}
+    matched: dict[str, FileTensor | None] = {}
     missing = []
     for name, shape in parameter_shapes(config).items():
         in_file = openai_name(name)
@@ -130,17 +136,17 @@ def match_openai_names(
             missing.append(in_file)
         elif found[in_file] not in (shape, (1, *shape)):
             raise CheckpointError(
-                f"{source}: tensor {shown(in_file)}: expected shape {list(shape)} "
+                f"{where}: tensor {shown(in_file)}: expected shape {list(shape)} "
                 f"or {[1, *shape]}, found {shown(list(found[in_file]))}"
             )
-        sources[name] = Source(in_file)
+        matched[name] = FileTensor(in_file)
     if missing:
-        raise CheckpointError(f"{source}: missing {_listed(missing)}")
-    return sources
+        raise CheckpointError(f"{where}: missing {_first_of(missing)}")
+    return matched
 
 
 def openai_name(name: str) -> str:
-    """A parameter's name in OpenAI's checkpoints.
+    """Translate a parameter's name to the one in OpenAI's checkpoints.
 
     >>> openai_name("h.0.attn.c_attn.weight"), openai_name("ln_f.weight"), openai_name("wte.weight")
     ('model/h0/attn/c_attn/w', 'model/ln_f/g', 'model/wte')
@@ -156,8 +162,8 @@ def openai_name(name: str) -> str:
     return "/".join(["model", *path])
 
 
-def parameter_names(found: Mapping[str, Shape], source: str) -> dict[str, str]:
-    """Parameter name -> name in the file: prefixes taken off, causal masks left out.
+def parameter_names(found: Mapping[str, Shape], where: str) -> dict[str, str]:
+    """List parameter name -> name in the file, without prefixes and without causal masks.
 
     Raises:
         CheckpointError: two tensors are the same parameter.
@@ -169,25 +175,25 @@ def parameter_names(found: Mapping[str, Shape], source: str) -> dict[str, str]:
             continue
         if name in names:
             raise CheckpointError(
-                f"{source}: tensors {shown(names[name])} and {shown(in_file)} are both {name!r}"
+                f"{where}: tensors {shown(names[name])} and {shown(in_file)} are both {name!r}"
             )
         names[name] = in_file
     return names
 
 
 def count_blocks(names: Mapping[str, str]) -> int:
-    """Number of decoder blocks that the parameters' names speak of."""
+    """Count the decoder blocks that the parameters' names belong to."""
     return len({match[1] for match in map(_BLOCK.match, names) if match})
 
 
 def _is_mask(name: str, shape: Shape) -> bool:
-    """Whether this is a buffer of an attention layer: a constant, not a weight."""
+    """Tell a buffer of an attention layer, which is a constant, from a weight."""
     block = _BLOCK.match(name)
     leaf = name[block.end() :] if block else ""
     return (leaf == "attn.bias" and len(shape) == 4) or (leaf == "attn.masked_bias" and shape == ())
 
 
-def _listed(names: list[str]) -> str:
-    """The first of several names, and how many more there are."""
+def _first_of(names: list[str]) -> str:
+    """Show the first of several names, and say how many more there are."""
     more = f" and {len(names) - 1} more" if len(names) > 1 else ""
     return f"tensor {shown(names[0])}{more}"

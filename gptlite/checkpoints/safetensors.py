@@ -5,9 +5,9 @@
                {name: {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ...}
     the rest   the tensors, little-endian, C order, one after the other without a gap
 
-A file may come from anywhere, so the header is believed only after every check below; it is read
-more strictly than by the reference implementation, which lets the last of two equal names win. What
-the tensors mean is not this file's business (see names.py).
+A file may come from anywhere, so the header is believed only after every check below. It is read
+more strictly than by the reference implementation, which lets the last of two equal names win. The
+meaning of the tensors is not this file's business (see names.py).
 """
 
 import json
@@ -40,11 +40,11 @@ _BITS = {
 
 
 def read_contents(path: Path) -> dict[str, Stored]:
-    """The tensors of a safetensors file, by name, checked against the file's size.
+    """List the tensors of a safetensors file, by name, checked against the file's size.
 
     Raises:
         CheckpointError: anything in the file is not as the format wants it.
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -74,7 +74,7 @@ def write_tensors(
     """Write tensors as a safetensors file, byte for byte as the reference implementation would.
 
     Args:
-        dtype: ``"float32"`` or ``"float16"``, what the numbers are stored as.
+        dtype: of the stored numbers, ``"float32"`` or ``"float16"``.
 
     Raises:
         ValueError: another dtype, or a number too large for float16.
@@ -114,7 +114,7 @@ def _check_metadata(metadata: Any, path: Path) -> None:
 
 
 def _entry(name: str, item: Any, start: int, path: Path) -> tuple[Stored, int]:
-    """One item of the header, checked by itself, and the byte at which its tensor ends.
+    """Check one item of the header by itself; give it, and the byte at which its tensor ends.
 
     Args:
         start: the byte of the file at which the tensors begin.
@@ -144,14 +144,14 @@ def _entry(name: str, item: Any, start: int, path: Path) -> tuple[Stored, int]:
 
 
 def _are_sizes(value: Any) -> bool:
-    """Whether this is a list of true ints that are not negative (JSON also has 2.0 and true)."""
+    """Tell a list of ints that are not negative from others (JSON also has 2.0 and true)."""
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 
 def _check_layout(
     contents: Mapping[str, Stored], ends: Mapping[str, int], start: int, size: int, path: Path
 ) -> None:
-    """Each tensor begins where the one before it ends, and the last ends where the file does."""
+    """Check that tensors follow one another without a gap, from the header to the file's end."""
     end = start
     for name in sorted(contents, key=lambda name: (contents[name].begin, ends[name])):
         begin = contents[name].begin

@@ -1,4 +1,4 @@
-"""The five sizes of a model, as a file states them under names of its own."""
+"""The five sizes of a model, which each format states under names of its own."""
 
 from collections.abc import Mapping
 
@@ -7,28 +7,28 @@ from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 
 
-def read_sizes(options: Mapping[str, object], keys: Mapping[str, str], source: str) -> GPTConfig:
-    """The configuration that a file's options state.
+def read_sizes(options: Mapping[str, object], keys: Mapping[str, str], where: str) -> GPTConfig:
+    """Read a configuration from a file's options.
 
     Args:
-        keys: OpenAI's name of each size (``n_vocab``, ...) -> the file's.
-        source: the file, for the message of an error.
+        keys: OpenAI's name of each size (``n_vocab``, ...) -> the file's name of it.
+        where: the file, for the message of an error.
 
     Raises:
-        CheckpointError: a size is missing or no positive integer, or they do not fit together.
+        CheckpointError: a size is missing or no positive integer, or the sizes do not fit together.
     """
     missing = [key for key in keys.values() if key not in options]
     if missing:
-        raise CheckpointError(f"{source}: missing {' and '.join(missing)}")
+        raise CheckpointError(f"{where}: missing {' and '.join(missing)}")
     sizes: dict[str, int] = {}
     for field, key in keys.items():
         size = options[key]
         if not isinstance(size, int) or isinstance(size, bool) or size < 1:
             raise CheckpointError(
-                f"{source}: {key}: expected a positive integer, found {shown(size)}"
+                f"{where}: {key}: expected a positive integer, found {shown(size)}"
             )
         sizes[field] = size
     try:
         return GPTConfig(**sizes)
     except ValueError as error:
-        raise CheckpointError(f"{source}: {error}") from None
+        raise CheckpointError(f"{where}: {error}") from None

@@ -1,8 +1,8 @@
-"""Where a tensor's numbers lie in a file, and the one way in which they are read.
+"""The place of a tensor's numbers in a file, and the one way in which the numbers are read.
 
-Every format comes down to this: a table of contents that says, for each tensor, at which byte of
-which file its numbers begin, of what kind they are and in what shape. A reader of a format makes
-the table, ``{name: Stored}``; here the numbers go from the file into the array that will hold them.
+Every format comes down to a table of contents: for each tensor, the file, the byte at which its
+numbers begin, their kind and their shape. A reader of a format makes that table, ``{name:
+Stored}``; here the numbers go from the file into the array that will hold them.
 """
 
 import zlib
@@ -20,23 +20,22 @@ from gptlite.errors import CheckpointError
 
 Shape = tuple[int, ...]
 
-# Numbers read at a time: a block is checked and converted while it is in the processor's cache.
+# Numbers read at a time: a block is checked and converted before it leaves the processor's caches.
 BLOCK = 1 << 20
 
-# What NumPy reads each kind of number as. It has no bfloat16, the upper half of a float32.
+# Kind of number -> NumPy's dtype. NumPy has no bfloat16, which is the upper half of a float32.
 READ_AS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-
 
 CHECKSUMS = {"crc32c": crc32c, "crc32": zlib.crc32}  # TensorFlow's; a zip's
 
 
 class Checksum(NamedTuple):
-    """What a format says of the bytes from a tensor's first on.
+    """The checksum of the bytes from a tensor's first byte on, as a format has it.
 
     Attributes:
         kind: one of ``CHECKSUMS``.
-        value: what they add up to.
-        n_bytes: how many they are; more than the tensor's where others follow in the same row.
+        value: the checksum itself.
+        n_bytes: the number of bytes it is of; more than the tensor's if more follow in one storage.
     """
 
     kind: str
@@ -52,7 +51,7 @@ class Stored(NamedTuple):
         begin: the byte of that file at which its first number begins.
         dtype: the kind of its numbers, as safetensors calls it: ``F32``, ``F16``, ``BF16``; other
             kinds may be listed, but not read.
-        shape: its sizes.
+        shape: the length of each of its axes.
         strides: numbers from one element to the next along each axis; None for C order.
         checksum: of its bytes, where the format has one.
     """
@@ -71,10 +70,10 @@ _POINTER = b"version https://git-lfs"
 
 
 def refuse_pointer(path: Path) -> None:
-    """Call a file that Git keeps elsewhere by its name: its few lines only say what it would hold.
+    """Refuse a Git LFS pointer: a few lines in place of a file that Git keeps elsewhere.
 
     Raises:
-        CheckpointError: it is such a pointer. OSError: it cannot be read.
+        CheckpointError: the file is such a pointer. OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
         if file.read(len(_POINTER)) == _POINTER:
@@ -87,13 +86,14 @@ def refuse_pointer(path: Path) -> None:
 def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None:
     """Fill an array with a tensor's numbers, converted to the array's own kind of number.
 
-    Each number is written once, straight to its place. (A view into the mapped file would not even
-    do that, but the official safetensors files begin their tensors at odd addresses, and NumPy
-    copies an unaligned matrix anew at every multiplication: three times as slow for one token.)
+    Each number is written once, straight to its place. (A view into the mapped file would write
+    none, but the official safetensors files begin their tensors at odd addresses, and NumPy copies
+    an unaligned matrix anew at every multiplication.)
 
     Args:
         out: float32 or float16, of ``stored.shape``; any strides, so a transposed view will do.
         name: of the tensor, for the message of an error.
+        stored: the tensor's entry in the table of contents.
 
     Raises:
         CheckpointError: the numbers are of a kind that is not read, the file ends within them,
@@ -105,30 +105,30 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
         raise CheckpointError(f"{where}: expected F32, F16 or BF16, found {stored.dtype}")
     if out.size == 0:
         return
-    # In C order there is no need of axes, of which the first may be all too short.
+    # In C order the axes do not matter, and one long row makes blocks of any size.
     flat = out.flags.c_contiguous and stored.strides is None
     rows = out.reshape(-1) if flat else out  # [rows, ...]
-    # Numbers that do not lie in C order are few files' way, and are read in one piece.
+    # Few files have numbers in another order than C's; those are read in one piece.
     step = len(rows) if stored.strides else max(1, BLOCK // rows[0].size)  # rows in a block
     add = CHECKSUMS[stored.checksum.kind] if stored.checksum else None
     crc = 0
     with open(stored.path, "rb", buffering=0) as file:
         file.seek(stored.begin)
         for start in range(0, len(rows), step):
-            part = rows[start : start + step]  # [block, ...]
-            found = _room_for(part, stored)
-            if _fill(file, found) != found.nbytes:
+            block = rows[start : start + step]  # [block, ...]
+            found = _buffer_for(block, stored)
+            if _read_fully(file, found) != found.nbytes:
                 raise CheckpointError(f"{where}: the file ends within it")
             if add is not None:
                 crc = add(found.data, crc)
-            if found is not part:
-                _convert(found, stored, part, where)
+            if found is not block:
+                _convert(found, stored, block, where)
         if stored.checksum is not None:
-            _check(file, crc, stored.begin + stored.checksum.n_bytes, stored.checksum, where)
+            _compare(file, crc, stored.begin + stored.checksum.n_bytes, stored.checksum, where)
 
 
-def _check(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -> None:
-    """Compare the checksum of what was read, and of what follows up to ``end``."""
+def _compare(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -> None:
+    """Compare the checksum of the bytes read so far and of the bytes up to ``end``."""
     while (left := end - file.tell()) > 0 and (block := file.read(min(left, 4 * BLOCK))):
         crc = CHECKSUMS[checksum.kind](block, crc)
     if crc != checksum.value:
@@ -138,37 +138,37 @@ def _check(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -> 
         )
 
 
-def _room_for(part: NDArray[Any], stored: Stored) -> NDArray[Any]:
-    """The array that the file's bytes go into: ``part`` itself where they may stay as they are."""
+def _buffer_for(block: NDArray[Any], stored: Stored) -> NDArray[Any]:
+    """Give the array for the file's bytes: ``block`` itself if the bytes may stay as they are."""
     kind = np.dtype(READ_AS[stored.dtype])
     if stored.strides is not None:
         last = sum((n - 1) * s for n, s in zip(stored.shape, stored.strides, strict=True))
         return np.empty(last + 1, kind)  # [span]
-    if stored.dtype != "BF16" and kind == part.dtype and part.flags.c_contiguous:
-        return part
-    return np.empty(part.shape, kind)  # [block, ...]
+    if stored.dtype != "BF16" and kind == block.dtype and block.flags.c_contiguous:
+        return block
+    return np.empty(block.shape, kind)  # [block, ...]
 
 
-def _convert(found: NDArray[Any], stored: Stored, part: NDArray[Any], where: str) -> None:
-    """Write what was read to its place, as the kind of number that is wanted there."""
+def _convert(found: NDArray[Any], stored: Stored, block: NDArray[Any], where: str) -> None:
+    """Write the numbers that were read to their place in ``block``, as its kind of number."""
     if stored.strides is not None:
         steps = [stride * found.itemsize for stride in stored.strides]
-        found = np.lib.stride_tricks.as_strided(found, part.shape, steps)  # [block, ...], a view
-    step = max(1, BLOCK // part[0].size)  # rows at a time, where the block is all there is
-    for start in range(0, len(part), step):
+        found = np.lib.stride_tricks.as_strided(found, block.shape, steps)  # [block, ...], a view
+    step = max(1, BLOCK // block[0].size)  # rows at a time; fewer than all where strides are given
+    for start in range(0, len(block), step):
         piece = found[start : start + step]  # [rows, ...]
         if stored.dtype == "BF16":
             piece = (piece.astype(np.uint32) << 16).view(np.float32)  # [rows, ...]
         try:
             with np.errstate(over="raise"):
-                part[start : start + step] = piece
+                block[start : start + step] = piece
         except FloatingPointError:
             largest = np.abs(piece[np.isfinite(piece)]).max()
-            raise CheckpointError(f"{where}: {largest} is too large for {part.dtype}") from None
+            raise CheckpointError(f"{where}: {largest} is too large for {block.dtype}") from None
 
 
-def _fill(file: FileIO, array: NDArray[Any]) -> int:
-    """Read until the array is full or the file at its end: one call may give less than asked."""
+def _read_fully(file: FileIO, array: NDArray[Any]) -> int:
+    """Read until the array is full or the file at its end; one ``readinto`` may give less."""
     view = memoryview(array.reshape(-1).view(np.uint8).data)
     filled = 0
     while filled < len(view) and (n := file.readinto(view[filled:])):

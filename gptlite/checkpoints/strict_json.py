@@ -1,7 +1,7 @@
 """JSON from a file one cannot trust: an object that reads the same everywhere, or an error.
 
 Python's json accepts NaN, lets the last of two equal keys win, and raises several kinds of
-exception; two programs could read such a file differently. Here each of these is a CheckpointError.
+exception; two programs could read such a file differently. Here every doubt is a CheckpointError.
 """
 
 import json
@@ -10,34 +10,34 @@ from typing import Any, NoReturn
 
 from gptlite.errors import CheckpointError
 
-# No more is believed of a file: a byte of JSON can make 50 of objects. gpt2-xl's header has 70
+# A larger file is refused: a byte of JSON can become 50 bytes of objects. gpt2-xl's header has 70
 # thousand bytes and 4 thousand values, GPT-2's vocabulary a million bytes and 50 thousand values,
 # its tokenizer.json, with each merge on four lines, 3.6 million bytes and 200 thousand values.
 MAX_BYTES = 5_000_000
 MAX_VALUES = 220_000
 
-_MAX_DIGITS = 19  # enough for 2**63 - 1; longer ones only serve to waste time
+_MAX_DIGITS = 19  # enough for 2**63 - 1; longer integers only waste time
 
-# repr for messages. A file can hold names of megabytes and lists too deep for Python's own repr.
+# A repr for messages: a file can hold names of megabytes, and lists too deep for Python's own repr.
 _SHORT = reprlib.Repr()
 _SHORT.maxlevel = 2
 _SHORT.maxstring = 80
 _SHORT.maxlist = 8
 
 
-def parse_object(data: bytes, source: str) -> dict[str, Any]:
-    """The JSON object in ``data``; ``source`` names it in the message of an error.
+def parse_object(data: bytes, where: str) -> dict[str, Any]:
+    """Parse the JSON object in ``data``; ``where`` names the file in the message of an error.
 
     Raises:
         CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
-            integer of more than 19 digits, values nested too deeply, or more of them than a
+            integer of more than 19 digits, values nested too deeply, or more values than a
             checkpoint has.
     """
-    # Each value but the first has a comma or a bracket before it; so have some words in strings.
+    # Each value but the first has a comma or a bracket before it. (Strings may hold some as well.)
     n_values = data.count(b",") + data.count(b"[") + data.count(b"{")
     if len(data) > MAX_BYTES or n_values > MAX_VALUES:
         raise CheckpointError(
-            f"{source}: expected JSON of at most {MAX_BYTES} bytes and {MAX_VALUES} values, found "
+            f"{where}: expected JSON of at most {MAX_BYTES} bytes and {MAX_VALUES} values, found "
             f"{len(data)} bytes and about {n_values} values"
         )
     try:
@@ -48,16 +48,16 @@ def parse_object(data: bytes, source: str) -> dict[str, Any]:
             parse_int=_short_int,
         )
     except RecursionError:
-        raise CheckpointError(f"{source}: JSON nested too deeply") from None
+        raise CheckpointError(f"{where}: JSON nested too deeply") from None
     except ValueError as error:  # UnicodeDecodeError and JSONDecodeError among them
-        raise CheckpointError(f"{source}: not valid JSON: {error}") from None
+        raise CheckpointError(f"{where}: not valid JSON: {error}") from None
     if not isinstance(value, dict):
-        raise CheckpointError(f"{source}: expected a JSON object, found {shown(value)}")
+        raise CheckpointError(f"{where}: expected a JSON object, found {shown(value)}")
     return value
 
 
 def shown(value: object) -> str:
-    """``value`` for a message: on one line, and cut short when a file made it long or deep.
+    """Show a value in a message: on one line, and cut short when a file made it long or deep.
 
     >>> shown([[[["a"]]], 2, 3, 4, 5, 6, 7, 8, 9])
     '[[[...]], 2, 3, 4, 5, 6, 7, 8, ...]'

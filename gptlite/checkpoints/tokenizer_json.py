@@ -1,7 +1,7 @@
 """``tokenizer.json``: a whole tokenizer in one file, as Hugging Face's library saves it.
 
-Since its version 5 transformers saves no other. Besides the vocabulary the file says how text is
-prepared, cut, encoded and decoded, in many ways of which GPT-2's is one:
+Since version 5 transformers saves no other file. Besides the vocabulary the file says how text is
+prepared, cut, encoded and decoded. GPT-2's way is one of many:
 
     added_tokens    <|endoftext|>, at most
     normalizer      none
@@ -10,10 +10,10 @@ prepared, cut, encoded and decoded, in many ways of which GPT-2's is one:
     post_processor  one that adds no tokens
     decoder         ByteLevel
 
-Whatever would give other ids is refused by its name. Read past, because they would not, are: how
-batches were last padded and cut short, which holds for no later call; what pairs of texts get
-between them; what stands for an unknown symbol, since every byte has a token; and which characters
-a token is said to cover.
+Whatever would give other ids is refused by its name. Options that cannot change an id are read
+past: how batches were last padded and cut short, which holds for no later call; the tokens between
+a pair of texts; the token for an unknown symbol, since every byte has a token; and the characters
+that a token is said to cover.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ from gptlite.errors import CheckpointError
 
 TOKENIZER_FILE = "tokenizer.json"
 
-_Options = Mapping[str, tuple[Any, ...]]  # for each key the values that are GPT-2's
+_Options = Mapping[str, tuple[Any, ...]]  # key -> the values that are GPT-2's
 _ANY = (...,)  # any value: it makes no difference to ids, or has a check of its own
 
 _FILE: _Options = {
@@ -51,7 +51,7 @@ _ADDED_TOKEN: _Options = {
 }
 _BYTE_LEVEL: _Options = {"type": ("ByteLevel",), "trim_offsets": _ANY}
 _CUT_BY_BYTE_LEVEL: _Options = {**_BYTE_LEVEL, "add_prefix_space": (False,), "use_regex": (True,)}
-# The same in two steps: the pattern spelled out, then bytes for characters.
+# The same cut in two steps: the pattern spelled out, then bytes for characters.
 _CUT_BY_PATTERN: _Options = {
     "type": ("Split",),
     "pattern": ({"Regex": PATTERN.pattern},),
@@ -59,7 +59,7 @@ _CUT_BY_PATTERN: _Options = {
     "invert": (False,),
 }
 _BYTES_ONLY: _Options = {**_CUT_BY_BYTE_LEVEL, "use_regex": (False,)}
-# Of the same name, but after the ids: neither option makes a difference there.
+# ByteLevel as a post-processor or decoder, where neither option makes a difference.
 _AFTER: _Options = {**_BYTE_LEVEL, **dict.fromkeys(["add_prefix_space", "use_regex"], _ANY)}
 _TEMPLATE: _Options = {
     "type": ("TemplateProcessing",),
@@ -68,85 +68,88 @@ _TEMPLATE: _Options = {
 }
 
 
-def parse_tokenizer(data: bytes, source: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
-    """The vocabulary and the merges of a tokenizer that does what GPT-2's does.
+def parse_tokenizer(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """Parse the vocabulary and the merges of a tokenizer that does what GPT-2's does.
 
     Args:
-        source: names the file in the message of an error.
+        where: the file, for the message of an error.
 
     Returns:
-        {symbols: id}, whose ids are yet to be checked; the merges' pairs of symbols, likewise.
+        {symbols: id}, and the merges' pairs of symbols. Ids and symbols are yet to be checked.
 
     Raises:
         CheckpointError: not JSON; a tokenizer of another kind; an option that would give other ids;
             an added token other than ``<|endoftext|>``.
     """
-    tokenizer = parse_object(data, source)
-    _check(tokenizer, _FILE, source)
-    _check_cut(tokenizer.get("pre_tokenizer"), f"{source}: pre_tokenizer")
+    tokenizer = parse_object(data, where)
+    _check(tokenizer, _FILE, where)
+    _check_cut(tokenizer.get("pre_tokenizer"), f"{where}: pre_tokenizer")
     for step in _steps(tokenizer.get("post_processor"), "processors"):
         after = _TEMPLATE if _type(step) == "TemplateProcessing" else _AFTER
-        _check(step, after, f"{source}: post_processor", needed=("type",))
+        _check(step, after, f"{where}: post_processor", needed=("type",))
     decoder = _steps(tokenizer.get("decoder"), "decoders")
     if len(decoder) != 1:
         raise CheckpointError(
-            f"{source}: decoder: expected ByteLevel, found {shown([_type(d) for d in decoder])}"
+            f"{where}: decoder: expected ByteLevel, found {shown([_type(d) for d in decoder])}"
         )
-    _check(decoder[0], _AFTER, f"{source}: decoder", needed=("type",))
+    _check(decoder[0], _AFTER, f"{where}: decoder", needed=("type",))
 
-    model = _check(tokenizer.get("model"), _MODEL, f"{source}: model", ("vocab", "merges"))
+    model = _check(tokenizer.get("model"), _MODEL, f"{where}: model", ("vocab", "merges"))
     vocab, merges = model["vocab"], model["merges"]
     if not isinstance(vocab, dict):
-        raise CheckpointError(f"{source}: vocab: expected an object, found {shown(vocab)}")
+        raise CheckpointError(f"{where}: vocab: expected an object, found {shown(vocab)}")
     if not isinstance(merges, list):
-        raise CheckpointError(f"{source}: merges: expected a list, found {shown(merges)}")
-    _add_tokens(tokenizer.get("added_tokens"), vocab, f"{source}: added_tokens")
-    return vocab, [_pair(merge, n, source) for n, merge in enumerate(merges, 1)]
+        raise CheckpointError(f"{where}: merges: expected a list, found {shown(merges)}")
+    _add_tokens(tokenizer.get("added_tokens"), vocab, f"{where}: added_tokens")
+    return vocab, [_pair(merge, n, where) for n, merge in enumerate(merges, 1)]
 
 
-def _check_cut(found: object, source: str) -> None:
-    """GPT-2's pieces: by ByteLevel itself, or by its pattern in a step of its own."""
+def _check_cut(found: object, where: str) -> None:
+    """Check that text is cut into GPT-2's pieces, by ByteLevel or by the pattern spelled out."""
     steps = _steps(found, "pretokenizers")
     if [_type(step) for step in steps] == ["Split", "ByteLevel"]:
-        _check(steps[0], _CUT_BY_PATTERN, source, needed=tuple(_CUT_BY_PATTERN))
-        _check(steps[1], _BYTES_ONLY, source, needed=("add_prefix_space", "use_regex"))
+        _check(steps[0], _CUT_BY_PATTERN, where, needed=tuple(_CUT_BY_PATTERN))
+        _check(steps[1], _BYTES_ONLY, where, needed=("add_prefix_space", "use_regex"))
     elif len(steps) == 1:
-        _check(steps[0], _CUT_BY_BYTE_LEVEL, source, needed=("type", "add_prefix_space"))
+        _check(steps[0], _CUT_BY_BYTE_LEVEL, where, needed=("type", "add_prefix_space"))
     else:
         names = [_type(step) for step in steps]
-        raise CheckpointError(f"{source}: expected ByteLevel, found {shown(names)}")
+        raise CheckpointError(f"{where}: expected ByteLevel, found {shown(names)}")
 
 
-def _add_tokens(added: object, vocab: dict[str, Any], source: str) -> None:
-    """``<|endoftext|>`` may be among them, under its id in the vocabulary or the one after it."""
+def _add_tokens(added: object, vocab: dict[str, Any], where: str) -> None:
+    """Add ``<|endoftext|>`` to the vocabulary, the only token that may be added to one.
+
+    Its id is the one that the vocabulary has for it, or else the next after the vocabulary's.
+    """
     if added is None:
         return
     if not isinstance(added, list):
-        raise CheckpointError(f"{source}: expected a list, found {shown(added)}")
+        raise CheckpointError(f"{where}: expected a list, found {shown(added)}")
     for one in added:
-        token = _check(one, _ADDED_TOKEN, source, needed=("content", "id"))
+        token = _check(one, _ADDED_TOKEN, where, needed=("content", "id"))
         expected = vocab.setdefault(EOT, len(vocab))
         if type(token["id"]) is not int or token["id"] != expected:
             raise CheckpointError(
-                f"{source}: expected id {shown(expected)} for {EOT!r}, found {shown(token['id'])}"
+                f"{where}: expected id {shown(expected)} for {EOT!r}, found {shown(token['id'])}"
             )
 
 
-def _pair(merge: object, number: int, source: str) -> tuple[str, str]:
-    """One merge, from the form of older files or of newer ones."""
+def _pair(merge: object, number: int, where: str) -> tuple[str, str]:
+    """Parse one merge, ``"a b"`` in older files and ``["a", "b"]`` in newer ones."""
     symbols = merge.split(" ", 2) if isinstance(merge, str) else merge
     if isinstance(symbols, list) and len(symbols) == 2:
         first, second = symbols
         if isinstance(first, str) and isinstance(second, str) and first and second:
             return first, second
     raise CheckpointError(
-        f"{source}: merge {number}: expected two symbols, as 'a b' or ['a', 'b'], "
+        f"{where}: merge {number}: expected two symbols, as 'a b' or ['a', 'b'], "
         f"found {shown(merge)}"
     )
 
 
 def _steps(found: object, inner: str) -> list[object]:
-    """What is done one after the other: no step, one, or those of a Sequence."""
+    """List the steps that are done one after the other: none, one, or those of a Sequence."""
     if found is None:
         return []
     if (
@@ -164,25 +167,29 @@ def _type(step: object) -> object:
 
 
 def _check(
-    found: object, options: _Options, source: str, needed: tuple[str, ...] = ()
+    found: object, options: _Options, where: str, needed: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """An object with no key but the options', and no value but those; or the error that says so."""
+    """Give an object that has no key but the options', and no value but theirs; refuse others.
+
+    Args:
+        needed: the options that must be there.
+    """
     if not isinstance(found, dict):
-        raise CheckpointError(f"{source}: expected an object, found {shown(found)}")
+        raise CheckpointError(f"{where}: expected an object, found {shown(found)}")
     for key, allowed in options.items():
         if key not in found:
             if key in needed:
-                raise CheckpointError(f"{source}: missing {key}")
+                raise CheckpointError(f"{where}: missing {key}")
         elif allowed != _ANY and not any(_same(found[key], value) for value in allowed):
             raise CheckpointError(
-                f"{source}: {key} is {shown(found[key])}; gptlite has GPT-2's {allowed[0]!r} only"
+                f"{where}: {key} is {shown(found[key])}; gptlite has GPT-2's {allowed[0]!r} only"
             )
     for key in found:
         if key not in options:
-            raise CheckpointError(f"{source}: expected nothing else, found {shown(key)}")
+            raise CheckpointError(f"{where}: expected nothing else, found {shown(key)}")
     return found
 
 
 def _same(found: object, value: object) -> bool:
-    """Equal, and of the same type: 0 is not False here."""
+    """Say whether two values are equal and of the same type: 0 is not False here."""
     return type(found) is type(value) and found == value

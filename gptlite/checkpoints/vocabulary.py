@@ -1,8 +1,8 @@
-"""A tokenizer's files: the ids of its tokens, and the merges that make them, in order.
+"""A tokenizer's files: the ids of its tokens, and the merges that make the tokens, in order.
 
 OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json`` and ``merges.txt``;
-they hold the same. The first is a JSON object {symbols: id}, the second has one merge a line. Where
-neither pair lies, both may be in a ``tokenizer.json``.
+both pairs hold the same. The first file is a JSON object {symbols: id}, the second has one merge a
+line. Where neither pair lies, a ``tokenizer.json`` may hold the ids and the merges together.
 """
 
 import json
@@ -24,22 +24,22 @@ Merges = list[tuple[str, str]]
 
 
 def has_vocabulary(path: Path) -> bool:
-    """Whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
+    """Say whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
     directory = path if path.is_dir() else path.parent
     names = [name for pair in FILES.values() for name in pair]
     return any(isfile(directory / name) for name in [*names, TOKENIZER_FILE])
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
-    """The vocabulary in a directory, checked: a Tokenizer made of it encodes and decodes anything.
+    """Read and check a vocabulary: a Tokenizer made of it encodes and decodes any text.
 
     Args:
         path: a directory, or a file of weights in it. If several forms lie there, the hub's pair is
             read before OpenAI's, and either before a ``tokenizer.json``.
 
     Raises:
-        CheckpointError: a file is missing, cannot be read or is damaged; the two do not fit; a
-            ``tokenizer.json`` asks for what GPT-2's tokenizer does not do.
+        CheckpointError: a file is missing, cannot be read or is damaged; ids and merges do not fit;
+            a ``tokenizer.json`` asks for what GPT-2's tokenizer does not do.
     """
     directory = path if path.is_dir() else path.parent
     pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
@@ -88,40 +88,40 @@ def write_vocabulary(
             file.write(content.encode())
 
 
-def parse_vocab(data: bytes, source: str) -> Vocab:
-    """{symbols: id} from JSON; ``source`` names the file in the message of an error.
+def parse_vocab(data: bytes, where: str) -> Vocab:
+    """Parse {symbols: id} from JSON; ``where`` names the file in the message of an error.
 
     Raises:
         CheckpointError: not a JSON object of ids 0 to n - 1, each once; a byte's symbol or
             ``<|endoftext|>`` is missing.
     """
-    vocab = parse_object(data, source)
-    _check_vocab(vocab, source)
+    vocab = parse_object(data, where)
+    _check_vocab(vocab, where)
     return vocab
 
 
-def _check_vocab(vocab: Mapping[str, Any], source: str) -> None:
-    """Ids 0 to n - 1, each once, and a token for each byte and for the end of a text."""
+def _check_vocab(vocab: Mapping[str, Any], where: str) -> None:
+    """Check for ids 0 to n - 1, each once, and a token for each byte and for the end of a text."""
     token_of: dict[int, str] = {}
     for token, i in vocab.items():
         if type(i) is not int or not 0 <= i < len(vocab):
             raise CheckpointError(
-                f"{source}: expected ids from 0 to {len(vocab) - 1} for its {len(vocab)} tokens, "
+                f"{where}: expected ids from 0 to {len(vocab) - 1} for its {len(vocab)} tokens, "
                 f"found {shown(i)} for {shown(token)}"
             )
         if i in token_of:
             raise CheckpointError(
-                f"{source}: expected an id of its own for each token, found {i} for both "
+                f"{where}: expected an id of its own for each token, found {i} for both "
                 f"{shown(token_of[i])} and {shown(token)}"
             )
         token_of[i] = token
     for token, meaning in [*((s, f"byte {b}") for b, s in BYTE_SYMBOLS.items()), (EOT, "text end")]:
         if token not in vocab:
-            raise CheckpointError(f"{source}: expected a token {token!r} ({meaning}), found none")
+            raise CheckpointError(f"{where}: expected a token {token!r} ({meaning}), found none")
 
 
-def parse_merges(data: bytes, source: str) -> Merges:
-    """The pairs in a file of merges, whose first line may give a version.
+def parse_merges(data: bytes, where: str) -> Merges:
+    """Parse the pairs in a file of merges; its first line may give a version.
 
     Raises:
         CheckpointError: not UTF-8; a line that is not two symbols with a space between.
@@ -129,13 +129,13 @@ def parse_merges(data: bytes, source: str) -> Merges:
     n_lines = data.count(b"\n")
     if len(data) > MAX_BYTES or n_lines > MAX_VALUES:
         raise CheckpointError(
-            f"{source}: expected at most {MAX_BYTES} bytes and {MAX_VALUES} lines, found "
+            f"{where}: expected at most {MAX_BYTES} bytes and {MAX_VALUES} lines, found "
             f"{len(data)} bytes and {n_lines} lines"
         )
     try:
         lines = [line.removesuffix("\r") for line in data.decode("utf-8").split("\n")]
     except UnicodeDecodeError as error:
-        raise CheckpointError(f"{source}: expected UTF-8, found {error}") from None
+        raise CheckpointError(f"{where}: expected UTF-8, found {error}") from None
     if not lines[-1]:
         lines.pop()
     merges: Merges = []
@@ -144,7 +144,7 @@ def parse_merges(data: bytes, source: str) -> Merges:
         symbols = line.split(" ")
         if len(symbols) != 2 or not all(symbols):
             raise CheckpointError(
-                f"{source}: line {number}: expected two symbols with a space between, "
+                f"{where}: line {number}: expected two symbols with a space between, "
                 f"found {shown(line)}"
             )
         merges.append((symbols[0], symbols[1]))
@@ -152,7 +152,7 @@ def parse_merges(data: bytes, source: str) -> Merges:
 
 
 def _check_fit(vocab: Vocab, merges: Merges, vocab_file: Path, merges_file: Path) -> None:
-    """Each merge joins tokens that are there by then, and each token is made in some way."""
+    """Check that each merge joins tokens that exist by then, and that each token is made."""
     made = set(BYTE_SYMBOLS.values())
     seen: set[tuple[str, str]] = set()
     for n, pair in enumerate(merges, 1):

@@ -1,4 +1,4 @@
-"""From a model to files: as Hugging Face lays them out, or as OpenAI published its own."""
+"""From a model to files: laid out as on Hugging Face's hub, or as OpenAI published GPT-2."""
 
 import os
 from collections.abc import Mapping
@@ -9,12 +9,12 @@ from gptlite.checkpoints.hub import CONFIG_FILE, format_config
 from gptlite.checkpoints.reading import WEIGHT_FILES
 from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.checkpoints.tensorflow.openai import write_openai
-from gptlite.config import GPTConfig
+from gptlite.checks import checked_parameters
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.files import write_atomically
 from gptlite.layers import Array
-from gptlite.model import GPT
 
-FORMATS = ("hub", "openai")
+LAYOUTS = ("hub", "openai")  # the formats that are written; reading knows more
 
 
 def write_checkpoint(
@@ -34,31 +34,31 @@ def write_checkpoint(
 
     Raises:
         ValueError: the parameters are not those of ``config``; another dtype or format; a number
-            too large for float16. No file has been touched then.
-        FileExistsError: see ``check_place``; likewise.
+            too large for float16.
+        FileExistsError: see ``check_place``. After this error and ValueError no file is changed.
         OSError: a file cannot be written.
     """
-    check_form(dtype, format)
+    check_format(dtype, format)
     check_place(directory, format)
     directory = Path(directory)
-    model = GPT(config, parameters)  # checks names, shapes and dtype
+    parameters = checked_parameters(parameter_shapes(config), parameters)
     directory.mkdir(parents=True, exist_ok=True)
     if format == "openai":
-        write_openai(directory, config, model.parameters)
+        write_openai(directory, config, parameters)
         return
-    write_tensors(directory / "model.safetensors", model.parameters, dtype)
+    write_tensors(directory / "model.safetensors", parameters, dtype)
     with write_atomically(directory / CONFIG_FILE) as file:
         file.write(format_config(config, dtype))
 
 
-def check_form(dtype: str, format: str) -> None:
-    """Refuse what no model could be written as.
+def check_format(dtype: str, format: str) -> None:
+    """Refuse a format and a dtype that no model can be written in.
 
     Raises:
-        ValueError: another format, or a dtype that it does not hold.
+        ValueError: another format, or a dtype that the format does not hold.
     """
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(FORMATS)}, not {format!r}")
+    if format not in LAYOUTS:
+        raise ValueError(f"format must be one of {', '.join(LAYOUTS)}, not {format!r}")
     if format == "openai" and dtype != "float32":
         raise ValueError(f"OpenAI's format holds float32 only, not {dtype!r}")
 
@@ -66,15 +66,15 @@ def check_form(dtype: str, format: str) -> None:
 def check_place(
     directory: str | os.PathLike[str], format: str, with_tokenizer: bool = False
 ) -> None:
-    """Refuse a directory whose other files would be read in place of those to be written.
+    """Refuse a directory with files that would be read in place of the files to be written.
 
-    What is written as the hub has it is read before everything else; OpenAI's files are not.
+    The hub's files are read before all others, so only OpenAI's can be hidden.
 
     Args:
-        with_tokenizer: whether a tokenizer will be written there too.
+        with_tokenizer: True if a tokenizer will be written there too.
 
     Raises:
-        FileExistsError: there is such a file.
+        FileExistsError: the directory holds such files.
     """
     if format != "openai":
         return

@@ -1,13 +1,22 @@
 """Download: from the name that a user gives to a place on disk, fetching what is not there yet.
 
-locate.py        a name or path -> the place on disk
-official.py      OpenAI's four models: their names, sources and files
-places.py        where official models lie on this machine
-fetch.py         an official model: found, or fetched from the first source that has it
-revisions.py     the same at another revision of the hub, such as gpt2@main
-fetching.py      one file from its address to its place, with web.py, part.py, lock.py and
-                 digests.py
-__main__.py      the command: python -m gptlite.download gpt2
+    locate.py       the door: a name or a path -> the place on disk
+    official.py     OpenAI's four models: their names, sources and files
+    places.py       where official models lie on this machine
+    fetch.py        an official model: found, or fetched from the first source that has it
+    revisions.py    an official model at another revision of the hub, such as gpt2@main
+    __main__.py     the command: python -m gptlite.download gpt2
+
+One file on its way from its address to its place:
+
+    fetching.py     the whole way
+    partial.py      the bytes that have come so far
+    web.py          requests to a server, and when to repeat them
+    lock.py         one process at a time
+    digests.py      checksums
+
+Names become canonical at the door and in the command; every other room is given canonical names. A
+place is all that this folder finds: the files there are read in gptlite/checkpoints/.
 """
 
 from gptlite.download.fetch import fetch_tokenizer

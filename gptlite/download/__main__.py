@@ -1,12 +1,12 @@
 """OpenAI's models on this machine: ``python -m gptlite.download NAME | --verify NAME | --where``.
 
-``gptlite.load("gpt2")`` fetches by itself what it needs; here it is done beforehand, looked at, or
-checked. The work is in ``gptlite.download.fetch``.
+``gptlite.load("gpt2")`` fetches the files that it needs by itself; this command fetches them
+beforehand, checks them, or says where they are. The work is done in ``gptlite.download.fetch``.
 """
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from gptlite.command import Parser, finish
 
@@ -24,61 +24,40 @@ def parser() -> Parser:
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")
-    what.add_argument("--verify", metavar="NAME", help="read a model that is here, and check it")
-    what.add_argument("--where", action="store_true", help="print the cache, and what is in it")
+    what.add_argument("--verify", metavar="NAME", help="read and check a model that is here")
+    what.add_argument(
+        "--where", action="store_true", help="print the download folder and its models"
+    )
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command; returns its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    """Run the command; the exit status is 0, or 2 after an error, or 130 after Ctrl-C."""
     options = parser().parse_args(argv)
     resumed = "interrupted: the same command goes on where this one stopped"
     return finish(PROGRAM, lambda: download(options), lambda: resumed)
 
 
 def download(options: argparse.Namespace) -> None:
-    """Fetch, check or look, and print what there is. Errors: see ``checkpoints.download``."""
+    """Fetch a model, check it, or list all. Errors: see ``fetch_model`` and ``verify_model``.
+
+    Raises:
+        ValueError: a name that is no official model's.
+    """
     from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
+    from gptlite.download.official import required_name
+    from gptlite.download.places import inventory
 
     if options.where:
         for line in inventory():
             print(line)
     elif options.verify is not None:
-        print(verify_model(options.verify))
+        print(verify_model(required_name(options.verify)))
     else:
-        folder = fetch_model(options.name)
-        fetch_tokenizer(options.name)  # which is elsewhere if the folder has none
+        name = required_name(options.name)
+        folder = fetch_model(name)
+        fetch_tokenizer(name)  # it lies elsewhere if the folder has none
         print(folder)
-
-
-def inventory() -> Iterator[str]:
-    """The cache's folder; then, for each official model, a line on what is there of it."""
-    from gptlite.download.official import SOURCES
-    from gptlite.download.places import (
-        cache_home,
-        find_bare_model,
-        find_model,
-        kept_revisions,
-        model_folder,
-    )
-
-    yield str(cache_home())
-    for name in [*SOURCES, *kept_revisions()]:
-        found, folder = find_model(name) or find_bare_model(name), model_folder(name)
-        here = list(folder.iterdir()) if folder.is_dir() else []
-        size = sum(file.stat().st_size for file in here if file.is_file())
-        if found is not None and found != folder:
-            yield f"{name:12} in Hugging Face's cache: {found}"
-        elif found is not None:
-            yield f"{name:12} {_in_units(size)}: {found}"
-        elif size:
-            yield f"{name:12} {_in_units(size)}, incomplete: {folder}"
-        else:
-            yield f"{name:12} not here"
-
-
-def _in_units(size: int) -> str:
-    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 if __name__ == "__main__":

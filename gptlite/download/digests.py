@@ -1,4 +1,4 @@
-"""Checksums of whole files: sha256, git's sha1, and what else a digest of hashlib can be."""
+"""Checksums of whole files: sha256, git's sha1, or any other digest of hashlib."""
 
 import hashlib
 from pathlib import Path
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def add_file(digest: "_Hash", path: Path) -> "_Hash":
-    """Add a file's bytes to what a digest has seen; gives the digest back.
+    """Update a digest with a file's bytes, and return the digest.
 
     Raises:
         OSError: the file cannot be read.
@@ -21,11 +21,11 @@ def add_file(digest: "_Hash", path: Path) -> "_Hash":
 
 
 def wrong_checksum(path: Path, expected: str) -> str | None:
-    """What is wrong with a file, in words; None if its checksum is the one expected.
+    """Compare a file's checksum with the expected one; describe the difference, None if none.
 
     Args:
         expected: in hex; 64 digits of sha256, or 40 of the sha1 by which git knows a file's content
-            (Hugging Face's hub has the first for large files and the second for small ones).
+            (Hugging Face's hub has sha256 for large files and sha1 for small ones).
 
     Raises:
         OSError: the file cannot be read.

@@ -1,7 +1,10 @@
-"""OpenAI's models on this machine: found, fetched from the first source that has them, verified.
+"""OpenAI's models: found on this machine, fetched from the first source that has them, verified.
 
 ``HF_ENDPOINT`` and ``GPTLITE_OPENAI_URL`` put mirrors in the place of the official hosts; the
-checks are the same. One file's way from there to here is in fetching.py.
+checks are the same. The way of one file from a host to its place is in fetching.py.
+
+All names here are canonical (``official.canonical_name``): of an official model, or of one at
+another revision of the hub (``"gpt2@main"``).
 """
 
 import sys
@@ -12,7 +15,7 @@ from pathlib import Path
 from gptlite.download.digests import wrong_checksum
 from gptlite.download.fetching import StorageError, fetch_file
 from gptlite.download.lock import locked
-from gptlite.download.official import OfficialFile, Source, check_file, required_name
+from gptlite.download.official import OfficialFile, Source, check_file
 from gptlite.download.places import (
     bare_files,
     find_bare_model,
@@ -32,23 +35,19 @@ Files = tuple[OfficialFile, ...]
 
 
 def fetch_model(name: str) -> Path:
-    """The folder that holds an official model: found on this machine, or fetched into the cache.
+    """Find the folder of an official model on this machine, or fetch the model.
 
-    (Without its tokenizer, where Hugging Face's cache has only the model: see ``fetch_tokenizer``.)
+    The download folder is searched first, then Hugging Face's cache, then the sources are asked in
+    turn. A line on stderr says where the model came from, unless it was in the download folder.
+    Hugging Face's cache may have the model without its tokenizer: see ``fetch_tokenizer``.
 
-    Looks in gptlite's own cache, then in Hugging Face's, then asks the sources in turn. One line to
-    stderr says what was used, unless it is the own cache.
-
-    Args:
-        name: of an official model, or an alias; after it, an ``@`` and a revision of the hub
-            (``"gpt2@main"``) in place of the one known here. What was fetched under that name
-            stays as it is, also when a branch has moved on; delete the folder for a newer one.
+    Files of a revision (``"gpt2@main"``) stay as they were fetched, also when a branch has moved
+    on; delete the folder to fetch newer ones.
 
     Raises:
-        ValueError: another name.
-        DownloadError: no source has it, or it cannot be kept, or nothing may be fetched (offline).
+        DownloadError: no source has the model, or it cannot be kept, or nothing may be fetched
+            (offline).
     """
-    name = required_name(name)
     folder = find_model(name) or find_bare_model(name)
     if folder is None:
         return _fetch_files(name, name, lambda files: files)
@@ -58,12 +57,11 @@ def fetch_model(name: str) -> Path:
 
 
 def fetch_tokenizer(name: str = "gpt2") -> Path:
-    """A folder that holds an official model's tokenizer, found or fetched like the model.
+    """Find the folder of an official model's tokenizer, or fetch the tokenizer.
 
-    Args, Raises: as for ``fetch_model``.
+    Places, sources and errors are those of ``fetch_model``.
     """
-    name = required_name(name)
-    # That of any size will do; the smallest's is fetched.
+    # All sizes have the same tokenizer, so the smallest model's is fetched.
     to_fetch = name if "@" in name else "gpt2"
     return find_tokenizer(name) or _fetch_files(
         to_fetch, f"the tokenizer of {to_fetch}", tokenizer_files
@@ -71,18 +69,14 @@ def fetch_tokenizer(name: str = "gpt2") -> Path:
 
 
 def verify_model(name: str) -> Path:
-    """Read a model that is on this machine through, and compare each file with what is known of it.
-
-    By size and checksum; OpenAI's weights without a checksum by that of every tensor.
+    """Read every file of a model that is on this machine, and check it (``official.check_file``).
 
     Returns:
-        The folder it lies in.
+        The folder of the model.
 
     Raises:
-        ValueError: the name is no official model's.
-        CheckpointError: it is not complete; or a file is damaged, or another.
+        CheckpointError: the model is not complete; or a file is damaged, or another.
     """
-    name = required_name(name)
     folder = find_model(name) or find_bare_model(name)
     if folder is None:
         raise CheckpointError(f"{name}: expected in {_places(name)}, found in none")
@@ -103,10 +97,11 @@ def verify_model(name: str) -> Path:
 
 
 def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path:
-    """Fetch those of a model's files that are wanted from the first source that has them all.
+    """Fetch some of a model's files from the first source that has them all.
 
     Args:
-        what: these files, in words.
+        what: the files, in words.
+        wanted: chooses the files out of a source's.
     """
     if variable := offline():
         raise DownloadError(
@@ -130,14 +125,14 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
 
 
 def _ask(name: str, folder: Path) -> tuple[Source]:
-    """What the hub says of a model at a revision that was not asked for before."""
+    """Ask the hub about a model at a revision, and note the answer in the model's folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / ".lock"):  # else the files of another process could be others
+        with locked(folder / ".lock"):  # or another process could fetch another commit's files
             source = noted_revision(folder, name)
             if source is None:
                 source = ask_for_revision(name)
-                for file in source.files:  # should the note be lost, and the branch move on
+                for file in source.files:  # if the note was lost, and the branch has moved on
                     path = folder / file.name
                     if path.is_file() and wrong_checksum(path, file.checksum or ""):
                         path.unlink()
@@ -148,7 +143,7 @@ def _ask(name: str, folder: Path) -> tuple[Source]:
 
 
 def _fetch_from(source: Source, name: str, files: Files, folder: Path) -> None:
-    """Fetch a source's files, in their order: what fails early has cost little."""
+    """Fetch a source's files in their order, the largest last: an early failure costs little."""
     for file in files:
         path = folder / file.name
         if not holds(folder, (file,)):

@@ -1,12 +1,15 @@
-"""From the name or path a user gives to the place on disk, fetching an official model if need be.
+"""The door: from the name or path that a user gives to a place on disk.
 
-Says where a checkpoint lies, not whether it is whole: each reader checks the files it needs, so
-that a directory with only a tokenizer in it can still be found by the tokenizer.
+An official model that is not on this machine is fetched. The door finds a checkpoint and does not
+look inside: each reader checks the files that it needs, so that a directory with only a tokenizer
+in it serves as a tokenizer's place.
 """
 
 import os
 from pathlib import Path
 
+from gptlite.checkpoints.formats import SUFFIXES
+from gptlite.download.fetch import fetch_model, fetch_tokenizer
 from gptlite.download.official import SOURCES, canonical_name
 from gptlite.errors import CheckpointError
 
@@ -14,14 +17,14 @@ STORYTELLER = Path(__file__).parent.parent / "storyteller"
 
 
 def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
-    """The directory, or the file of weights, that a name or path stands for.
+    """Find the directory, or the file of weights, that a name or path stands for.
 
     A known name wins over a directory of the same name; write ``./storyteller`` for the directory.
 
     Args:
         name_or_path: ``"storyteller"`` or None for the model that ships with gptlite; or the name
             of one of OpenAI's (``official.canonical_name``), which is fetched the first time; or
-            the path of a directory; or that of a file of weights, whose folder holds the rest.
+            the path of a directory, or of a file of weights with the other files beside it.
 
     Raises:
         ValueError: a string that is neither a known name nor an existing path.
@@ -29,20 +32,35 @@ def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
         DownloadError: an official model that is not on this machine could not be fetched.
         TypeError: neither a string nor a path.
     """
+    name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
+    if name is not None:
+        return fetch_model(name)
+    return _place_on_disk(name_or_path)
+
+
+def locate_vocabulary(name_or_path: str | os.PathLike[str] | None = None) -> Path:
+    """Find the place of a model's tokenizer. Of OpenAI's models only the tokenizer is fetched.
+
+    Arguments and errors are those of ``locate``.
+    """
+    name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
+    if name is not None:
+        return fetch_tokenizer(name)
+    return _place_on_disk(name_or_path)
+
+
+def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
+    """Find the place of a model that is not fetched: the storyteller, or a path."""
     if name_or_path is None or name_or_path == "storyteller":
         return STORYTELLER
-    if isinstance(name_or_path, str) and canonical_name(name_or_path):
-        from gptlite.download.fetch import fetch_model
-
-        return fetch_model(name_or_path)
     given = os.fspath(name_or_path)
     if not isinstance(given, str):
         raise TypeError(f"expected a name or a path as str, not {type(given).__name__}")
     path = os.path.expanduser(given)
-    # os.path, not pathlib: these answer False for any string (too long, a NUL in it), never raise.
+    # os.path, not pathlib: its functions say False to any string (too long, a NUL in it).
     if os.path.isdir(path):
         return Path(path)
-    # A TensorFlow checkpoint is called by what its files' names have in common.
+    # A TensorFlow checkpoint goes by the common beginning of its files' names.
     for file in (path, path + ".index"):
         if os.path.isfile(file):
             return Path(file)
@@ -54,18 +72,6 @@ def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     raise CheckpointError(f"{path}: no such directory or file")
 
 
-def locate_vocabulary(name_or_path: str | os.PathLike[str] | None = None) -> Path:
-    """Where the tokenizer of a model lies: of one of OpenAI's, no more than that is fetched.
-
-    Args, Raises: as for ``locate``.
-    """
-    if isinstance(name_or_path, str) and canonical_name(name_or_path):
-        from gptlite.download.fetch import fetch_tokenizer
-
-        return fetch_tokenizer(name_or_path)
-    return locate(name_or_path)
-
-
 def _looks_like_path(text: str) -> bool:
     has_separator = os.sep in text or (os.altsep is not None and os.altsep in text)
-    return has_separator or text.startswith((".", "~")) or text.endswith(".safetensors")
+    return has_separator or text.startswith((".", "~")) or text.endswith(SUFFIXES)

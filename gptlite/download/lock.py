@@ -13,7 +13,7 @@ _log = logging.getLogger("gptlite")
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Keep other processes out of a folder; the lock ends with the process, however that ends."""
+    """Keep other processes out of a folder; the lock ends with the process, whatever ends it."""
     with open(path, "ab") as file:
         waiting = False
         while not _lock(file):
@@ -25,10 +25,10 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Whether the lock was got; closing the file gives it back.
+    """Try to get the lock, and say whether that worked; closing the file gives it back.
 
-    Where the file system has no locks it always is: two processes may then undo each other's work,
-    but what is wrong is still found before it gets its name.
+    On a file system without locks it always works: two processes may then spoil each other's work,
+    but a wrong file is still found before it gets its name.
     """
     if sys.platform == "win32":
         import msvcrt

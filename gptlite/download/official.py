@@ -1,9 +1,9 @@
-"""OpenAI's four models: under which names, from which sources, and what their files must be.
+"""OpenAI's four models: their names, their sources, and their files with sizes and checksums.
 
-Each model is had from two sources with the same weights and the same tokenizer: as OpenAI published
-it, a TensorFlow checkpoint; and as Hugging Face's hub has it, safetensors, at a fixed revision. The
-hub comes first because a checksum of each whole file is known there. Of OpenAI's files only some
-have one; the others are checked by what is in them, the weights by the checksum of every tensor.
+Each model has two sources with the same weights and the same tokenizer: OpenAI's own, a TensorFlow
+checkpoint; and Hugging Face's hub, safetensors at a fixed revision. The hub comes first because a
+checksum of each whole file is known there. OpenAI's files have a known checksum only in part; the
+others are checked by their contents, the weights by the checksum of every tensor.
 """
 
 import os
@@ -18,7 +18,7 @@ from gptlite.errors import CheckpointError
 
 
 class OfficialFile(NamedTuple):
-    """One file of a model; its bytes, and its checksum (see digests.py), where they are known."""
+    """One file of a model; its bytes and its checksum (see digests.py) where they are known."""
 
     name: str
     size: int | None = None
@@ -26,11 +26,11 @@ class OfficialFile(NamedTuple):
 
 
 class Source(NamedTuple):
-    """Where a complete model can be had.
+    """A place on the network that has a complete model.
 
     Attributes:
-        owner: who has it, for messages.
-        host: the beginning of its address.
+        owner: of the place, for messages.
+        host: the beginning of the address.
         variable: the environment variable that puts a mirror in the place of ``host``.
         folder: the rest of the address, to which the name of a file is added.
         files: the small ones first, the weights last.
@@ -43,7 +43,7 @@ class Source(NamedTuple):
     files: tuple[OfficialFile, ...]
 
     def url(self, file: str) -> str:
-        """The address of one of its files."""
+        """Give the address of one of the files, on the host or on its mirror."""
         host = os.environ.get(self.variable, "").strip().rstrip("/") or self.host
         return f"{host}/{self.folder}/{file}"
 
@@ -86,7 +86,7 @@ def _openai(size: str, index: int | None, weights: OfficialFile) -> Source:
 
 _DATA, _WEIGHTS = "model.ckpt.data-00000-of-00001", "model.safetensors"
 
-# A size or checksum is here only if it was found published or met to the byte; the rest is None.
+# A size or checksum is given only if it was found published or seen to the byte; others are None.
 SOURCES: dict[str, tuple[Source, ...]] = {
     "gpt2": (
         _hub(
@@ -176,14 +176,14 @@ _CANONICAL = {
 }
 
 
-# A branch, a tag or a commit of the hub; it is a folder's name, too.
+# A branch, a tag or a commit of the hub; it becomes part of a folder's name.
 _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def canonical_name(name: str) -> str | None:
-    """The name on the hub of the official model that a name stands for; None for any other name.
+    """Give the name on the hub of an official model, by any of its names; None for other names.
 
-    After an ``@`` may stand a revision of the hub in place of the one that is in the table.
+    After an ``@`` may stand a revision of the hub, in place of the one in the table.
 
     >>> canonical_name("345M"), canonical_name("gpt2-xl"), canonical_name("gpt3")
     ('gpt2-medium', 'gpt2-xl', None)
@@ -197,10 +197,10 @@ def canonical_name(name: str) -> str | None:
 
 
 def required_name(name: str) -> str:
-    """``canonical_name`` of what must be an official model.
+    """Give ``canonical_name`` of a name that must be an official model's.
 
     Raises:
-        ValueError: it is none; the message lists those there are.
+        ValueError: another name; the message lists the official models.
     """
     canonical = canonical_name(name)
     if canonical is None:
@@ -209,20 +209,21 @@ def required_name(name: str) -> str:
 
 
 def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None:
-    """Refuse a file that is not what the official one is known to be.
+    """Refuse a file that differs from the official one.
 
-    By size and checksum where they are known; without a checksum, by what is in it: hparams.json
-    must state the model's sizes, the index have the checksums of its blocks and the model's
-    variables, and the weights those of their tensors and nothing after them.
+    The file is checked by size and checksum where they are known; without a checksum, by its
+    contents: hparams.json must state the model's sizes; the index must have the model's variables,
+    and blocks that match their checksums; the weights must have tensors that match the index's
+    checksums, and nothing after them.
 
     Args:
-        model: canonical name of the model it belongs to.
-        path: where it lies, which may be under another name.
+        model: canonical name of the model that the file belongs to.
+        path: where the file lies, which may be under another name.
         folder: where the files before it in ``Source.files`` lie.
 
     Raises:
-        CheckpointError: it is another, or damaged.
-        OSError: it cannot be read.
+        CheckpointError: another file, or a damaged one.
+        OSError: the file cannot be read.
     """
     size = path.stat().st_size
     if file.size is not None and size != file.size:
@@ -243,41 +244,41 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
 
 
 def _check_variables(model: str, index: Path) -> None:
-    """Refuse the index of another model, or of one in several files: those are not fetched."""
+    """Refuse the index of another model, or of weights in several files, which are not fetched."""
     from gptlite.checkpoints.names import match_openai_names
     from gptlite.checkpoints.tensorflow.tensorbundle import read_index
 
-    n_shards, records = read_index(index)
-    shapes = {name: record.shape for name, record in records.items()}
+    n_shards, entries = read_index(index)
+    shapes = {name: entry.shape for name, entry in entries.items()}
     n_expected = len(match_openai_names(shapes, PRESETS[model], str(index)))
-    if (n_shards, len(records)) != (1, n_expected):
+    if (n_shards, len(entries)) != (1, n_expected):
         raise CheckpointError(
             f"{index}: expected {n_expected} variables in 1 shard, "
-            f"found {len(records)} in {n_shards}"
+            f"found {len(entries)} in {n_shards}"
         )
 
 
 def _check_tensors(index: Path, data: Path) -> None:
-    """Compare the checksum of every tensor in ``data``, whatever it is called, with the index's.
+    """Compare the checksum of every tensor in the file ``data`` with the index's.
 
-    (``tensorbundle.read_contents`` wants the weights under their final name, which they are not to
-    have before this is done.)
+    (``tensorbundle.read_contents`` wants the weights under their final name, which they get only
+    after this check.)
     """
     from gptlite.checkpoints.tensorflow.crc32c import crc32c
     from gptlite.checkpoints.tensorflow.tensorbundle import read_index
 
-    _, records = read_index(index)
-    end = max((record.offset + record.size for record in records.values()), default=0)
+    _, entries = read_index(index)
+    end = max((entry.offset + entry.size for entry in entries.values()), default=0)
     with open(data, "rb", buffering=0) as file:
-        for name, record in records.items():
-            file.seek(record.offset)
-            crc, left = 0, record.size
+        for name, entry in entries.items():
+            file.seek(entry.offset)
+            crc, left = 0, entry.size
             while left and (block := file.read(min(left, 1 << 24))):
                 crc, left = crc32c(block, crc), left - len(block)
-            if left or crc != record.crc:
+            if left or crc != entry.crc:
                 what = "the file ends within it" if left else f"found {crc:08x}"
                 raise CheckpointError(
-                    f"{data}: tensor {shown(name)}: expected crc32c {record.crc:08x}, {what}"
+                    f"{data}: tensor {shown(name)}: expected crc32c {entry.crc:08x}, {what}"
                 )
     if (size := data.stat().st_size) != end:
         raise CheckpointError(

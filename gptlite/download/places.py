@@ -1,56 +1,52 @@
-"""Where official models are on this machine: gptlite's own cache, and Hugging Face's.
+"""Where official models are on this machine: gptlite's download folder, or Hugging Face's cache.
 
-gptlite's has a folder for each model, with the files of one source (or of both) in it. A file gets
-its name there only after it was checked whole; so a model is complete when every file of a source
-is there, and it is not read through again each time. A model at a revision that is not the table's
-has a folder of its own (``gpt2@main``). Hugging Face's cache is only ever read.
+The download folder has a folder for each model, with the files of one source (or of both) in it. A
+file gets its name there only after it was checked whole; so a model is complete when every file of
+a source is there, and is not read through again each time. A model at another revision than the
+table's has a folder of its own (``gpt2@main``). Hugging Face's cache is only ever read.
+
+All names here are canonical (``official.canonical_name``).
 """
 
 import os
 import re
 import sys
 from collections.abc import Iterator
-from os.path import isfile  # of a broken link, or in a folder that may not be read, it is False
+from os.path import isfile  # False for a broken link, and in a folder that may not be read
 from pathlib import Path
 
 from gptlite.alphabet import FILES
-from gptlite.download.official import (
-    SOURCES,
-    OfficialFile,
-    Source,
-    canonical_name,
-    required_name,
-)
+from gptlite.download.official import SOURCES, OfficialFile, Source, canonical_name
 from gptlite.download.revisions import noted_revision
 
 _TOKENIZER_FILES = {name for pair in FILES.values() for name in pair}
 _REVISION = re.compile(rb"[0-9a-f]{40}")
 
 
-def cache_home() -> Path:
-    """gptlite's own cache, which may not be there yet.
+def download_home() -> Path:
+    """Say where gptlite's download folder is; it may not be there yet.
 
-    ``$GPTLITE_HOME``; else ``gptlite`` in ``%LOCALAPPDATA%`` on Windows, elsewhere in
+    It is ``$GPTLITE_HOME``; else ``gptlite`` in ``%LOCALAPPDATA%`` on Windows, elsewhere in
     ``$XDG_CACHE_HOME`` (ignored unless absolute, as its specification says) or in ``~/.cache``.
     """
     if own := os.environ.get("GPTLITE_HOME"):
         return Path(os.path.abspath(os.path.expanduser(own)))
     if sys.platform == "win32" and (local := os.environ.get("LOCALAPPDATA")):
         return Path(local) / "gptlite"
-    return _user_cache() / "gptlite"
+    return _xdg_cache() / "gptlite"
 
 
 def hub_home() -> Path:
-    """Hugging Face's cache: where its own library would look, by the same variables."""
+    """Say where Hugging Face's cache is, by the variables that its own library reads."""
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
         if place := os.environ.get(variable):
             return _expanded(place)
     if home := os.environ.get("HF_HOME"):
         return _expanded(home) / "hub"
-    return _user_cache() / "huggingface" / "hub"
+    return _xdg_cache() / "huggingface" / "hub"
 
 
-def _user_cache() -> Path:
+def _xdg_cache() -> Path:
     given = os.environ.get("XDG_CACHE_HOME", "")
     return Path(given if os.path.isabs(given) else os.path.expanduser("~/.cache"))
 
@@ -60,14 +56,15 @@ def _expanded(place: str) -> Path:
 
 
 def model_folder(name: str) -> Path:
-    """The folder of a model in gptlite's own cache; ``name`` is canonical."""
-    return cache_home() / name
+    """Say which folder of the download folder a model has."""
+    return download_home() / name
 
 
 def hub_repositories(name: str) -> list[Path]:
-    """Where a model may lie in Hugging Face's cache: under its name, and under its old one.
+    """List the folders of Hugging Face's cache for a model: of its name, and of its old name.
 
-    At a revision that is not the table's it is not looked for there: it could not be verified.
+    Another revision than the table's has none: it is not looked for there, because it could not be
+    verified.
     """
     if "@" in name:
         return []
@@ -75,12 +72,12 @@ def hub_repositories(name: str) -> list[Path]:
 
 
 def searched(name: str) -> list[Path]:
-    """Every place where ``find_model`` looks."""
+    """List every place in which ``find_model`` looks."""
     return [model_folder(name), *hub_repositories(name)]
 
 
 def holds(folder: Path, files: tuple[OfficialFile, ...]) -> bool:
-    """Whether all these files lie in a folder, each of its known size."""
+    """Say whether all of the files lie in a folder, each of its known size."""
     for file in files:
         path = folder / file.name
         if not isfile(path) or file.size not in (None, os.path.getsize(path)):
@@ -89,15 +86,7 @@ def holds(folder: Path, files: tuple[OfficialFile, ...]) -> bool:
 
 
 def find_model(name: str) -> Path | None:
-    """The folder that holds a complete official model; None if there is none on this machine.
-
-    Args:
-        name: of an official model, or an alias.
-
-    Raises:
-        ValueError: another name.
-    """
-    name = required_name(name)
+    """Find the folder of a complete official model; None if there is none on this machine."""
     for folder in _folders(name):
         if any(holds(folder, source.files) for source in known_sources(name)):
             return folder
@@ -105,12 +94,9 @@ def find_model(name: str) -> Path | None:
 
 
 def find_bare_model(name: str) -> Path | None:
-    """The folder of Hugging Face's cache that holds an official model without any tokenizer.
+    """Find the folder of Hugging Face's cache that holds an official model without a tokenizer.
 
-    That is what is there when only the model was loaded with Hugging Face's library.
-
-    Args:
-        name: canonical.
+    Hugging Face's library leaves a model so when only the model was loaded with it.
     """
     for folder in _folders(name):
         if folder == model_folder(name) or any(isfile(folder / file) for file in _TOKENIZER_FILES):
@@ -122,11 +108,7 @@ def find_bare_model(name: str) -> Path | None:
 
 
 def known_sources(name: str) -> tuple[Source, ...]:
-    """Where a model can be had, and what its files must be; none for a revision not asked for yet.
-
-    Args:
-        name: canonical.
-    """
+    """List the sources of a model; none for a revision that the hub was not asked about yet."""
     if "@" not in name:
         return SOURCES[name]
     noted = noted_revision(model_folder(name), name)
@@ -134,16 +116,15 @@ def known_sources(name: str) -> tuple[Source, ...]:
 
 
 def kept_revisions() -> list[str]:
-    """The models in gptlite's cache, whole or not, at revisions that are not the table's."""
-    names = sorted(folder.name for folder in cache_home().glob("*@*"))
+    """List the models of the download folder, whole or not, at other revisions than the table's."""
+    names = sorted(folder.name for folder in download_home().glob("*@*"))
     return [name for name in names if canonical_name(name) == name]
 
 
 def find_tokenizer(name: str = "gpt2") -> Path | None:
-    """A folder that holds a model's tokenizer; None if there is none on this machine.
+    """Find a folder that holds a model's tokenizer; None if there is none on this machine.
 
-    Args:
-        name: canonical. All sizes share one tokenizer; a revision may have another.
+    All sizes share one tokenizer; a revision may have another.
     """
     for one in [name] if "@" in name else SOURCES:
         for folder in _folders(one):
@@ -153,17 +134,17 @@ def find_tokenizer(name: str = "gpt2") -> Path | None:
 
 
 def tokenizer_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
-    """Those among a source's files that are the tokenizer's two."""
+    """List the files of a source that are the tokenizer's."""
     return tuple(file for file in files if file.name in _TOKENIZER_FILES)
 
 
 def bare_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
-    """Those among a source's files that are not the tokenizer's."""
+    """List the files of a source that are not the tokenizer's."""
     return tuple(file for file in files if file.name not in _TOKENIZER_FILES)
 
 
 def _folders(name: str) -> Iterator[Path]:
-    """The folders in which a model may lie, in the order of preference."""
+    """List the folders in which a model may lie, in the order of preference."""
     yield model_folder(name)
     pinned = SOURCES[name.partition("@")[0]][0].folder.rpartition("/")[2]
     for repository in hub_repositories(name):
@@ -174,3 +155,24 @@ def _folders(name: str) -> Iterator[Path]:
         if _REVISION.fullmatch(current):
             yield repository / "snapshots" / current.decode()
         yield repository / "snapshots" / pinned
+
+
+def inventory() -> Iterator[str]:
+    """Give lines: the download folder; then each official model, and how much of it is there."""
+    yield str(download_home())
+    for name in [*SOURCES, *kept_revisions()]:
+        found, folder = find_model(name) or find_bare_model(name), model_folder(name)
+        here = list(folder.iterdir()) if folder.is_dir() else []
+        size = sum(file.stat().st_size for file in here if file.is_file())
+        if found is not None and found != folder:
+            yield f"{name:12} in Hugging Face's cache: {found}"
+        elif found is not None:
+            yield f"{name:12} {_in_units(size)}: {found}"
+        elif size:
+            yield f"{name:12} {_in_units(size)}, incomplete: {folder}"
+        else:
+            yield f"{name:12} not here"
+
+
+def _in_units(size: int) -> str:
+    return f"{size / 1e9:.2f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -1,7 +1,7 @@
 """An official model at a revision that is in no table: ``gpt2@main``, or any branch, tag or commit.
 
-What its files must be says the hub itself, when it is asked the first time; that is noted beside
-them, so that they are all of the same commit, and can be verified later, without asking again.
+The hub itself says what the files must be, when it is asked the first time. Its answer is noted
+beside the files, so that all of them are of one commit and can be verified without asking again.
 """
 
 import json
@@ -11,43 +11,43 @@ from pathlib import Path
 from urllib.parse import urljoin
 
 from gptlite.download.official import SOURCES, OfficialFile, Source
-from gptlite.download.web import answer, check_status, insist
+from gptlite.download.web import check_status, request, retry
 from gptlite.errors import DownloadError
 from gptlite.files import write_atomically
 
 NOTE = "revision.json"
 _COMMIT = re.compile("[0-9a-f]{40}")
-_ETAG = re.compile('(?:W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')  # of a small file; of a large one
+_ETAG = re.compile('(?:W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')  # of a small file, of a large file
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
 
 
 def ask_for_revision(name: str) -> Source:
-    """What the hub says about a model's files.
+    """Ask the hub what a model's files must be.
 
     Args:
         name: canonical, with the revision: ``"gpt2@main"``.
 
     Raises:
-        DownloadError: it cannot be reached, or knows no such revision, or does not name the commit
-            and the checksum of each file.
+        DownloadError: the hub cannot be reached, or knows no such revision, or does not name the
+            commit and the checksum of each file.
     """
     model, _, revision = name.partition("@")
     source = _at(SOURCES[model][0], revision)
     files = []
     for file in source.files:
         url = source.url(file.name)
-        commit, size, checksum = insist(url, partial(_ask_for_file, url), lambda: 0)
-        source = _at(source, commit)  # which a branch may leave behind meanwhile
+        commit, size, checksum = retry(url, partial(_ask_for_file, url), lambda: 0)
+        source = _at(source, commit)  # a branch may move on between two requests
         files.append(OfficialFile(file.name, size, checksum))
     return source._replace(files=tuple(files))
 
 
 def note_revision(folder: Path, source: Source) -> None:
-    """Keep what the hub said in the model's folder, which is made.
+    """Write the hub's answer to the model's folder, which is made if it is not there.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the note cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     note = {"commit": source.folder.rpartition("/")[2], "files": source.files}
@@ -56,7 +56,7 @@ def note_revision(folder: Path, source: Source) -> None:
 
 
 def noted_revision(folder: Path, name: str) -> Source | None:
-    """What the hub said, as it was kept; None if it was not, or the note is damaged."""
+    """Read the note of the hub's answer; None if there is none, or if it is damaged."""
     hub = SOURCES[name.partition("@")[0]][0]
     try:
         note = json.loads((folder / NOTE).read_bytes())
@@ -72,18 +72,20 @@ def noted_revision(folder: Path, name: str) -> Source | None:
 
 
 def _at(source: Source, revision: str) -> Source:
+    """Give the same source at another revision."""
     return source._replace(folder=f"{source.folder.rpartition('/')[0]}/{revision}")
 
 
 def _ask_for_file(url: str) -> tuple[str, int | None, str]:
-    """The commit, the bytes and the checksum of a file.
+    """Ask for the commit, the bytes and the checksum of a file.
 
-    A redirect within the hub is its way to a small file, and is followed. One to another host is
-    where a large file is stored, which has headers of its own: it is looked at, not followed.
+    A redirect within the hub leads to a small file, and is followed. A redirect to another host
+    leads to the store of large files, which has headers of its own; it is not followed, because the
+    headers wanted are on the redirect itself.
     """
     at = url
     for _ in range(_MOST_REDIRECTS):
-        with answer("HEAD", at, {}) as response:
+        with request("HEAD", at, {}) as response:
             check_status(response, at, (200, *_REDIRECTS))
             headers, is_redirect = response.headers, response.status_code != 200
         to = headers.get("Location", "")
@@ -92,7 +94,7 @@ def _ask_for_file(url: str) -> tuple[str, int | None, str]:
         at = urljoin(at, to)
     commit = headers.get("X-Repo-Commit", "")
     etag = headers.get("X-Linked-Etag") or headers.get("ETag", "")
-    # That of a redirect counts the bytes of the redirect.
+    # The Content-Length of a redirect counts the bytes of the redirect.
     size = headers.get("X-Linked-Size") or (
         "" if is_redirect else headers.get("Content-Length", "")
     )

@@ -1,7 +1,7 @@
-"""Asking a server, and asking again where what went wrong may pass.
+"""Requests to a server, repeated after failures that may pass.
 
 With ``GPTLITE_OFFLINE``, ``HF_HUB_OFFLINE`` or ``TRANSFORMERS_OFFLINE`` set to 1, ON, YES or TRUE
-nothing is asked. Proxies and certificates are as for any program that uses requests.
+nothing is requested. Proxies and certificates are as for any program that uses requests.
 """
 
 import logging
@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from gptlite.errors import DownloadError
+from gptlite.version import __version__
 
 if TYPE_CHECKING:
     import requests
@@ -23,7 +24,7 @@ Result = TypeVar("Result")
 
 TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the answer
 RETRIES = 5  # in a row that bring nothing new
-LONGEST_WAIT = 120.0  # seconds; a server that asks for more is not waited for
+LONGEST_WAIT = 120.0  # seconds; if a server asks for more, the download fails
 OFFLINE_VARIABLES = ("GPTLITE_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 sleep = time.sleep  # a name of its own, so that tests need not wait
@@ -31,20 +32,21 @@ _log = logging.getLogger("gptlite")
 
 
 class TryAgainError(Exception):
-    """An attempt failed in a way that may pass; ``wait``: seconds that the server asks for."""
+    """A failed attempt that may succeed later; ``wait``: the seconds that the server asks for."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
         super().__init__(reason)
         self.wait = wait
 
 
-def insist(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -> Result:
-    """Make attempts until one ends well; gives what that one gave.
+def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -> Result:
+    """Make attempts until one succeeds, and return its result.
 
     Args:
         url: for the message of an error.
-        attempt: raises TryAgainError where another may do better.
-        reached: how far the attempts have come; one that got further was no failure.
+        attempt: raises TryAgainError if another attempt may succeed.
+        reached: says how far the attempts have come; an attempt that gets further does not count
+            as a failure.
 
     Raises:
         DownloadError: too many in a row got no further, or the server asks for too long a wait.
@@ -54,8 +56,8 @@ def insist(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) 
         try:
             return attempt()
         except TryAgainError as failure:
-            # Beyond what had come before, not just more: a server that never gets to the end and
-            # does not know how to go on must not keep us for ever.
+            # Further than any attempt before: a server that starts anew each time and never gets
+            # to the end must not keep us for ever.
             now = reached()
             failures = 0 if now > furthest else failures + 1
             furthest = max(now, furthest)
@@ -73,21 +75,21 @@ def insist(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) 
 
 
 @contextmanager
-def answer(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requests.Response"]:
-    """A server's answer to one request, whose body is still to be read.
+def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requests.Response"]:
+    """Make one request; the body of the response is still to be read.
 
-    Redirects are followed, but not of a HEAD, which asks about the address itself.
+    Redirects are followed, except after a HEAD, which asks about the address itself.
 
     Raises:
-        TryAgainError: it could not be reached, or did not answer.
-        DownloadError: the address is none, or leads nowhere.
+        TryAgainError: the server could not be reached, or did not answer.
+        DownloadError: not an address, or one that leads nowhere.
     """
     import requests
     from urllib3.exceptions import HTTPError
 
     headers = {
-        "User-Agent": _user_agent(),
-        # A compressed answer could not be counted, nor gone on with.
+        "User-Agent": f"gptlite/{__version__}",
+        # The bytes of a compressed response could not be counted, and it could not be resumed.
         "Accept-Encoding": "identity",
         **headers,
     }
@@ -110,11 +112,11 @@ def answer(method: str, url: str, headers: Mapping[str, str]) -> Iterator["reque
 
 
 def check_status(response: "requests.Response", url: str, wanted: Collection[int]) -> None:
-    """Refuse an answer of another status than those that are wanted.
+    """Refuse a response whose status is not wanted.
 
     Raises:
-        TryAgainError: the status says that it may pass.
-        DownloadError: it will not.
+        TryAgainError: a status of a failure that may pass.
+        DownloadError: any other status.
     """
     status = response.status_code
     if status in (408, 429) or status >= 500:
@@ -125,27 +127,22 @@ def check_status(response: "requests.Response", url: str, wanted: Collection[int
 
 
 def offline() -> str | None:
-    """The environment variable that forbids to fetch anything; None if none does."""
+    """Name the environment variable that forbids to fetch anything; None if none does."""
     return next((variable for variable in OFFLINE_VARIABLES if is_set(variable)), None)
 
 
 def is_set(variable: str) -> bool:
+    """Say whether an environment variable is 1, ON, YES or TRUE, in any case."""
     return os.environ.get(variable, "").strip().upper() in ("1", "ON", "YES", "TRUE")
 
 
-def _user_agent() -> str:
-    from gptlite import __version__
-
-    return f"gptlite/{__version__}"
-
-
 def reason(error: Exception) -> str:
-    """A network error on one line, which its own words seldom are short enough for."""
+    """Put a network error on one line; its own text is often too long for that."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    """What a Retry-After header asks for: seconds, or until a date; None if it says nothing."""
+    """Read a Retry-After header, seconds or a date, as seconds; None if it says neither."""
     if retry_after is None:
         return None
     if re.fullmatch("[0-9]{1,9}", retry_after.strip()):

@@ -8,7 +8,7 @@ import pytest
 
 from gptlite.download.official import SOURCES, OfficialFile
 from gptlite.download.places import (
-    cache_home,
+    download_home,
     find_bare_model,
     find_model,
     find_tokenizer,
@@ -57,23 +57,23 @@ HUB, OPENAI = ([file.name for file in source.files] for source in SOURCES["gpt2"
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has a place of its own")
 def test_the_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert cache_home() == tmp_path / ".cache" / "gptlite"
+    assert download_home() == tmp_path / ".cache" / "gptlite"
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "windows"))
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
-    assert cache_home() == tmp_path / ".cache" / "gptlite"
+    assert download_home() == tmp_path / ".cache" / "gptlite"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert cache_home() == tmp_path / "xdg" / "gptlite"
+    assert download_home() == tmp_path / "xdg" / "gptlite"
     monkeypatch.setenv("GPTLITE_HOME", "~/own")
-    assert cache_home() == tmp_path / "own"
+    assert download_home() == tmp_path / "own"
     assert model_folder("gpt2-xl") == tmp_path / "own" / "gpt2-xl"
     monkeypatch.setenv("GPTLITE_HOME", "")
-    assert cache_home() == tmp_path / "xdg" / "gptlite"
+    assert download_home() == tmp_path / "xdg" / "gptlite"
 
 
 def test_the_own_cache_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
-    assert cache_home() == tmp_path / "local" / "gptlite"
+    assert download_home() == tmp_path / "local" / "gptlite"
 
 
 def test_hugging_face_s_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,14 +97,12 @@ def test_nothing(tmp_path: Path) -> None:
     assert [place.name for place in searched("gpt2")] == [
         *("gpt2", "models--openai-community--gpt2", "models--gpt2")
     ]
-    with pytest.raises(ValueError, match="unknown model 'gpt5'"):
-        find_model("gpt5")
 
 
 @pytest.mark.parametrize("names", [HUB, OPENAI, HUB + OPENAI])
 def test_a_model_is_there_when_every_file_of_a_source_is(names: list[str]) -> None:
     folder = put(model_folder("gpt2"), names)
-    assert find_model("gpt2") == find_model("124M") == find_tokenizer() == folder
+    assert find_model("gpt2") == find_tokenizer() == folder
     assert find_model("gpt2-medium") is None
     for name in names if names != HUB + OPENAI else []:
         (folder / name).unlink()

@@ -1,14 +1,14 @@
 """Pickles that hold tensors, read without running anything in them.
 
 A pickle is a program for a small stack machine, and Python's own machine will import and call
-whatever the program names. This one knows the few opcodes that torch.save writes (protocol 2) and
-makes nothing but plain data and descriptions of tensors: a name stays a name, the only calls are
-those of the table below, and no attribute of anything is ever set.
+whatever the program names. The machine here knows the few opcodes that torch.save writes (protocol
+2) and makes nothing but plain data and descriptions of tensors: a name stays a name, the only calls
+are the few in the tables below, and no attribute of anything is ever set.
 
-What else a training checkpoint holds (a Namespace of options, numpy's random state) becomes a
+Whatever else a training checkpoint holds (a Namespace of options, numpy's random state) becomes a
 ``Blank``, and so does an object of a class of the user's own, such as nanoGPT's GPTConfig, which a
-pickle makes without a call of its own (NEWOBJ). Any other call, or a name left lying about, is
-refused by name.
+pickle makes without a call of its own (NEWOBJ). Any other call, and any other name, is refused with
+the name in the message.
 """
 
 import struct
@@ -18,28 +18,29 @@ from typing import NamedTuple, TypeGuard
 from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
 
-MAX_BYTES = 1 << 24  # of a pickle; the checkpoint below has 260 thousand
-# A byte of pickle can make 70 of data, so it is the steps that bound memory and time. A training
-# checkpoint of gpt2-xl, with two moments of each parameter, takes about 60 thousand.
+# A training checkpoint of gpt2-xl, with two moments of each parameter, has a pickle of 260 thousand
+# bytes and takes about 60 thousand steps. A byte can make 70 bytes of data, so that only the steps
+# bound memory and time.
+MAX_BYTES = 1 << 24
 MAX_STEPS = 300_000
 _MAX_NAME = 256  # bytes of a module's or a class's name
 _MAX_DIMENSIONS = 8  # of a tensor; GPT-2's masks have 4
 
 
 class Name(NamedTuple):
-    """What a pickle would have imported."""
+    """A name of something that Python's own machine would import."""
 
     name: str
 
 
 class Blank(NamedTuple):
-    """Stands for an object that is neither plain data nor a tensor."""
+    """A placeholder for an object that is neither plain data nor a tensor."""
 
     name: str
 
 
 class Storage(NamedTuple):
-    """Numbers of one kind in a row, which lie elsewhere in the file under ``key``."""
+    """A row of numbers of one kind, stored elsewhere in the file under ``key``."""
 
     key: str
     dtype: str
@@ -56,11 +57,17 @@ class Tensor(NamedTuple):
 
 
 class OrderedDict(dict[object, object]):
-    """A dict, and told from one because a state dict's comes with a state, which is ignored."""
+    """A dict that may be given a state, which is ignored; a state dict comes with one."""
 
 
 class Unpickled(NamedTuple):
-    """What a pickle describes, and the byte after its end."""
+    """A pickle that was read.
+
+    Attributes:
+        value: the object that it describes.
+        storages: key -> every storage that a tensor in it points to.
+        end: the byte after the pickle.
+    """
 
     value: object
     storages: dict[str, Storage]
@@ -81,7 +88,7 @@ STORAGES = {
     "torch.storage.UntypedStorage": "U8",
 }
 
-# May be named and called; what comes of it is a Blank. (In protocol 2, builtins is __builtin__.)
+# These may be named and called; the result is a Blank. (In protocol 2, builtins is __builtin__.)
 IGNORED = {
     *(f"__builtin__.{name}" for name in ("bool", "dict", "float", "int", "list", "long", "set")),
     *("__builtin__.str", "__builtin__.unicode"),
@@ -98,18 +105,18 @@ IGNORED = {
 }
 
 
-def unpickle(data: bytes, source: str, begin: int = 0) -> Unpickled:
-    """What the pickle that begins at a byte of ``data`` describes.
+def unpickle(data: bytes, where: str, begin: int = 0) -> Unpickled:
+    """Read the pickle that begins at byte ``begin`` of ``data``.
 
     Args:
         data: may go on behind the pickle.
-        source: the file, for the message of an error.
+        where: the file, for the message of an error.
 
     Raises:
-        CheckpointError: not such a pickle; it calls or names something outside the tables above;
-            it takes more than ``MAX_STEPS`` steps.
+        CheckpointError: not a pickle of protocol 2; it calls or names something that is neither in
+            ``IGNORED`` nor a tensor's; it takes more than ``MAX_STEPS`` steps.
     """
-    machine = _Machine(data, source, begin)
+    machine = _Machine(data, where, begin)
     if machine.take(2) != b"\x80\2":
         raise machine.refusal("expected a pickle of protocol 2")
     while machine.steps < MAX_STEPS:
@@ -124,11 +131,11 @@ def unpickle(data: bytes, source: str, begin: int = 0) -> Unpickled:
 
 
 class _Machine:
-    """The state of the stack machine, and what its opcodes have in common."""
+    """The state of the stack machine, and the operations that its opcodes share."""
 
-    def __init__(self, data: bytes, source: str, begin: int) -> None:
+    def __init__(self, data: bytes, where: str, begin: int) -> None:
         self.data = data
-        self.source = source
+        self.where = where
         self.at = begin  # the next byte
         self.steps = 0
         self.stack: list[object] = []
@@ -140,7 +147,7 @@ class _Machine:
         self.classes: set[str] = set()  # names that objects were made of
 
     def refusal(self, message: str) -> CheckpointError:
-        return CheckpointError(f"{self.source}: pickle, before byte {self.at}: {message}")
+        return CheckpointError(f"{self.where}: pickle, before byte {self.at}: {message}")
 
     def take(self, n: int) -> bytes:
         begin, self.at = self.at, self.at + n
@@ -219,8 +226,8 @@ def _set_items(machine: _Machine, values: Sequence[object]) -> None:
         raise machine.refusal(f"expected a dict to put items in, found {_kind(target)}")
     assert isinstance(target, dict)
     for key, value in zip(values[::2], values[1::2], strict=True):
-        # Nothing else: a tuple with the last tuple in it twice, and so on, would hash for ever, and
-        # of larger ints as many as one likes have the same hash.
+        # Other keys could be made slow to hash on purpose: a tuple with the last tuple in it twice,
+        # and so on, hashes for ever, and any number of large ints can share one hash.
         if not (key is None or type(key) in (str, float, bool, bytes) or _is_int64(key)):
             raise machine.refusal(f"expected a plain key, found {_kind(key)}")
         target[key] = value
@@ -237,7 +244,7 @@ def _build(machine: _Machine) -> None:
 
 
 def _string(machine: _Machine, raw: bytes) -> None:
-    """Python 2's str, which was text or bytes."""
+    """Push Python 2's str, which was text or bytes."""
     machine.push(raw.decode("ascii") if raw.isascii() else raw)
 
 
@@ -251,7 +258,7 @@ def _put(machine: _Machine, index: int) -> None:
     machine.memo[index] = machine.top()
 
 
-# ---- What would be imported, called or found elsewhere ------------------------------------------
+# ---- Names, calls and storages ------------------------------------------------------------------
 
 
 def _global(machine: _Machine) -> None:
@@ -315,7 +322,7 @@ def _rebuild_tensor(machine: _Machine, args: tuple[object, ...]) -> Tensor:
             "expected a tensor's storage, offset, "
             f"and at most {_MAX_DIMENSIONS} sizes with as many strides"
         )
-    # Some say: these numbers, but each with its sign changed.
+    # An option may say, for instance, that each number has its sign changed.
     if len(args) == 7 and args[6] not in (None, {}):
         raise machine.refusal("a tensor with options of its own is not known here")
     return Tensor(storage, offset, shape, strides)
@@ -340,7 +347,7 @@ def _rebuild_parameter(machine: _Machine, args: tuple[object, ...]) -> Tensor:
 
 
 def _ordered_dict(machine: _Machine, args: tuple[object, ...]) -> OrderedDict:
-    """Empty, to be filled by opcodes; Python 2 called it with a list of pairs."""
+    """Make an empty dict that opcodes fill; Python 2 called it with a list of pairs."""
     result = OrderedDict()
     machine.push(result)
     pairs = args[0] if len(args) == 1 else []
@@ -362,7 +369,7 @@ def _size(machine: _Machine, args: tuple[object, ...]) -> object:
 
 
 def _kind(value: object) -> str:
-    """What a value is, in a word: it may be too deep to be shown."""
+    """Name the kind of a value, which may itself be too deep to be shown."""
     named = type(value) in (Name, Blank)
     return shown(value[0]) if named else type(value).__name__  # type: ignore[index]
 

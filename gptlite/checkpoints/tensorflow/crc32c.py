@@ -1,11 +1,11 @@
 """CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, at about 1 GB/s.
 
-A checksum is a division of polynomials over two elements, one bit at a time: 45 seconds in plain
-Python for the smallest GPT-2. But it is linear: the checksum of a row of bytes followed by another
-is that of the first, carried over as many zero bytes as the second is long, plus the second's. So
-the data is laid out in rows and all columns are folded at once, each by itself, with one table
-lookup for each half of a word. What remains is one row; it is laid out in shorter rows and folded
-in the same way, and the last of these is divided byte by byte.
+A checksum is a division of polynomials over two elements, one bit at a time, which takes plain
+Python far too long. But it is linear: the checksum of two rows of bytes, one after the other, is
+the first row's, carried over as many zero bytes as the second row is long, plus the second row's.
+So the data is laid out in rows, and all columns are folded at once, each by itself, with one table
+lookup for each half of a word. One row remains; it is laid out in shorter rows and folded in the
+same way, and the last of the shorter rows is divided byte by byte.
 """
 
 from functools import cache
@@ -21,11 +21,11 @@ ROWS = (4096, 128)  # words of 4 bytes in a row: long for much data, short for w
 
 
 def crc32c(data: Buffer, crc: int = 0) -> int:
-    """The checksum of a buffer, which continues that of what came before it.
+    """Compute the checksum of a buffer, or go on with that of the bytes before it.
 
     Args:
         data: any C-contiguous buffer, of any shape.
-        crc: the checksum so far.
+        crc: the checksum of the bytes before.
 
     >>> hex(crc32c(b"123456789"))
     '0xe3069283'
@@ -39,12 +39,12 @@ def crc32c(data: Buffer, crc: int = 0) -> int:
 
 
 def masked(crc: int) -> int:
-    """The checksum as it is stored, so that one of data with checksums in it stays a good one."""
+    """Mask a checksum for storing, so that data with checksums in it can be checked as well."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def unmasked(stored: int) -> int:
-    """The checksum that was stored.
+    """Recover the checksum from its stored form.
 
     >>> unmasked(masked(0xE3069283)) == 0xE3069283
     True
@@ -54,7 +54,7 @@ def unmasked(stored: int) -> int:
 
 
 def remainder(view: memoryview, state: int) -> int:
-    """The remainder of the division, after the bytes that left ``state``."""
+    """Divide the bytes, going on from the remainder ``state`` that earlier bytes left."""
     for n_words in ROWS:
         whole = len(view) - len(view) % (4 * n_words)
         if whole > 4 * n_words:
@@ -67,7 +67,7 @@ def remainder(view: memoryview, state: int) -> int:
 
 
 def fold(view: memoryview, state: int, n_words: int) -> memoryview:
-    """One row of bytes that leaves, from 0, the same remainder as whole rows from ``state``."""
+    """Fold whole rows into one that leaves, from 0, the remainder of them all from ``state``."""
     low, high = carry_tables(n_words)
     rows = np.frombuffer(view, "<u4").reshape(-1, n_words)  # [n_rows, n_words]
     folded = rows[0].copy()  # [n_words]
@@ -75,8 +75,8 @@ def fold(view: memoryview, state: int, n_words: int) -> memoryview:
     halves = folded.view("<u2").reshape(n_words, 2)  # [n_words, 2], a view
     of_low, of_high = np.empty_like(folded), np.empty_like(folded)  # [n_words]
     for row in rows[1:]:
-        # "clip" can change nothing, for the tables are as long as a half can be large; but it
-        # spares NumPy a copy, and half the time.
+        # "clip" changes no index, for the tables have an entry for every half; it only spares
+        # NumPy a copy of the result.
         low.take(halves[:, 0], out=of_low, mode="clip")
         high.take(halves[:, 1], out=of_high, mode="clip")
         of_low ^= of_high
@@ -86,7 +86,7 @@ def fold(view: memoryview, state: int, n_words: int) -> memoryview:
 
 @cache
 def byte_table() -> list[int]:
-    """What each byte leaves of itself after its eight bits: ``[256]``."""
+    """List the remainder that each value of a byte leaves after its eight bits: ``[256]``."""
     table = []
     for state in range(256):
         for _ in range(8):
@@ -97,15 +97,15 @@ def byte_table() -> list[int]:
 
 @cache
 def carry_tables(n_words: int) -> tuple[Words, Words]:
-    """What a word becomes after a row of zero bytes, by its lower and its upper half: ``[65536]``.
+    """Carry every half of a word over a row of zero bytes: for lower and upper halves, ``[65536]``.
 
-    As the checksum is linear, that of a word is the sum of those of its bits.
+    The checksum is linear, so that a word's is the sum of its bits' checksums.
 
     Args:
         n_words: in the row, a power of 2.
     """
     state = [1 << bit for bit in range(32)]
-    # Each bit after one zero byte, then after 2, 4, 8 ...: what is done once can be done again.
+    # Each bit carried over one zero byte, then over 2, 4, 8 and so on: each step repeats the last.
     bits = np.array([byte_table()[s & 0xFF] ^ (s >> 8) for s in state], np.uint32)  # [32]
     n_bytes = 1
     while n_bytes < 4 * n_words:

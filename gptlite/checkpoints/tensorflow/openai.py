@@ -1,4 +1,4 @@
-"""A checkpoint as OpenAI published it: hparams.json beside a TensorFlow checkpoint's files."""
+"""A model as OpenAI published GPT-2: hparams.json beside a TensorFlow checkpoint's files."""
 
 import json
 from collections.abc import Mapping
@@ -16,20 +16,23 @@ CHECKPOINT = "model.ckpt"  # .index, .data-00000-of-00001
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 
 
-def parse_hparams(data: bytes, source: str) -> GPTConfig:
-    """The sizes in an ``hparams.json``; whatever else is in it is left alone.
+def parse_hparams(data: bytes, where: str) -> GPTConfig:
+    """Read the sizes in an ``hparams.json``; anything else in it is ignored.
+
+    Args:
+        where: the file, for the message of an error.
 
     Raises:
         CheckpointError: not JSON; a size is missing or wrong.
     """
-    return read_sizes(parse_object(data, source), {name: name for name in SIZES}, source)
+    return read_sizes(parse_object(data, where), {name: name for name in SIZES}, where)
 
 
 def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
     """Write ``hparams.json`` and ``model.ckpt.*``, which OpenAI's own code and TensorFlow open.
 
     Raises:
-        ValueError: an epsilon that is not GPT-2's, for which hparams.json has no place.
+        ValueError: an epsilon other than GPT-2's, for which hparams.json has no place.
         OSError: a file cannot be written.
     """
     from gptlite.checkpoints.tensorflow.tensorbundle import write_bundle

@@ -1,7 +1,7 @@
-"""Snappy's raw block format, to read: TensorFlow 1.0 and 1.1 could compress an index with it.
+"""Snappy's raw block format, read only: TensorFlow 1.0 and 1.1 could compress an index with it.
 
 A block is the length that it unpacks to, then elements: bytes as they are, or a copy of bytes that
-were unpacked before. The lower two bits of an element's first byte say which.
+were unpacked before. The lower two bits of an element's first byte say which kind it is.
 https://github.com/google/snappy/blob/main/format_description.txt
 """
 
@@ -9,16 +9,16 @@ from gptlite.checkpoints.tensorflow.varint import decode_varint
 
 
 def decompress(data: bytes, limit: int) -> bytes:
-    """The bytes of a compressed block.
+    """Unpack a compressed block.
 
     Args:
-        limit: bytes that it may unpack to.
+        limit: the most bytes that it may unpack to.
 
     Raises:
-        ValueError: the block is damaged, or says that it unpacks to more than it may or can.
+        ValueError: the block is damaged, or claims to unpack to more than ``limit`` or than it can.
     """
     length, at = decode_varint(data, 0)
-    # An element of n bytes makes at most 64 when it is a copy (n > 1), else fewer than n.
+    # A copy has at least 2 bytes and makes at most 64; any other element makes fewer than it has.
     if length > min(limit, 32 * len(data)):
         raise ValueError(f"a compressed block of {len(data)} bytes that unpacks to {length}")
     out = bytearray()
@@ -48,7 +48,7 @@ def decompress(data: bytes, limit: int) -> bytes:
             raise ValueError(
                 f"a compressed block that copies from {back} bytes back, after {len(out)}"
             )
-        # A copy may reach into what it makes itself: then it repeats its first bytes.
+        # A copy may reach into its own result: then it repeats its first bytes.
         start = len(out) - back
         piece = out[start : start + n]
         out += (piece * (n // len(piece) + 1))[:n]

@@ -3,8 +3,8 @@
     data blocks, an empty metaindex block, an index block of the data blocks, a footer of 48 bytes
 
 A block holds entries ``{shared, unshared, length of the value, rest of the key, value}``: a key
-leaves out what it shares with the one before. After each block stand its compression and its
-checksum. https://github.com/google/leveldb/blob/main/doc/table_format.md
+leaves out the bytes that it shares with the key before. After each block stand its compression and
+its checksum. https://github.com/google/leveldb/blob/main/doc/table_format.md
 """
 
 import struct
@@ -17,11 +17,11 @@ from gptlite.checkpoints.tensorflow.varint import decode_varint, encode_varint
 
 MAGIC = 0xDB4775248B80FB57
 FOOTER_BYTES = 48
-BLOCK_BYTES = 262_144  # TensorFlow's; a block is closed when it has grown to so many
+BLOCK_BYTES = 262_144  # TensorFlow closes a block that has grown to this size
 RESTART_INTERVAL = 16  # entries from one whole key to the next
 
-# No more is believed of a file. gpt2-xl has 20,724 bytes and 580 entries, with an optimizer three
-# times as many; what is read here takes less than a second.
+# A larger table is refused. gpt2-xl's has 20,724 bytes and 580 entries; with an optimizer, three
+# times as many.
 MOST_BYTES = 1 << 20  # of the file; of all blocks unpacked; of all keys written out
 MOST_ENTRIES = 5_000
 
@@ -30,10 +30,10 @@ MOST_ENTRIES = 5_000
 
 
 def read_table(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Every key and value of a table, in order; each block's checksum is checked.
+    """Read every key and value of a table, in order, and check each block's checksum.
 
     Raises:
-        ValueError: the table is damaged, or larger than is believed; the message says where.
+        ValueError: the table is damaged, or too large; the message says where.
     """
     if len(data) < FOOTER_BYTES:
         raise ValueError(f"expected at least {FOOTER_BYTES} bytes, found {len(data)}")
@@ -50,7 +50,7 @@ def read_table(data: bytes) -> list[tuple[bytes, bytes]]:
     for _, place in block_entries(block(data, handle[2], handle[3])):
         offset, at = decode_varint(place, 0)
         size, at = decode_varint(place, at)
-        # Else a small file could have the same block read a million times.
+        # Without this check a small file could have one block read a million times.
         if offset < end:
             raise ValueError(f"expected a block at byte {end} or later, found {offset}")
         end = offset + size
@@ -69,7 +69,7 @@ def read_table(data: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def block(data: bytes, offset: int, size: int) -> bytes:
-    """The content of the block at a place, unpacked."""
+    """Read, check and unpack the block at a place."""
     end = offset + size
     if end + 5 > len(data) - FOOTER_BYTES:
         raise ValueError(
@@ -88,7 +88,7 @@ def block(data: bytes, offset: int, size: int) -> bytes:
 
 
 def block_entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of one block; its restart points are not needed to read it through."""
+    """List the keys and values of one block. (Restart points only serve to search in it.)"""
     if len(content) < 4:
         raise ValueError(f"a block of {len(content)} bytes")
     restarts = int.from_bytes(content[-4:], "little")
@@ -113,7 +113,7 @@ def block_entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 
 def write_table(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """The bytes of a table, as TensorFlow's own builder would write it, without compression.
+    """Build a table, byte for byte as TensorFlow's own builder writes it without compression.
 
     Args:
         entries: in the order of their keys.
@@ -121,7 +121,7 @@ def write_table(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
     out = bytearray()
 
     def append(content: bytes) -> bytes:
-        """Append a block; gives its place, as the index has it."""
+        """Append a block, and give its place in the form that the index has."""
         place = encode_varint(len(out)) + encode_varint(len(content))
         out.extend(content + b"\0" + struct.pack("<I", masked(crc32c(content + b"\0"))))
         return place
@@ -144,12 +144,12 @@ def encode_block(
     interval: int = 1,
     limit: int | None = None,
 ) -> tuple[bytes, int]:
-    """The content of one block, and the number of the first entry that is not in it.
+    """Build the content of one block; give it, and the number of the first entry after it.
 
     Args:
         start: the number of the first entry.
         interval: entries from one whole key to the next.
-        limit: bytes at which the block is closed; None for all entries in one block.
+        limit: the size in bytes at which the block is closed; None for all entries in one block.
     """
     out, restarts, before, stop = bytearray(), [0], b"", start
     for n, (key, value) in enumerate(entries[start:]):
@@ -169,7 +169,7 @@ def encode_block(
 
 
 def separator(last: bytes, following: bytes | None) -> bytes:
-    """A short key that is not below the last of a block and is below the first of the next.
+    """Find a short key from the last key of a block on, and below the first key of the next.
 
     >>> separator(b"model/wte", None), separator(b"abcde", b"abzz"), separator(b"ab", b"abc")
     (b'n', b'abd', b'ab')

@@ -3,7 +3,7 @@
     PREFIX.index                   a sorted table: name -> kind, shape, place and checksum
     PREFIX.data-00000-of-00001     the numbers, one tensor after the other; or several such files
 
-The values of the table are protocol buffers, of which these are the fields:
+The values of the table are protocol buffers with these fields:
 
     BundleHeaderProto   (key "")  1 num_shards, 2 endianness, 3 version
     BundleEntryProto    1 dtype, 2 shape, 3 shard_id, 4 offset, 5 size, 6 crc32c, 7 slices
@@ -30,7 +30,7 @@ from gptlite.errors import CheckpointError
 from gptlite.files import with_progress, write_atomically
 from gptlite.layers import Array
 
-# DataType -> its name here, bytes of one number. Others are listed too, as ``DT_n``.
+# DataType -> its name here, bytes of one number. Other kinds are listed as ``DT_n``.
 KINDS = {
     1: ("F32", 4),
     2: ("F64", 8),
@@ -52,7 +52,7 @@ FLOAT = 1
 HEADER = bytes.fromhex("08011a020801")  # one shard, little-endian, version 1
 _MAX_DIMENSIONS = 32  # as NumPy before 2.0
 
-# How a protocol buffer writes a field, and which of the fields above are written how.
+# The ways in which a protocol buffer writes a field, and the way of each field above.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _HEADER_FIELDS = {1: _VARINT, 2: _VARINT}
 _ENTRY_FIELDS = {
@@ -63,8 +63,17 @@ _SHAPE_FIELDS = {2: _BYTES, 3: _VARINT}
 _DIM_FIELDS = {1: _VARINT}
 
 
-class Record(NamedTuple):
-    """One tensor as the index describes it; ``crc`` is the plain checksum of its bytes."""
+class BundleEntry(NamedTuple):
+    """One tensor as the index describes it (BundleEntryProto).
+
+    Attributes:
+        dtype: the number of its DataType, see ``KINDS``.
+        shape: the length of each of its axes.
+        shard: the number of the file that it lies in.
+        offset: its first byte in that file.
+        size: its bytes.
+        crc: the checksum of its bytes, unmasked.
+    """
 
     dtype: int
     shape: Shape
@@ -78,7 +87,7 @@ class Record(NamedTuple):
 
 
 def read_contents(prefix: Path) -> dict[str, Stored]:
-    """The variables of a checkpoint, by name, checked against the sizes of its files.
+    """List the variables of a checkpoint, by name, checked against the sizes of its files.
 
     Args:
         prefix: the path without ``.index``.
@@ -95,18 +104,18 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
                 f"{prefix}: V1 checkpoints are not supported, and {index.name} of a V2 is missing"
             )
         raise CheckpointError(f"{prefix.parent}: missing {index.name}")
-    n_shards, records = read_index(index)
+    n_shards, entries = read_index(index)
     files: dict[int, tuple[Path, int]] = {}  # shard -> its file, and where its last tensor ends
     contents: dict[str, Stored] = {}
-    by_place = sorted(records, key=lambda name: records[name][2:5])  # shard, offset, size
+    by_place = sorted(entries, key=lambda name: entries[name][2:5])  # shard, offset, size
     for name in by_place:
-        dtype, shape, shard, offset, size, crc = records[name]
+        dtype, shape, shard, offset, size, crc = entries[name]
         if shard not in files:
             files[shard] = (_shard_path(prefix, shard, n_shards), 0)
             if not files[shard][0].is_file():
                 raise CheckpointError(f"{prefix.parent}: missing {files[shard][0].name}")
         path, end = files[shard]
-        # Else a small file could hold a thousand large tensors, all of the same bytes.
+        # Without this check a small file could hold a thousand large tensors of the same bytes.
         if offset < end:
             raise CheckpointError(
                 f"{index}: tensor {shown(name)}: expected to begin at byte {end} of {path.name} "
@@ -121,15 +130,15 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
             raise CheckpointError(
                 f"{path}: expected at least {end} bytes ({index.name} says so), found {found}"
             )
-    return {name: contents[name] for name in records}
+    return {name: contents[name] for name in entries}
 
 
-def read_index(path: Path) -> tuple[int, dict[str, Record]]:
-    """The number of shards, and the tensors by name, that an ``.index`` file tells of.
+def read_index(path: Path) -> tuple[int, dict[str, BundleEntry]]:
+    """Read the number of shards and the tensors, by name, from an ``.index`` file.
 
     Raises:
-        CheckpointError: it is damaged, or one of the things that are not supported.
-        OSError: it cannot be read.
+        CheckpointError: the file is damaged, or has a partitioned variable.
+        OSError: the file cannot be read.
     """
     size = os.path.getsize(path)
     if size > MOST_BYTES:
@@ -141,19 +150,19 @@ def read_index(path: Path) -> tuple[int, dict[str, Record]]:
         raise CheckpointError(f"{path}: {error}") from None
 
 
-def parse_index(data: bytes) -> tuple[int, dict[str, Record]]:
-    """The number of shards, and the tensors by name, of a whole ``.index`` file.
+def parse_index(data: bytes) -> tuple[int, dict[str, BundleEntry]]:
+    """Parse the number of shards and the tensors, by name, from the bytes of an ``.index`` file.
 
     Raises:
-        ValueError: it is damaged, or one of the things that are not supported.
+        ValueError: the bytes are damaged, or have a partitioned variable.
     """
     table = read_table(data)
     if not table or table[0][0]:
         raise ValueError("expected a header first, found none")
     n_shards = parse_header(table[0][1])
-    records = {}
+    entries = {}
     for key, value in table[1:]:
-        # A piece of a partitioned variable: "\0", the name, ...; the variable has an entry as well.
+        # The key of a piece of a partitioned variable: "\0", then the variable's name and more.
         if key.startswith(b"\0"):
             name = key[1:].split(b"\0")[0].decode("utf-8", "backslashreplace")
             raise ValueError(f"partitioned variable {shown(name)}: these are not supported")
@@ -162,22 +171,22 @@ def parse_index(data: bytes) -> tuple[int, dict[str, Record]]:
         except UnicodeDecodeError:
             raise ValueError(f"expected a name in UTF-8, found {shown(key)}") from None
         try:
-            records[name] = parse_record(value)
+            entries[name] = parse_entry(value)
         except ValueError as error:
             raise ValueError(f"tensor {shown(name)}: {error}") from None
-        if records[name].shard >= n_shards:
+        if entries[name].shard >= n_shards:
             raise ValueError(
                 f"tensor {shown(name)}: expected a shard from 0 to {n_shards - 1}, "
-                f"found {records[name].shard}"
+                f"found {entries[name].shard}"
             )
-    return n_shards, records
+    return n_shards, entries
 
 
 def parse_header(data: bytes) -> int:
-    """The number of shards.
+    """Parse the number of shards from the header.
 
     Raises:
-        ValueError: the header is damaged, or of numbers that are big-endian.
+        ValueError: the header is damaged, or says that the numbers are big-endian.
     """
     numbers, _ = parse_message(data, _HEADER_FIELDS)
     if numbers[2] != 0:
@@ -187,11 +196,11 @@ def parse_header(data: bytes) -> int:
     return numbers[1]
 
 
-def parse_record(data: bytes) -> Record:
-    """One entry of the index.
+def parse_entry(data: bytes) -> BundleEntry:
+    """Parse one entry of the index.
 
     Raises:
-        ValueError: it is damaged, contradicts itself, or is of a partitioned variable.
+        ValueError: the entry is damaged, contradicts itself, or is of a partitioned variable.
     """
     numbers, messages = parse_message(data, _ENTRY_FIELDS)
     if messages[7]:
@@ -206,14 +215,14 @@ def parse_record(data: bytes) -> Record:
             f"{_kind(dtype)} {shown(list(shape))} is {shown(math.prod(shape) * item)} bytes, "
             f"found {size}"
         )
-    return Record(dtype, shape, shard, offset, size, unmasked(numbers[6]))
+    return BundleEntry(dtype, shape, shard, offset, size, unmasked(numbers[6]))
 
 
 def parse_shape(data: bytes) -> Shape:
-    """The sizes in a TensorShapeProto.
+    """Parse the sizes in a TensorShapeProto.
 
     Raises:
-        ValueError: it is damaged, of unknown rank, or has a negative size.
+        ValueError: the shape is damaged, of unknown rank, or has a negative size.
     """
     numbers, messages = parse_message(data, _SHAPE_FIELDS)
     if numbers[3]:
@@ -229,17 +238,18 @@ def parse_shape(data: bytes) -> Shape:
 def parse_message(
     data: bytes, wanted: Mapping[int, int]
 ) -> tuple[dict[int, int], dict[int, list[bytes]]]:
-    """The fields of a protocol buffer.
+    """Parse the fields of a protocol buffer.
 
     Args:
-        wanted: number of a field -> how it is written; any other field is passed over.
+        wanted: number of a field -> the way it is written; any other field is passed over.
 
     Returns:
-        The wanted fields that are numbers, 0 where the message has none; and those that are bytes,
-        each as often as it is there.
+        The wanted fields that are numbers, 0 where the message has none; and the wanted fields that
+        are bytes, each as often as the message has it.
 
     Raises:
-        ValueError: the message is damaged, or a field is written otherwise or is a number twice.
+        ValueError: the message is damaged, a field is written in another way, or a number is there
+            twice.
     """
     numbers: dict[int, int] = {}
     messages: dict[int, list[bytes]] = {n: [] for n, wire in wanted.items() if wire == _BYTES}
@@ -294,35 +304,37 @@ def write_bundle(prefix: Path, tensors: Mapping[str, Array]) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    records: dict[str, Record] = {}
+    entries: dict[str, BundleEntry] = {}
     offset = 0
     total = sum(4 * array.size for array in tensors.values())
     with write_atomically(_shard_path(prefix, 0, 1)) as file:
         for name in with_progress(sorted(tensors, key=str.encode), "saving", total):
             array = np.asarray(tensors[name], "<f4", order="C")
             file.write(array.data)
-            records[name] = Record(FLOAT, array.shape, 0, offset, array.nbytes, crc32c(array.data))
+            entries[name] = BundleEntry(
+                FLOAT, array.shape, 0, offset, array.nbytes, crc32c(array.data)
+            )
             offset += array.nbytes
     with write_atomically(prefix.with_name(f"{prefix.name}.index")) as file:
-        file.write(build_index(records.items()))
+        file.write(build_index(entries.items()))
 
 
-def build_index(records: Iterable[tuple[str, Record]]) -> bytes:
-    """The index of a checkpoint of one shard; records in the order of their names' bytes."""
-    entries = [(name.encode(), encode_record(record)) for name, record in records]
-    return write_table([(b"", HEADER), *entries])
+def build_index(entries: Iterable[tuple[str, BundleEntry]]) -> bytes:
+    """Build the index of a checkpoint of one shard; entries in the order of their names' bytes."""
+    table = [(name.encode(), encode_entry(entry)) for name, entry in entries]
+    return write_table([(b"", HEADER), *table])
 
 
-def encode_record(record: Record) -> bytes:
-    """The protocol buffer of one entry; a number that is 0 is left out.
+def encode_entry(entry: BundleEntry) -> bytes:
+    """Write the protocol buffer of one entry; a number that is 0 is left out.
 
-    >>> encode_record(Record(1, (1, 64, 192), 0, 768, 49152, unmasked(0x4602A4D1))).hex()
+    >>> encode_entry(BundleEntry(1, (1, 64, 192), 0, 768, 49152, unmasked(0x4602A4D1))).hex()
     '0801120d1202080112020840120308c0012080062880800335d1a40246'
     """
-    dims = b"".join(_message(2, _number(1, size)) for size in record.shape)
-    out = _number(1, record.dtype) + _message(2, dims) + _number(3, record.shard)
-    out += _number(4, record.offset) + _number(5, record.size)
-    return out + bytes([6 << 3 | _FIXED32]) + struct.pack("<I", masked(record.crc))
+    dims = b"".join(_message(2, _number(1, size)) for size in entry.shape)
+    out = _number(1, entry.dtype) + _message(2, dims) + _number(3, entry.shard)
+    out += _number(4, entry.offset) + _number(5, entry.size)
+    return out + bytes([6 << 3 | _FIXED32]) + struct.pack("<I", masked(entry.crc))
 
 
 def _number(field: int, value: int) -> bytes:

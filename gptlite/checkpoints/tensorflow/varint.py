@@ -1,14 +1,14 @@
-"""Integers of as many bytes as they need, 7 bits in each, the lowest first.
+"""Integers of as many bytes as they need, with 7 bits in each byte, the lowest first.
 
-LevelDB, snappy and protocol buffers have them.
+LevelDB, snappy and protocol buffers write their integers so.
 """
 
 
 def decode_varint(data: bytes, at: int) -> tuple[int, int]:
-    """The unsigned integer at a place, and the place after it.
+    """Read the unsigned integer at a place; give it, and the place after it.
 
     Raises:
-        ValueError: it runs past the end, or is larger than 64 bits.
+        ValueError: the integer runs past the end, or is larger than 64 bits.
     """
     value = 0
     for n, byte in enumerate(data[at : at + 10]):
@@ -21,7 +21,7 @@ def decode_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def encode_varint(value: int) -> bytes:
-    """The bytes of an unsigned integer.
+    """Write an unsigned integer as bytes.
 
     >>> encode_varint(300).hex(), decode_varint(bytes.fromhex("ac02"), 0)
     ('ac02', (300, 2))

@@ -28,9 +28,9 @@ from gptlite.checkpoints.tensorflow.sstable import (
 )
 from gptlite.checkpoints.tensorflow.tensorbundle import (
     HEADER,
-    Record,
+    BundleEntry,
     build_index,
-    encode_record,
+    encode_entry,
     read_contents,
     write_bundle,
 )
@@ -225,7 +225,7 @@ def test_an_index_is_as_long_as_openai_s(name: str, expected: int) -> None:
     records, offset = [], 0
     for variable in sorted(shapes):
         size = 4 * math.prod(shapes[variable])
-        records.append((variable, Record(1, shapes[variable], 0, offset, size, 0)))
+        records.append((variable, BundleEntry(1, shapes[variable], 0, offset, size, 0)))
         offset += size
     assert offset == 4 * PRESETS[name].n_params
     assert len(build_index(records)) == expected
@@ -304,8 +304,8 @@ def test_several_shards(tmp_path: Path) -> None:
     arrays = [np.float32([1, 2]), np.float32([3])]
     entries = [(b"", b"\x08\x02\x1a\x02\x08\x01")]
     for n, array in enumerate(arrays):
-        record = Record(1, array.shape, n, 0, array.nbytes, crc32c(array.data))
-        entries.append((b"v%d" % n, encode_record(record)))
+        record = BundleEntry(1, array.shape, n, 0, array.nbytes, crc32c(array.data))
+        entries.append((b"v%d" % n, encode_entry(record)))
         (tmp_path / f"x.data-0000{n}-of-00002").write_bytes(array.tobytes())
     (tmp_path / "x.index").write_bytes(write_table(entries))
     found = read(tmp_path / "x")
@@ -328,7 +328,7 @@ def test_kinds_that_are_not_read_do_no_harm(prefix: Path) -> None:
 
 
 def record(begin: int = 0) -> bytes:
-    return encode_record(Record(1, (2,), 0, begin, 8, crc32c(bytes(8))))
+    return encode_entry(BundleEntry(1, (2,), 0, begin, 8, crc32c(bytes(8))))
 
 
 GOOD = record()
@@ -337,23 +337,29 @@ RECORDS = {
     "partitioned": (GOOD + b"\x3a\x00", "partitioned variable: these are not supported"),
     "another shard": (GOOD + b"\x18\x01", "expected a shard from 0 to 0, found 1"),
     "a negative shard": (GOOD + b"\x18" + MINUS_1, "expected a shard from 0 to 0, found 18446"),
-    "a size that does not fit": (encode_record(Record(1, (3,), 0, 0, 8, 0)), "[3] is 12 bytes"),
+    "a size that does not fit": (encode_entry(BundleEntry(1, (3,), 0, 0, 8, 0)), "[3] is 12 bytes"),
     "no size": (b"\x08\x01\x12\x04\x12\x02\x08\x02", "F32 [2] is 8 bytes, found 0"),
     "a negative size": (b"\x08\x07\x28" + MINUS_1, "a size below 2**63"),
     "a negative offset": (b"\x08\x01\x20" + MINUS_1, "a size below 2**63, found 18446744073709551"),
-    "far away": (encode_record(Record(1, (2,), 0, 2**62, 8, 0)), "at least 4611686018427387912"),
-    "one byte too far": (encode_record(Record(1, (2,), 0, 41, 8, 0)), "at least 49 bytes"),
+    "far away": (
+        encode_entry(BundleEntry(1, (2,), 0, 2**62, 8, 0)),
+        "at least 4611686018427387912",
+    ),
+    "one byte too far": (encode_entry(BundleEntry(1, (2,), 0, 41, 8, 0)), "at least 49 bytes"),
     "an unknown rank": (b"\x08\x01\x12\x02\x18\x01", "found one of unknown rank"),
     "a negative axis": (
         b"\x08\x01\x12\x0d\x12\x0b\x08" + MINUS_1,
         "shape: expected sizes below 2**63, found [18446744073709551615]",
     ),
     "an overflow": (
-        encode_record(Record(1, (2**62, 4), 0, 0, 0, 0)),
+        encode_entry(BundleEntry(1, (2**62, 4), 0, 0, 0, 0)),
         "is 73786976294838206464 bytes, found 0",
     ),
-    "a long overflow": (encode_record(Record(1, (2**62,) * 32, 0, 0, 0, 0)), "bytes, found 0"),
-    "33 axes": (encode_record(Record(1, (1,) * 33, 0, 0, 4, 0)), "at most 32 sizes, found more"),
+    "a long overflow": (encode_entry(BundleEntry(1, (2**62,) * 32, 0, 0, 0, 0)), "bytes, found 0"),
+    "33 axes": (
+        encode_entry(BundleEntry(1, (1,) * 33, 0, 0, 4, 0)),
+        "at most 32 sizes, found more",
+    ),
     "an offset twice": (GOOD + b"\x20\x00\x20\x00", "field 4 is there twice"),
     "a message for a number": (GOOD + b"\x22\x00", "field 4 is there twice, or of wire type 2"),
     "a number for a message": (b"\x08\x01\x10\x01", "field 2 is there twice, or of wire type 0"),
@@ -440,7 +446,7 @@ def test_an_index_that_is_large(prefix: Path) -> None:
 
 def bloated(n_axes: int) -> bytes:
     """As many tensors as are believed, with long names, well compressed."""
-    value = encode_record(Record(1, (1,) * n_axes, 0, 0, 4, 0))
+    value = encode_entry(BundleEntry(1, (1,) * n_axes, 0, 0, 4, 0))
     name = "\U0001f600".encode() * 40
     length = encode_varint(len(value))
     content = [literal(b"\0\0\6" + HEADER + b"\0" + encode_varint(len(name) + 5) + length)]

@@ -1,4 +1,4 @@
-"""A file of which only a part may have come: what is there, and of which edition it is."""
+"""A file that may not have come whole: the bytes on disk, and the edition that they belong to."""
 
 import json
 import re
@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 
 class Edition(NamedTuple):
-    """What a server says about a file as it is now.
+    """A file as a server has it now.
 
     Attributes:
-        etag: names the edition, where there is a strong one; without it none is gone on with.
-        total: bytes of the whole.
-        md5: of the whole, in base64.
+        etag: the name of this edition, if it has a strong one; without one nothing is resumed.
+        total: bytes of the whole file.
+        md5: of the whole file, in base64.
     """
 
     etag: str | None
@@ -20,8 +20,11 @@ class Edition(NamedTuple):
     md5: str | None
 
 
-class Part:
-    """What has come of a file, on disk: ``NAME.part``, and beside it of which edition that is."""
+class PartialFile:
+    """The bytes of a file that have come so far, on disk: ``NAME.part``.
+
+    Beside them ``NAME.part.json`` notes the edition that they belong to.
+    """
 
     def __init__(self, url: str, path: Path) -> None:
         self.url = url
@@ -30,10 +33,11 @@ class Part:
         self.about = path.with_name(path.name + ".part.json")
 
     def size(self) -> int:
+        """Count the bytes that have come."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def edition(self) -> Edition:
-        """That of the bytes which are there, if it is known and of this address."""
+        """Read the edition of the bytes that have come, if it is noted and of this address."""
         try:
             about = json.loads(self.about.read_bytes())
             url, found = about.pop("url"), Edition(**about)
@@ -41,21 +45,23 @@ class Part:
             if url == self.url and all(value is None or type(value) is t for value, t in kinds):
                 return found._replace(etag=strong_etag(found.etag))
         except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
-            pass  # not there, or damaged
+            pass  # no note, or a damaged one
         return Edition(None, None, None)
 
     def begin(self, edition: Edition) -> None:
-        """Nothing of this edition has come yet."""
-        # Emptied first: were the note first, a kill between would give it to the old bytes.
+        """Begin an edition, of which no bytes have come yet."""
+        # Emptied first: otherwise a kill between the two steps would leave the new note with the
+        # old bytes.
         with open(self.path, "wb"):
             pass
         self.about.write_text(json.dumps({"url": self.url, **edition._asdict()}))
 
     def forget(self) -> None:
+        """Remove the bytes and the note."""
         self.path.unlink(missing_ok=True)
         self.about.unlink(missing_ok=True)
 
 
 def strong_etag(etag: str | None) -> str | None:
-    """An etag that promises the same bytes; None for a weak one, and for what is none."""
+    """Give an etag that promises the same bytes; None for a weak one, or for no etag."""
     return etag if re.fullmatch(r'"[!#-~]*"', etag or "") else None

@@ -1,0 +1,120 @@
+"""The door: names and paths, and what is neither."""
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import gptlite
+from gptlite.checkpoints import write_checkpoint
+from gptlite.download.locate import locate, locate_vocabulary
+from gptlite.download.places import model_folder
+from gptlite.errors import CheckpointError
+from servers import Server
+from tiny_checkpoints import TINY, tiny
+
+pytestmark = pytest.mark.usefixtures("waits")
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    write_checkpoint(tmp_path / "model", TINY, tiny())
+    return tmp_path / "model"
+
+
+def test_the_storyteller_is_the_default() -> None:
+    assert locate() == locate(None) == locate("storyteller")
+    assert locate().parts[-2:] == ("gptlite", "storyteller")
+    assert locate().is_absolute()
+
+
+def test_directories_and_files_are_themselves(saved: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights = saved / "model.safetensors"
+    assert locate(saved) == locate(str(saved)) == saved
+    assert locate(weights) == locate(str(weights)) == weights
+    monkeypatch.chdir(saved.parent)
+    assert locate("model") == locate(Path("model")) == Path("model")
+    monkeypatch.setenv("HOME", str(saved.parent))
+    assert locate("~/model") == saved
+
+
+def test_a_known_name_wins_over_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "storyteller").mkdir()
+    assert locate("storyteller") == locate()
+    assert locate("./storyteller") == Path("storyteller")
+
+
+@pytest.mark.parametrize("name", ["gpt5", "", "story teller", "a\nb", "x" * 5000, "a\0b"])
+def test_an_unknown_name(name: str) -> None:
+    with pytest.raises(ValueError, match=r"unknown model .*'storyteller'.*directory") as caught:
+        locate(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "./model",
+        "nowhere/model",
+        "~/no such model",
+        "..x",
+        "model.safetensors",
+        "ckpt.pt",
+        "gpt2.bin",
+        "a/\0",
+    ],
+)
+def test_a_path_where_nothing_is(
+    path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="no such directory or file"):
+        locate(path)
+
+
+def test_a_path_object_is_never_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match="model: no such directory or file"):
+        locate(Path("model"))
+
+
+@pytest.mark.parametrize("thing", [3, b"model", ["model"]])
+def test_what_is_neither_name_nor_path(thing: Any) -> None:
+    with pytest.raises(TypeError):
+        locate(thing)
+
+
+def test_a_name_wins_over_a_folder_but_a_path_is_a_path(
+    hosts: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gpt2").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert gptlite.download.locate("gpt2") == model_folder("gpt2")
+    assert gptlite.download.locate("./gpt2") == Path("gpt2")
+    assert gptlite.download.locate(Path("gpt2")) == Path("gpt2")
+    with pytest.raises(ValueError, match=r"unknown model 'gpt5': expected .*gpt2, .*gpt2-xl"):
+        gptlite.load("gpt5")
+
+
+@pytest.mark.parametrize(
+    ("given", "canonical"),
+    [("345M", "gpt2-medium"), ("openai-community/gpt2-xl", "gpt2-xl"), ("small@main", "gpt2@main")],
+)
+def test_a_name_is_canonical_behind_the_door(
+    given: str, canonical: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fetch(name: str) -> Path:
+        asked.append(name)
+        return tmp_path
+
+    door = importlib.import_module("gptlite.download.locate")
+    monkeypatch.setattr(door, "fetch_model", fetch)
+    monkeypatch.setattr(door, "fetch_tokenizer", fetch)
+    assert locate(given) == locate_vocabulary(given) == tmp_path
+    assert asked == [canonical, canonical]
