@@ -10,7 +10,7 @@ PROGRAM = "gptlite.convert"
 
 
 def parser() -> Parser:
-    """The command's options."""
+    """Define the command's options."""
     parser = Parser(PROGRAM, description="Write a model and its tokenizer in another format.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="a name, a directory, or a file of weights of any format")

@@ -1,4 +1,4 @@
-"""Model and tokenizer together: from one place, or GPT-2's tokenizer from the cache."""
+"""Model and tokenizer together: from one place, or with GPT-2's tokenizer."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ WIDE = GPTConfig(n_vocab=50257, n_ctx=4, n_embd=2, n_head=1, n_layer=1)
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A model of GPT-2's vocabulary without a tokenizer, on a machine with empty caches."""
+    """A model of GPT-2's vocabulary without a tokenizer, on a machine without downloads."""
     monkeypatch.setenv("GPTLITE_HOME", str(tmp_path / "own"))
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setenv("GPTLITE_OFFLINE", "1")
@@ -28,10 +28,10 @@ def test_a_model_of_gpt_2_s_vocabulary_takes_gpt_2_s_tokenizer(
 ) -> None:
     with pytest.raises(DownloadError, match="GPTLITE_OFFLINE is set"):
         gptlite.load(alone)
-    cached = tmp_path / "own" / "gpt2"
-    cached.mkdir(parents=True)
+    folder = tmp_path / "own" / "gpt2"
+    folder.mkdir(parents=True)
     for name, official in {"vocab.json": "encoder.json", "merges.txt": "vocab.bpe"}.items():
-        shutil.copy(shared / "gpt2-tokenizer" / official, cached / name)
+        shutil.copy(shared / "gpt2-tokenizer" / official, folder / name)
     for place in (alone, alone / "model.safetensors"):
         model, tokenizer = gptlite.load(place)
         assert model.config == WIDE

@@ -14,7 +14,7 @@ PROGRAM = "gptlite.download"
 
 
 def parser() -> Parser:
-    """The command's options."""
+    """Define the command's options."""
     parser = Parser(
         PROGRAM,
         description="Fetch one of OpenAI's models, once, and print the directory it is in. "

@@ -21,7 +21,7 @@ def add_file(digest: "_Hash", path: Path) -> "_Hash":
 
 
 def wrong_checksum(path: Path, expected: str) -> str | None:
-    """Compare a file's checksum with the expected one; describe the difference, None if none.
+    """Compare a file's checksum with the expected one: None if equal, else the difference in words.
 
     Args:
         expected: in hex; 64 digits of sha256, or 40 of the sha1 by which git knows a file's content

@@ -49,7 +49,7 @@ class PartialFile:
         return Edition(None, None, None)
 
     def begin(self, edition: Edition) -> None:
-        """Begin an edition, of which no bytes have come yet."""
+        """Begin an edition: none of its bytes have come yet."""
         # Emptied first: otherwise a kill between the two steps would leave the new note with the
         # old bytes.
         with open(self.path, "wb"):

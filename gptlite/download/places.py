@@ -158,7 +158,7 @@ def _folders(name: str) -> Iterator[Path]:
 
 
 def inventory() -> Iterator[str]:
-    """Give lines: the download folder; then each official model, and how much of it is there."""
+    """List, line by line, the download folder, and how much of each official model is there."""
     yield str(download_home())
     for name in [*SOURCES, *kept_revisions()]:
         found, folder = find_model(name) or find_bare_model(name), model_folder(name)

@@ -1,4 +1,4 @@
-"""What lies beside the weights on the hub: config.json, and the index of several files."""
+"""The files beside the weights on the hub: config.json, and the index of several files."""
 
 import json
 from pathlib import Path

@@ -12,6 +12,7 @@ from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.llmc import MAGIC
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
+from tiny_checkpoints import refusal
 
 TINY = GPTConfig(n_vocab=11, n_ctx=6, n_embd=4, n_head=2, n_layer=2)
 PADDED = 16  # rows of wte in the file
@@ -41,13 +42,6 @@ def file_of(parameters: dict[str, np.ndarray], version: int = 3, **header: int) 
     if version == 5:
         body = (body.view(np.uint32) >> 16).astype("<u2")
     return np.array([*numbers.values()] + [0] * 248, "<i4").tobytes() + body.tobytes()
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def test_float32(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The door: names and paths, and what is neither."""
+"""The door: names, paths, and anything else."""
 
 import importlib
 from pathlib import Path

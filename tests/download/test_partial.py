@@ -1,4 +1,4 @@
-"""What an earlier attempt left: gone on with, or given up."""
+"""Bytes that an earlier attempt left: resumed, or given up."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Where models are looked for: gptlite's own cache, and Hugging Face's, which is only read."""
+"""Folders that are searched: gptlite's own, and Hugging Face's cache, which is only read."""
 
 import os
 import sys
@@ -23,7 +23,7 @@ CURRENT = "0123456789abcdef" * 2 + "01234567"
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing of the machine's own caches, and files of a few bytes."""
+    """No downloads of the machine's own, and files of a few bytes."""
     for variable in (
         *("GPTLITE_HOME", "LOCALAPPDATA", "XDG_CACHE_HOME"),
         *("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"),
@@ -56,7 +56,7 @@ HUB, OPENAI = ([file.name for file in source.files] for source in SOURCES["gpt2"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has a place of its own")
-def test_the_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_download_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert download_home() == tmp_path / ".cache" / "gptlite"
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "windows"))
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
@@ -70,7 +70,7 @@ def test_the_own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert download_home() == tmp_path / "xdg" / "gptlite"
 
 
-def test_the_own_cache_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_download_folder_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "win32")
     monkeypatch.setenv("LOCALAPPDATA", str(tmp_path / "local"))
     assert download_home() == tmp_path / "local" / "gptlite"

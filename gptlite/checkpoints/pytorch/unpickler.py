@@ -28,7 +28,7 @@ _MAX_DIMENSIONS = 8  # of a tensor; GPT-2's masks have 4
 
 
 class Name(NamedTuple):
-    """A name of something that Python's own machine would import."""
+    """The name of something that Python's own machine would import."""
 
     name: str
 
