@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_snappy import packed
-from test_tensorbundle import read, same_bits, table_of
 
+from bundles import packed, read, same_bits, table_of
 from gptlite import GPT, GPTConfig
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.stored import Checksum

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_snappy import naively, packed
 
+from bundles import naively, packed, read, same_bits, table_of
 from gptlite.checkpoints.names import openai_name
-from gptlite.checkpoints.stored import READ_AS, read_into
+from gptlite.checkpoints.stored import read_into
 from gptlite.checkpoints.tensorflow.crc32c import crc32c, masked
 from gptlite.checkpoints.tensorflow.sstable import (
     MOST_BYTES,
@@ -40,16 +40,6 @@ from gptlite.errors import CheckpointError
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "tensorflow"
 DATA = "x.data-00000-of-00001"
-
-
-def read(prefix: Path) -> dict[str, np.ndarray]:
-    """Every variable that can be had as float32."""
-    found = {}
-    for name, stored in read_contents(prefix).items():
-        if stored.dtype in READ_AS:
-            found[name] = np.empty(stored.shape, np.float32)
-            read_into(found[name], name, stored)
-    return found
 
 
 def refusal(prefix: Path) -> str:
@@ -115,27 +105,6 @@ def test_a_varint_comes_back(n: int) -> None:
 def test_a_varint_that_is_wrong(data: bytes) -> None:
     with pytest.raises(ValueError, match="at most 64 bits at byte 0"):
         decode_varint(data, 0)
-
-
-def table_of(*contents: bytes, compression: int = 0, index: list[int] | None = None) -> bytes:
-    """A table of these blocks, whatever they hold; all checksums right.
-
-    Args:
-        index: numbers of the blocks that its index names, in order; None for each once.
-    """
-    out = bytearray()
-
-    def add(block: bytes, kind: int = 0) -> bytes:
-        place = encode_varint(len(out)) + encode_varint(len(block))
-        tail = block + bytes([kind])
-        out.extend(tail + struct.pack("<I", masked(crc32c(tail))))
-        return place
-
-    places = [add(content, compression) for content in contents]
-    named = range(len(places)) if index is None else index
-    footer = add(encode_block([])[0])
-    footer += add(encode_block([(b"\xff%08d" % n, places[i]) for n, i in enumerate(named)])[0])
-    return bytes(out) + footer.ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
 
 
 def test_a_compressed_table() -> None:
@@ -628,10 +597,6 @@ def test_mutated_numbers_are_never_read_as_good(prefix: Path) -> None:
             assert same_bits(read(prefix), sound)
         else:
             refusal(prefix)
-
-
-def same_bits(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> bool:
-    return a.keys() == b.keys() and all(a[name].tobytes() == b[name].tobytes() for name in a)
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
