@@ -180,7 +180,8 @@ def test_tokenizer_json_is_read(saved, official, shared):
     assert ours.vocab == official.vocab and ours.merges == official.merges
     for path in sorted((shared / "corpora").rglob("*.txt"))[:10]:
         text = path.read_text(encoding="utf-8")[:50_000]
-        assert ours.encode(text) == theirs(text).input_ids
+        # transformers always reads the name of the special token as the token.
+        assert ours.encode(text, {EOT}) == theirs(text).input_ids
     assert theirs(f"a{EOT} b").input_ids == ours.encode(f"a{EOT} b", {EOT})
 
 
