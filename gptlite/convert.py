@@ -4,6 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import gptlite
+from gptlite.checkpoints.writing import check_format, check_place
 from gptlite.command import Parser, finish
 
 PROGRAM = "gptlite.convert"
@@ -39,9 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def convert(options: argparse.Namespace) -> None:
     """Read the model, write it, and print the directory. Errors: see ``save_pretrained``."""
-    import gptlite
-    from gptlite.checkpoints.writing import check_format, check_place
-
     # Checked before the long work.
     check_format(options.dtype, options.format)
     check_place(options.directory, options.format, with_tokenizer=True)

@@ -9,6 +9,9 @@ import sys
 from collections.abc import Sequence
 
 from gptlite.command import Parser, finish
+from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
+from gptlite.download.official import required_name
+from gptlite.download.places import inventory
 
 PROGRAM = "gptlite.download"
 
@@ -44,10 +47,6 @@ def download(options: argparse.Namespace) -> None:
     Raises:
         ValueError: a name that is no official model's.
     """
-    from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
-    from gptlite.download.official import required_name
-    from gptlite.download.places import inventory
-
     if options.where:
         for line in inventory():
             print(line)
