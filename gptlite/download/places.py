@@ -1,4 +1,4 @@
-"""Where official models are on this machine: gptlite's download folder, or Hugging Face's cache.
+"""Places of official models on this machine: gptlite's download folder, or Hugging Face's cache.
 
 The download folder has a folder for each model, with the files of one source (or of both) in it. A
 file gets its name there only after it was checked whole; so a model is complete when every file of

@@ -1,4 +1,4 @@
-"""What nanoGPT saves beside the weights: the sizes of the model, as ``model_args``."""
+"""The sizes that nanoGPT saves beside the weights, as ``model_args``."""
 
 from collections.abc import Mapping
 from dataclasses import replace
