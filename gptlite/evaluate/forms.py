@@ -18,8 +18,8 @@ from gptlite.evaluate.lambada import Guess, LastWord, encode_passage, guess_last
 from gptlite.evaluate.part import Json, Measurement
 from gptlite.files import naming_line
 from gptlite.model import GPT
-from gptlite.pretrain.data import read_text
 from gptlite.tasks.choice import Choice, Chosen, choose_option, count_right
+from gptlite.texts import read_text
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.losses import checked_sequence, loss_windows, window_losses
 

@@ -4,7 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import gptlite
 from gptlite.command import Parser, finish, utf8
+from gptlite.explain.page import page
 from gptlite.files import write_atomically
 
 PROGRAM = "gptlite.explain"
@@ -42,9 +44,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def explain(options: argparse.Namespace) -> None:
     """Write the page, and print where it is. Errors: see ``page``."""
-    import gptlite
-    from gptlite.explain.page import page
-
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
         model, tokenizer = gptlite.load(options.model)

@@ -43,7 +43,7 @@ from gptlite.finetune.learners import (
 )
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
-from gptlite.pretrain.data import read_text, text_files
+from gptlite.texts import read_text, text_files
 from gptlite.tokenizer import Tokenizer
 
 TASK_OPTIONS = ("task", "columns", "arm", "lm_weight")  # not for --objective lm

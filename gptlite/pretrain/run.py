@@ -29,14 +29,9 @@ from gptlite.fast.threads import cpu_count
 from gptlite.files import write_atomically
 from gptlite.generate import generate
 from gptlite.model import GPT
-from gptlite.pretrain.data import (
-    open_token_file,
-    read_text,
-    read_texts,
-    text_files,
-    write_token_file,
-)
+from gptlite.pretrain.data import open_token_file, write_token_file
 from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
+from gptlite.texts import read_text, read_texts, text_files
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.backward import Ids
 from gptlite.training.losses import bits_per_byte, next_token_losses

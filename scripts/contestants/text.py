@@ -20,7 +20,7 @@ from contestants.basics import (
     per_second,
 )
 from gptlite import Tokenizer
-from gptlite.pretrain.data import read_texts, text_files
+from gptlite.texts import read_texts, text_files
 
 TALES = DATA / "corpora" / "tales" / "train"
 ENCODED_BYTES = 1_000_000

@@ -16,40 +16,6 @@ def tokenizer() -> Tokenizer:
     return Tokenizer.train(["the cat and the dog and the cat"], 265)
 
 
-# ---- Texts --------------------------------------------------------------------------------------
-
-
-def test_text_files(tmp_path):
-    for name in ("b.txt", "a.txt", "c.md", "one.md"):
-        (tmp_path / name).write_text("x")
-    (tmp_path / "folder.txt").mkdir()
-    found = data.text_files([tmp_path / "one.md", str(tmp_path)])
-    assert [path.name for path in found] == ["one.md", "a.txt", "b.txt"]
-
-
-def test_paths_without_a_text(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere: no such file or directory"):
-        data.text_files([tmp_path / "nowhere"])
-    (tmp_path / "notes.md").write_text("x")
-    with pytest.raises(FileNotFoundError, match=r"no \.txt file in this directory"):
-        data.text_files([tmp_path])
-
-
-def test_read_text(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes("é\r\n\u2028".encode())
-    assert data.read_text(path) == "é\r\n\u2028"
-    path.write_bytes(b"good\xff")
-    with pytest.raises(ValueError, match=r"a\.txt: not UTF-8 at byte 4$"):
-        data.read_text(path)
-    path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"a\.txt: the file is empty$"):
-        data.read_text(path)
-
-
-# ---- The token file -----------------------------------------------------------------------------
-
-
 def test_every_document_begins_with_endoftext(tmp_path, tokenizer):
     texts = ["the cat", "<|endoftext|> is text here", "dög"]
     files = [tmp_path / f"{i}.txt" for i in range(3)]
