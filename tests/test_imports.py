@@ -35,7 +35,7 @@ PATH = tuple(
     for name in (
         *("config", "tokenizer", "layers", "block", "model", "cache", "sampling", "generate"),
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
-        *("trace", "alphabet", "call", "checks", "errors", "files", "command"),
+        *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("fast.blockwise", "fast.bpe", "fast.joining", "fast.memory", "fast.threads"),
     )
 )
@@ -47,8 +47,9 @@ FORBIDDEN = {
     "download": {"training", "pretrain", "finetune", "tasks", "evaluate"},
     "training": {"checkpoints", "download", "pretrain", "finetune", "tasks", "evaluate"},
     "pretrain": {"finetune", "tasks", "evaluate"},
-    "finetune": {"evaluate"},
+    "finetune": {"pretrain", "tasks", "evaluate"},
     "tasks": {"training", "pretrain", "finetune", "evaluate"},
+    "evaluate": {"pretrain", "finetune", "views", "explain"},
     "views": {"explain"},
 }
 
