@@ -1,4 +1,4 @@
-"""What the storyteller gains by pre-training, and what it does without: measured, with spread.
+"""Measure what pre-training gains the storyteller, and what it can do without any training.
 
     python scripts/demonstrations.py                 # all that results.json does not have yet
     python scripts/demonstrations.py --only cloze    # one of the demonstrations
@@ -6,7 +6,7 @@
     python scripts/demonstrations.py --check         # fail where those tables have drifted
     python scripts/demonstrations.py --examples DIR  # the closed world's examples as CSV files
 
-The tales are read from the folder of test data, ``GPTLITE_TEST_DATA``. A script that was stopped
+The tales are read from the folder of test data, ``GPTLITE_TEST_DATA``. A run that was stopped
 goes on where it was. The results hold no text of a book: see ``demonstrations/results.py``.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent))
 
-from demonstrations import entailment, runs, table
+from demonstrations import entailment, table, tuned, untrained
 from demonstrations.results import Results
 
 from gptlite.command import FAILURES, Parser, complain
@@ -33,20 +33,20 @@ from gptlite.files import write_atomically
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "demonstrations.py"
 DEMONSTRATIONS = {
-    "which book": runs.run_which_book,
-    "next paragraph": runs.run_next_paragraph,
-    "same book": runs.run_same_book,
-    "entailment": runs.run_entailment,
-    "two comparisons": runs.run_two_comparisons,
-    "cloze": runs.run_cloze,
-    "morals": runs.run_morals,
+    "which book": tuned.run_which_book,
+    "next paragraph": tuned.run_next_paragraph,
+    "same book": tuned.run_same_book,
+    "entailment": tuned.run_entailment,
+    "two comparisons": tuned.run_two_comparisons,
+    "cloze": untrained.run_cloze,
+    "morals": untrained.run_morals,
 }
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of the command line."""
+    """Define the options of the command line."""
     options = Parser(prog=PROGRAM, description=__doc__.partition("\n")[0])
-    options.add_argument("--only", choices=DEMONSTRATIONS, help="make this one only")
+    options.add_argument("--only", choices=DEMONSTRATIONS, help="run this one only")
     what = options.add_mutually_exclusive_group()
     what.add_argument("--readme", action="store_true", help="write the README's tables")
     what.add_argument("--check", action="store_true", help="fail where they have drifted")
@@ -55,7 +55,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
-    """The exit status: 0, 1 where the tables have drifted, 2 on an error."""
+    """Run the command; return 0, 1 where the tables have drifted, 2 on an error."""
     options = parser().parse_args(argv)
     try:
         if options.examples is not None:
@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
             return write_tables(root / "README.md", results, options.check)
         for name, run in DEMONSTRATIONS.items():
             if options.only in (None, name):
-                # The trainer has threads of its own, and what is scored is too small to be shared.
+                # The trainer has threads of its own, and scoring is too small to be shared.
                 with blas_threads(1):
                     run(results)
     except FAILURES as failure:
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
 
 
 def write_tables(path: Path, results: Results, check: bool) -> int:
-    """Put the tables into the page, or look whether they are there."""
+    """Put the tables into the page, or check that they are there."""
     page = path.read_text(encoding="utf-8")
     wanted = table.with_tables(page, table.tables(results.content["demonstrations"]))
     if page == wanted:
@@ -93,7 +93,7 @@ def write_examples(folder: Path, n_train: int = 12000, n_test: int = 400) -> Non
     """Write the entailment demonstration's examples, of seed 0, as ``gptlite.finetune`` reads them.
 
     Args:
-        folder: made if it is not there; gets ``train.csv`` and a file for each test.
+        folder: made if it is missing; gets ``train.csv`` and a file for each test.
     """
     train, tests = entailment.make(n_train, n_test, seed=0)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What scripts/demonstrations.py is made of.
+"""The rooms behind scripts/demonstrations.py.
 
 tales.py            the books that the storyteller never saw, as tales, paragraphs, sentences
 next_paragraph.py   data: which of two paragraphs comes next
@@ -7,7 +7,9 @@ entailment.py       data: what follows in a closed world
 cloze.py            data: which noun fills the gap
 morals.py           data: which moral is a fable's; fables.py has some that are new
 learning.py         the arms: from scratch, frozen, pre-trained, some blocks taken over
-runs.py             what each demonstration measures, and with which settings
+common.py           seeds, model, tales and measures that all share
+tuned.py            the demonstrations of fine-tuning, and their settings
+untrained.py        the demonstrations without training
 results.py          the file of results
 table.py            the README's tables
 """

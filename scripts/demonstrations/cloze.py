@@ -1,4 +1,4 @@
-"""Which noun fills the gap? Questions in the form of the Children's Book Test, without training.
+"""A noun for the gap: questions in the form of the Children's Book Test, without training.
 
 Twenty sentences of a tale and a twenty-first, in which a noun is struck out that the twenty have;
 ten nouns of the text to choose from (Hill et al. 2016). The tales are those that the storyteller
@@ -29,7 +29,7 @@ _PLACE = re.compile(rf"\b(?:{_BEFORE}) ([a-z]{{3,}})(?= (?:{_AFTER})\b|[.,;:!?])
 
 
 class Question(NamedTuple):
-    """The twenty sentences, the one with the gap, and what may fill it."""
+    """Twenty sentences, the one with the gap, and the words that may fill it."""
 
     context: str
     query: str
@@ -38,7 +38,7 @@ class Question(NamedTuple):
 
 
 def nouns_of(texts: Iterable[str], share: float = 0.2, least: int = 30) -> frozenset[str]:
-    """Words that in at least that share of their places, and so often, stand as nouns do."""
+    """Find words that often, and in at least that share of their places, stand as nouns do."""
     places: Counter[str] = Counter()
     counts: Counter[str] = Counter()
     for text in texts:
@@ -50,7 +50,7 @@ def nouns_of(texts: Iterable[str], share: float = 0.2, least: int = 30) -> froze
 def question_at(
     sentences: Sequence[str], start: int, nouns: frozenset[str], rng: np.random.Generator
 ) -> Question | None:
-    """The question of the twenty-one sentences from ``start`` on; None where they make none."""
+    """Make a question of the 21 sentences from ``start`` on; None where they make none."""
     context = " ".join(sentences[start : start + SENTENCES])
     query = sentences[start + SENTENCES]
     in_context = sorted(set(words_of(context)) & nouns)
@@ -71,7 +71,7 @@ def _whole(word: str) -> str:
 
 
 def make(tales: Sequence[Tale], nouns: frozenset[str], n: int, seed: int) -> list[Question]:
-    """Questions out of all tales, no sentence of which is in two of them.
+    """Make questions from all tales; no sentence is in two questions.
 
     Raises:
         ValueError: the tales do not make so many.
@@ -91,12 +91,12 @@ def make(tales: Sequence[Tale], nouns: frozenset[str], n: int, seed: int) -> lis
 
 
 def by_frequency(question: Question, counts: Mapping[str, int]) -> int:
-    """The candidate that is the most frequent word: the unigram baseline."""
+    """Choose the candidate that is the most frequent word: the unigram baseline."""
     return max(range(CANDIDATES), key=lambda i: counts.get(question.candidates[i], 0))
 
 
 def by_frequency_here(question: Question) -> int:
-    """The candidate that is the most frequent in the twenty sentences, and of those the last."""
+    """Choose the candidate most frequent in the twenty sentences; of equals, the last."""
     words = words_of(question.context)
     counts = Counter(words)
     last = {word: at for at, word in enumerate(words)}

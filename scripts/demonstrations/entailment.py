@@ -1,4 +1,4 @@
-"""Does it follow? Premise and hypothesis out of a closed world: GPT-1's textual entailment.
+"""Premises and hypotheses from a closed world: GPT-1's textual entailment.
 
     Every fox is clever. Jack is a fox.     Jack is clever.     follows
     Every fox is clever. Jack is a fox.     Jack is slow.       another property
@@ -28,7 +28,7 @@ import numpy as np
 
 
 def words_in(text: str) -> tuple[str, ...]:
-    """The words of a list that is written as a text."""
+    """Split a list that is written as a text."""
     return tuple(text.split())
 
 
@@ -80,7 +80,7 @@ Rule = tuple[str, str]  # a kind, and the property of every such one
 
 
 class Words(NamedTuple):
-    """What examples are made of."""
+    """The words that examples are made of."""
 
     kinds: Sequence[str]
     properties: Sequence[str]
@@ -88,7 +88,7 @@ class Words(NamedTuple):
 
 
 def split_words(seed: int, share: float = 0.75) -> tuple[Words, Words]:
-    """Words to learn from, and words that are met in a test only."""
+    """Split into words to learn from, and words that only a test has."""
     rng = np.random.default_rng([seed, 0])
     parts: list[tuple[list[str], list[str]]] = []
     for words in (KINDS, PROPERTIES, NAMES):
@@ -100,19 +100,19 @@ def split_words(seed: int, share: float = 0.75) -> tuple[Words, Words]:
 
 
 def article(word: str) -> str:
-    """The word with "a" or "an" before it."""
+    """Put "a" or "an" before the word."""
     return f"an {word}" if word[0] in "aeiou" else f"a {word}"
 
 
 def other(words: Sequence[str], word: str, rng: np.random.Generator) -> str:
-    """A word of the list that is not this one."""
+    """Draw a word of the list that is not this one."""
     return words[(words.index(word) + int(rng.integers(1, len(words)))) % len(words)]
 
 
 def examples_of(
     rules: Sequence[Rule], words: Words, n: int, rng: np.random.Generator, comparisons: int
 ) -> list[Example]:
-    """Examples of which half follow.
+    """Make examples; in half of them the hypothesis follows.
 
     Args:
         comparisons: 1 where all others have another property, 2 where half of these have another
@@ -136,14 +136,14 @@ def examples_of(
 
 
 class Tests(NamedTuple):
-    """What is tested, from near to far: known words in rules that are not, and unknown words."""
+    """The two tests, from near to far: known words in unknown rules, and unknown words."""
 
     unknown_rules: list[Example]
     unknown_words: list[Example]
 
 
 def make(n_train: int, n_test: int, seed: int, comparisons: int = 1) -> tuple[list[Example], Tests]:
-    """Examples to learn from, and two tests."""
+    """Make examples to learn from, and two tests."""
     rng = np.random.default_rng([seed, 1])
     known, unknown = split_words(seed)
     rules = [(kind, quality) for kind in known.kinds for quality in known.properties]

@@ -21,17 +21,17 @@ from gptlite.model import GPT
 
 SCRATCH, FROZEN, PRETRAINED = "from scratch", "frozen", "pre-trained"
 AUXILIARY = "auxiliary"
-# The head alone starts from nothing and has a smooth way to go: longer strides, and more of them.
+# The head alone starts from nothing on smooth ground: longer steps, and more of them.
 FROZEN_RATE, FROZEN_EPOCHS = 1e-2, 30
 
 
 def blocks(n: int) -> str:
-    """The name of the arm that takes over the first n blocks."""
+    """Name the arm that takes over the first n blocks."""
     return f"{n} blocks"
 
 
 def classifier(storyteller: GPT, arm: str, n_labels: int, choosing: bool, seed: int) -> Classifier:
-    """What an arm starts from.
+    """Build the classifier that an arm starts from.
 
     Raises:
         ValueError: no such arm.
@@ -55,7 +55,7 @@ def learn(
     n_labels: int,
     choosing: bool = False,
 ) -> Classifier:
-    """Fine-tune an arm; no test example has a say in when it stops: the last epoch counts."""
+    """Fine-tune an arm. The last epoch counts: no test example decides when to stop."""
     learner = classifier(storyteller, arm, n_labels, choosing, recipe.seed)
     if arm == FROZEN:
         recipe = replace(recipe, frozen=True, learning_rate=FROZEN_RATE, epochs=FROZEN_EPOCHS)
@@ -66,7 +66,7 @@ def learn(
 
 
 def accuracy(learner: Classifier, test: Labelled) -> float:
-    """Share of right answers."""
+    """Measure the share of right answers."""
     found = measure_classifier(learner, test, cpu_count()).accuracy
     assert found is not None  # a classifier has one
     return found

@@ -1,6 +1,6 @@
-"""Which moral is this fable's? Ten to choose from, without training.
+"""A fable's moral, to be chosen from ten, without training.
 
-    seen     "The Aesop for Children", of which every fable ends with its moral. The storyteller was
+    seen     "The Aesop for Children": every fable ends with its moral. The storyteller was
              trained on this book: what it gets right it may remember.
     unseen   the fables in ``fables``, written for this script: nobody was trained on them.
 
@@ -31,7 +31,7 @@ class Fable(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A fable, and morals of which one is its own."""
+    """A fable, and several morals; one is its own."""
 
     text: str
     morals: tuple[str, ...]
@@ -39,7 +39,7 @@ class Question(NamedTuple):
 
 
 def fables_of(book: str) -> list[Fable]:
-    """The fables of "The Aesop for Children", without headings.
+    """Cut "The Aesop for Children" into its fables, without headings.
 
     Raises:
         ValueError: the book has no fables.
@@ -62,7 +62,7 @@ def fables_of(book: str) -> list[Fable]:
 
 
 def make(fables: Sequence[Fable], n: int, seed: int) -> list[Question]:
-    """Fables, each with nine morals of others.
+    """Make questions: fables, each with nine morals of others.
 
     Raises:
         ValueError: there are not so many fables, or fewer than ten.

@@ -1,4 +1,4 @@
-"""Which paragraph comes next? GPT-1's multiple choice, in the form of the Story Cloze Test.
+"""The next paragraph of two: GPT-1's multiple choice, in the form of the Story Cloze Test.
 
 A paragraph, the one that follows it in the tale, and a distractor: a paragraph out of another book,
 or, which is harder, out of another tale of the same book. The two are equally often the first.
@@ -19,7 +19,7 @@ LEAST = 16  # words of each paragraph, at least
 
 
 class Pair(NamedTuple):
-    """A text, two that may follow it, and which of them does, 0 or 1."""
+    """A text, two texts that may follow, and the index of the one that does."""
 
     context: str
     choices: tuple[str, str]
@@ -27,14 +27,14 @@ class Pair(NamedTuple):
 
 
 def usable(paragraph: str) -> bool:
-    """Whether a paragraph is whole, and long enough to be told from another."""
+    """Say whether a paragraph is whole, and long enough to be told from another."""
     return is_whole(paragraph) and not paragraph[0].islower() and len(paragraph.split()) >= LEAST
 
 
 def pairs_of(
     tales: Sequence[Tale], n: int, rng: np.random.Generator, same_book: bool
 ) -> list[Pair]:
-    """``n`` of the paragraphs that are followed by another, each with a distractor.
+    """Draw ``n`` of the paragraphs that are followed by another, each with a distractor.
 
     Raises:
         ValueError: there are not so many.
@@ -64,19 +64,19 @@ def pairs_of(
 
 
 def end(text: str) -> str:
-    """The last words."""
+    """Take the last words."""
     return " ".join(text.split()[-BEFORE:])
 
 
 def beginning(text: str) -> str:
-    """The first words."""
+    """Take the first words."""
     return " ".join(text.split()[:AFTER])
 
 
 def make(
     tales: Sequence[Tale], n_train: int, n_test: int, seed: int, same_book: bool = False
 ) -> tuple[list[Pair], list[Pair]]:
-    """Pairs to learn from and pairs to test.
+    """Make pairs to learn from and pairs to test on.
 
     Raises:
         ValueError: see ``pairs_of``.
@@ -87,7 +87,7 @@ def make(
 
 
 def by_common_words(pair: Pair, frequency: dict[str, int]) -> int:
-    """The choice that has more, or rarer, words in common with the text: no model at all.
+    """Choose the text with more, or rarer, words in common, without any model.
 
     Args:
         frequency: how often a word stands in the training books.

@@ -1,8 +1,8 @@
-"""The results: one JSON file, to which every run is added as soon as it is done.
+"""The results: one JSON file. Every run is added to it as soon as it is done.
 
-A run is known by what it varies: its arm, its number of labels, its seed. One that stands in the
-file is not made again, so that a script that was killed goes on where it was; where a
-demonstration's settings have changed, its old runs are dropped.
+A run is known by its arm, its number of labels and its seed. A run that stands in the file is not
+made again, so that a script that was killed goes on where it was; where a demonstration's settings
+have changed, its old runs are dropped.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ import gptlite
 from gptlite.fast.threads import cpu_count
 from gptlite.files import write_atomically
 
-Run = dict[str, Any]  # what it varies, then what was measured, then "seconds" of processor time
+Run = dict[str, Any]  # its settings, then what was measured, then "seconds" of processor time
 
 
 def environment() -> dict[str, Any]:
-    """The versions that figures may depend on, and the processors that the time depends on."""
+    """Describe the versions and the machine that figures and times may depend on."""
     return {
         "gptlite": gptlite.__version__,
         "numpy": np.__version__,
@@ -35,7 +35,7 @@ def environment() -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """The content of the file; of one that is not there, nothing.
+    """Read the content of the file; an empty one where there is no file.
 
     Raises:
         ValueError: it is not such a file.
@@ -69,7 +69,7 @@ class Results:
         self.content = read(path)
 
     def begin(self, name: str, settings: Mapping[str, Any]) -> Demonstration:
-        """A demonstration's runs: those of before, if they were made with the same settings."""
+        """Open a demonstration's runs; keep the old ones if they have the same settings."""
         # As the file will have them: lists for tuples.
         settings = json.loads(json.dumps(settings))
         before = self.content["demonstrations"].get(name)
@@ -102,7 +102,7 @@ class Demonstration:
 
     @property
     def runs(self) -> list[Run]:
-        """Those that have been made."""
+        """The runs that have been made."""
         runs: list[Run] = self.results.content["demonstrations"][self.name]["runs"]
         return runs
 
@@ -110,9 +110,9 @@ class Demonstration:
         """Make a run, and write it down, unless it was made before.
 
         Args:
-            varied: what tells it from the others.
-            measure: makes it of the arguments, and gives what was measured: shares, of which four
-                digits are kept.
+            varied: the settings that tell it from the others.
+            measure: makes the run from the arguments and returns the measured shares; four digits
+                are kept.
         """
         if any(varied.items() <= run.items() for run in self.runs):
             return

@@ -1,4 +1,4 @@
-"""The README's tables, made of the results: accuracies in percent, mean and spread over seeds."""
+"""The README's tables, made from the results: accuracy in percent, mean and spread over seeds."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from demonstrations.results import Run
 
 BEGIN = "<!-- demonstrations: written by scripts/demonstrations.py --readme -->"
 END = "<!-- end of the demonstrations -->"
-# What is fine-tuned: the demonstration, its name in the table, and the measure.
+# The demonstrations of fine-tuning: the demonstration, its name in the table, and the measure.
 CURVES = (
     ("which book", "which of five books", "accuracy"),
     ("next paragraph", "the next paragraph, or one of another book", "accuracy"),
@@ -25,9 +25,9 @@ CURVES = (
 
 
 def summary(runs: Sequence[Run], measure: str = "accuracy", **varied: Any) -> str:
-    """Mean and standard deviation over the seeds of what was measured, in percent.
+    """Write a measure's mean and standard deviation over the seeds, in percent.
 
-    "" where there is no such run; no spread where all are the same, as for chance.
+    "" where there is no such run; no spread where all runs are the same, as for chance.
 
     >>> summary([{"arm": "a", "seed": s, "accuracy": x} for s, x in enumerate((0.5, 0.7))], arm="a")
     '60 ± 14'
@@ -41,20 +41,20 @@ def summary(runs: Sequence[Run], measure: str = "accuracy", **varied: Any) -> st
 
 
 def rows_of(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
+    """Write a Markdown table."""
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def tables(demonstrations: Mapping[str, Any]) -> str:
-    """A table of each kind: learning curves, blocks taken over, what needs no training."""
+    """Write a table of each kind: learning curves, blocks taken over, tasks without training."""
     runs = {name: part["runs"] for name, part in demonstrations.items()}
     parts = [learning_curves(runs), blocks_taken_over(runs), without_training(runs)]
     return "\n\n".join(filter(None, parts))
 
 
 def learning_curves(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Accuracy by the number of labels, for a model that has read and for one that has not."""
+    """Tabulate accuracy by the number of labels, pre-trained and from scratch."""
     arms = (SCRATCH, FROZEN, PRETRAINED, AUXILIARY)
     rows = []
     for demonstration, name, measure in CURVES:
@@ -67,7 +67,7 @@ def learning_curves(runs: Mapping[str, Sequence[Run]]) -> str:
 
 
 def blocks_taken_over(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Accuracy by the number of pre-trained blocks that are kept."""
+    """Tabulate accuracy by the number of pre-trained blocks that are kept."""
     found = [run for run in runs.get("which book", []) if run["arm"].endswith("blocks")]
     if not found:
         return ""
@@ -80,7 +80,7 @@ def blocks_taken_over(runs: Mapping[str, Sequence[Run]]) -> str:
 
 
 def without_training(runs: Mapping[str, Sequence[Run]]) -> str:
-    """Accuracy of the storyteller as it is, beside what needs no model."""
+    """Tabulate accuracy of the storyteller as it is, beside answers without a model."""
     rows = []
     for name in ("next paragraph", "same book", "cloze", "morals"):
         found = [run for run in runs.get(name, []) if "labels" not in run]
@@ -94,7 +94,7 @@ def without_training(runs: Mapping[str, Sequence[Run]]) -> str:
 
 
 def with_tables(page: str, tables: str) -> str:
-    """A page that has these tables between the two marks.
+    """Put these tables between the page's two marks.
 
     Raises:
         ValueError: a mark is missing or there twice.

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from clean_tales import is_source_note, remove_marks
-from train_storyteller import TRAINING_BOOKS, VALIDATION_BOOKS, find_books
+from storyteller.books import TRAINING_BOOKS, VALIDATION_BOOKS, find_books
+from storyteller.clean_tales import is_source_note, remove_marks
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Tale(NamedTuple):
@@ -35,10 +35,10 @@ class Tale(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How a book's tales are told apart, by patterns of whole paragraphs.
+    """The marks between a book's tales, as patterns of whole paragraphs.
 
     Attributes:
-        first: where the first tale begins; of several such paragraphs the last, for the others
+        first: where the first tale begins; the last such paragraph counts, for those before it
             stand in the list of contents.
         heading: of every tale.
         after: what follows the last tale; None where it ends the file.
@@ -69,14 +69,14 @@ LAYOUTS = {
         "Notes and References",
     ),
 }
-# What a printed page adds to the words of the story.
+# Paragraphs that a printed page adds to the story.
 _NOT_THE_STORY = re.compile(r"[\d*. ]*|.*[Ll]ine-[Aa]rt [Dd]rawing.*|\[[^\]]*\]|\([^)]*\)|[^a-z]*")
 _PAGE_NUMBER = re.compile(r"\d+ ")
 _END = re.compile(r".*[.!?:;\-]['\")]*")
 
 
 def data_folder() -> Path:
-    """The folder of test data: ``GPTLITE_TEST_DATA``, by default ``../shared`` beside the checkout.
+    """Give the folder of test data: ``GPTLITE_TEST_DATA``, or ``../shared`` beside the checkout.
 
     Raises:
         FileNotFoundError: the tales are not in it.
@@ -88,7 +88,7 @@ def data_folder() -> Path:
 
 
 def read_books(numbers: Iterable[int]) -> dict[int, str]:
-    """The prepared texts of some books, by number.
+    """Read the prepared texts of some books, by number.
 
     Raises:
         FileNotFoundError: one is missing.
@@ -101,7 +101,7 @@ def read_books(numbers: Iterable[int]) -> dict[int, str]:
 
 
 def unseen_tales() -> list[Tale]:
-    """The tales of the five books that the storyteller was not trained on.
+    """Read the tales of the five books that the storyteller was not trained on.
 
     Raises:
         FileNotFoundError: see ``read_books``.
@@ -112,7 +112,7 @@ def unseen_tales() -> list[Tale]:
 
 
 def cut_into_tales(text: str, number: int, layout: Layout | None = None) -> list[Tale]:
-    """The tales of one book.
+    """Cut one book into its tales.
 
     Raises:
         ValueError: the first tale, or what follows the last, is not there.
@@ -149,12 +149,12 @@ def cut_into_tales(text: str, number: int, layout: Layout | None = None) -> list
 
 
 def is_whole(paragraph: str) -> bool:
-    """Whether a paragraph ends as a sentence does."""
+    """Say whether a paragraph ends as a sentence does."""
     return _END.fullmatch(paragraph) is not None
 
 
 def with_double_quotes(text: str) -> str:
-    r"""Speech in double quotes, apostrophes as they are.
+    r"""Put speech in double quotes; leave apostrophes as they are.
 
     >>> with_double_quotes("'That's a goat,' said the miller's wife.")
     '"That\'s a goat," said the miller\'s wife.'
@@ -163,7 +163,7 @@ def with_double_quotes(text: str) -> str:
 
 
 def split_tales(tales: Sequence[Tale], share: float, seed: int) -> tuple[list[Tale], list[Tale]]:
-    """Tales to learn from, with at least that share of every book's paragraphs, and the others."""
+    """Split off tales to learn from, with at least that share of every book's paragraphs."""
     rng = np.random.default_rng([seed, 0])
     first: list[Tale] = []
     second: list[Tale] = []
@@ -178,7 +178,7 @@ def split_tales(tales: Sequence[Tale], share: float, seed: int) -> tuple[list[Ta
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text in lower case; what is joined by an apostrophe is one word."""
+    """Find the words of a text in lower case; parts joined by an apostrophe are one word."""
     return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
 
 
@@ -188,7 +188,7 @@ _ABBREVIATION = re.compile(r"(?:\b(?:Mr|Mrs|Dr|St|Gen)|\b[A-Z])\.$")
 
 
 def sentences_of(text: str) -> list[str]:
-    """The sentences of a paragraph; quotation marks stay with what they close.
+    """Cut a paragraph into sentences; quotation marks stay with the sentence they close.
 
     >>> sentences_of('"Go!" said Mr. Fox. "I shall not." It rained.')
     ['"Go!" said Mr. Fox.', '"I shall not."', 'It rained.']
@@ -203,7 +203,7 @@ def sentences_of(text: str) -> list[str]:
 
 
 def training_counts() -> Counter[str]:
-    """How often each word stands in the books that the storyteller was trained on."""
+    """Count the words in the books that the storyteller was trained on."""
     counts: Counter[str] = Counter()
     for text in read_books(TRAINING_BOOKS).values():
         counts.update(words_of(text))

@@ -1,4 +1,4 @@
-"""Which book does a passage come from? A text and its label: GPT-1's classification.
+"""Passages and the books they come from: a text and its label, GPT-1's classification.
 
 The five books of ``tales`` are by five hands: Barrie, Baum, Burgess, and the collections of Lang
 and of Jacobs. Their people would give them away at once, so all names are struck out, and what is
@@ -25,19 +25,19 @@ _TITLE = re.compile(r"\b(Mr|Mrs|Dr|St|Gen)\.")
 
 
 class Passage(NamedTuple):
-    """A text without names, and which of the books it comes from, counted from 0."""
+    """A text without names, and the index of its book."""
 
     text: str
     label: int
 
 
 def begins_speech(text: str, at: int) -> bool:
-    """Whether what stands there would have a capital in any case."""
+    """Say whether a word at this place would have a capital in any case."""
     return at == 0 or text[at - 1] in "\"'("
 
 
 def names_of(tales: Sequence[Tale]) -> frozenset[str]:
-    """Words that, within a sentence, more often have a capital than not."""
+    """Find words that, within a sentence, more often have a capital than not."""
     capital: Counter[str] = Counter()
     small: Counter[str] = Counter()
     for tale in tales:
@@ -52,7 +52,7 @@ def names_of(tales: Sequence[Tale]) -> frozenset[str]:
 
 
 def without_names(sentence: str, names: frozenset[str]) -> str:
-    """A sentence with ``NAME`` for names, and for all else that has a capital within it.
+    """Put ``NAME`` for names, and for all other words with a capital within the sentence.
 
     >>> without_names("Tip saw Mr. Jack Pumpkinhead's horse, and I slept.", frozenset({"Tip"}))
     "Somebody saw Somebody's horse, and I slept."
@@ -68,7 +68,7 @@ def without_names(sentence: str, names: frozenset[str]) -> str:
 
 
 def passages_of(tale: Tale, names: frozenset[str]) -> list[str]:
-    """A tale's sentences, names struck out, as many together as are ``WORDS`` words at most."""
+    """Cut a tale, without its names, into passages of at most ``WORDS`` words."""
     passages: list[list[str]] = [[]]
     for sentence in (s for paragraph in tale.paragraphs for s in sentences_of(paragraph)):
         words = without_names(sentence, names).split()
@@ -81,7 +81,7 @@ def passages_of(tale: Tale, names: frozenset[str]) -> list[str]:
 def make(
     tales: Sequence[Tale], n_train: int, n_test: int, seed: int
 ) -> tuple[list[Passage], list[Passage]]:
-    """Passages to learn from and passages to test, equally many of every book.
+    """Make passages to learn from and to test on, equally many from every book.
 
     The first n of those to learn from are balanced as well, for every n that is a multiple of the
     number of books, so that learning curves need no other draw.

@@ -1,6 +1,6 @@
 """Models of official shapes, written by transformers: logits, memory, and OpenAI's format.
 
-The larger two are for ``scripts/check_official_sizes.py``, which does the same.
+The larger two are for ``scripts/checks/official_sizes.py``, which does the same.
 """
 
 import sys
@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts/checks"))
 
-from check_official_sizes import COUNTS, allowed_peak, check, index_bytes
+from official_sizes import COUNTS, allowed_peak, check, index_bytes
 
 pytest.importorskip("transformers")
 pytestmark = pytest.mark.peers

@@ -20,7 +20,7 @@ from gptlite.checkpoints.tensorflow.sstable import encode_block, read_table
 from gptlite.checkpoints.tensorflow.tensorbundle import read_contents, write_bundle
 from gptlite.errors import CheckpointError
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent / "scripts/fixtures"))
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 with warnings.catch_warnings():
@@ -86,7 +86,7 @@ def same_files(a: Path, b: Path) -> bool:
 
 
 def test_the_fixture_is_what_tensorflow_writes(tmp_path: Path) -> None:
-    from fixtures_tensorflow import FOLDER, write_tensorflow
+    from write_tensorflow import FOLDER, write_tensorflow
 
     write_tensorflow(tmp_path)
     assert sorted(f.name for f in tmp_path.iterdir()) == sorted(f.name for f in FOLDER.iterdir())

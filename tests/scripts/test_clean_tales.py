@@ -7,8 +7,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import clean_tales
-from clean_tales import Anchors, clean_book
+from storyteller import clean_tales
+from storyteller.clean_tales import Anchors, clean_book
 
 NUMBER = 999_999
 STORY = [

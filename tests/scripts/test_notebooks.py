@@ -13,11 +13,15 @@ pytest.importorskip("nbclient")
 pytest.importorskip("matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
-import notebooks as tool
+from book import execution
+from book.product import build, check, product_of
+from book.source import INSTALL, METADATA, NotebookError, sources
+
+import notebooks as door
 
 pytestmark = pytest.mark.notebooks
 
-NOTEBOOKS = tool.ROOT / "notebooks"
+NOTEBOOKS = door.ROOT / "notebooks"
 FIRST = """\
 # %% [markdown]
 # # A notebook
@@ -68,9 +72,9 @@ gptlite.GPTConfig()
 )
 
 
-@pytest.mark.parametrize("path", tool.sources(NOTEBOOKS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
 def test_notebook_is_what_its_source_gives(path):
-    tool.check(path)
+    check(path)
 
 
 @pytest.fixture
@@ -89,22 +93,22 @@ def write(tmp_path):
 def built(write):
     """A source with every kind of output, and its notebook."""
     path = write(first=FULL)
-    tool.build(path)
+    build(path)
     return path
 
 
 def test_build_gives_the_same_file_each_time_and_check_agrees(built):
-    product = tool.product_of(built)
+    product = product_of(built)
     first = product.read_bytes()
-    tool.build(built)
+    build(built)
     assert product.read_bytes() == first
-    tool.check(built)
+    check(built)
 
 
 def test_what_is_in_the_file(built):
-    notebook = json.loads(tool.product_of(built).read_bytes())
+    notebook = json.loads(product_of(built).read_bytes())
     cells = notebook["cells"]
-    assert notebook["metadata"] == tool.METADATA
+    assert notebook["metadata"] == METADATA
     assert len({cell["id"] for cell in cells}) == len(cells) == 7  # two have the same text
     assert all(cell["metadata"] == {} for cell in cells)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
@@ -118,11 +122,11 @@ def test_what_is_in_the_file(built):
 
 
 def test_the_readers_own_settings_count_for_nothing(built, monkeypatch, tmp_path):
-    first = tool.product_of(built).read_bytes()
+    first = product_of(built).read_bytes()
     (tmp_path / "mine").write_text("figure.dpi: 20\n")
     monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "mine"))
-    tool.build(built)
-    assert tool.product_of(built).read_bytes() == first
+    build(built)
+    assert product_of(built).read_bytes() == first
 
 
 @pytest.mark.parametrize(
@@ -137,27 +141,27 @@ def test_the_readers_own_settings_count_for_nothing(built, monkeypatch, tmp_path
 )
 def test_check_shows_what_differs(built, old, new, shown):
     built.write_text(built.read_text().replace(old, new))
-    with pytest.raises(tool.NotebookError, match=r"(?s)01_try\.ipynb: differs") as caught:
-        tool.check(built)
+    with pytest.raises(NotebookError, match=r"(?s)01_try\.ipynb: differs") as caught:
+        check(built)
     assert shown in str(caught.value)
 
 
 def test_check_sees_text_that_changes_in_the_notebook_alone(built):
-    product = tool.product_of(built)
+    product = product_of(built)
     product.write_text(product.read_text().replace("after\\n", "later\\n"))
-    with pytest.raises(tool.NotebookError, match=r"(?s)-later\n\+after"):
-        tool.check(built)
+    with pytest.raises(NotebookError, match=r"(?s)-later\n\+after"):
+        check(built)
 
 
 def test_check_leaves_open_how_a_picture_and_html_look(built):
-    product = tool.product_of(built)
+    product = product_of(built)
     notebook = json.loads(product.read_text())
     outputs = [output for cell in notebook["cells"] for output in cell.get("outputs", [])]
     for output in outputs:
         for kind in {"image/png", "text/html"} & output.get("data", {}).keys():
             output["data"][kind] = "AAAA"
     product.write_text(json.dumps(notebook))
-    tool.check(built)
+    check(built)
 
 
 @pytest.mark.parametrize(
@@ -174,9 +178,9 @@ def test_check_leaves_open_how_a_picture_and_html_look(built):
 )
 def test_notebook_that_is_refused(write, cell, message):
     path = write(cell)
-    with pytest.raises(tool.NotebookError, match=rf"(?s)01_try\.py: .*{message}"):
-        tool.build(path)
-    assert not tool.product_of(path).exists()
+    with pytest.raises(NotebookError, match=rf"(?s)01_try\.py: .*{message}"):
+        build(path)
+    assert not product_of(path).exists()
 
 
 @pytest.mark.parametrize(
@@ -192,52 +196,52 @@ def test_notebook_that_is_refused(write, cell, message):
 def test_answer_that_is_refused(write, answer, message):
     cell = f"<details><summary>Answer</summary>\n{answer}"
     path = write("# %% [markdown]\n" + "\n".join(f"# {line}" for line in cell.split("\n")))
-    with pytest.raises(tool.NotebookError, match=rf"(?s)01_try\.py: {message}"):
-        tool.build(path)
+    with pytest.raises(NotebookError, match=rf"(?s)01_try\.py: {message}"):
+        build(path)
 
 
-@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {tool.INSTALL}\n1\n"])
+@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\n1\n"])
 def test_first_cell_must_say_how_to_install(write, first):
-    with pytest.raises(tool.NotebookError, match=r"01_try\.py: expected the first code cell"):
-        tool.build(write(first=first))
+    with pytest.raises(NotebookError, match=r"01_try\.py: expected the first code cell"):
+        build(write(first=first))
 
 
 def test_limits(write, monkeypatch):
     path = write("# %%\nimport time\ntime.sleep(60)")
     with monkeypatch.context() as patch:
-        patch.setattr(tool, "LIMIT_S", 1)
-        with pytest.raises(tool.NotebookError, match="a cell failed:"):
-            tool.build(path)
+        patch.setattr(execution, "LIMIT_S", 1)
+        with pytest.raises(NotebookError, match="a cell failed:"):
+            build(path)
     with monkeypatch.context() as patch:
-        patch.setattr(tool, "time", SimpleNamespace(monotonic=count(0, 70).__next__))
-        with pytest.raises(tool.NotebookError, match="took 140 s, more than 120"):
-            tool.build(write())
+        patch.setattr(execution, "time", SimpleNamespace(monotonic=count(0, 70).__next__))
+        with pytest.raises(NotebookError, match="took 140 s, more than 120"):
+            build(write())
     with monkeypatch.context() as patch:
-        patch.setattr(tool, "LIMIT_BYTES", 400)
-        with pytest.raises(tool.NotebookError, match="bytes, more than 400"):
-            tool.build(write())
+        patch.setattr(execution, "LIMIT_BYTES", 400)
+        with pytest.raises(NotebookError, match="bytes, more than 400"):
+            build(write())
 
 
 def test_check_needs_both_files(write):
     path = write()
-    with pytest.raises(tool.NotebookError, match=r"there is no 01_try\.ipynb: build it"):
-        tool.check(path)
+    with pytest.raises(NotebookError, match=r"there is no 01_try\.ipynb: build it"):
+        check(path)
     path.unlink()
-    tool.product_of(path).write_text("{}")
-    assert tool.sources(path.parent) == [path]
-    with pytest.raises(tool.NotebookError, match=r"there is no source 01_try\.py"):
-        tool.check(path)
+    product_of(path).write_text("{}")
+    assert sources(path.parent) == [path]
+    with pytest.raises(NotebookError, match=r"there is no source 01_try\.py"):
+        check(path)
 
 
 def test_command(write, capsys, tmp_path):
     path = write()
     (tmp_path / "02_other.py").write_text("# %%\n1\n")
-    assert tool.main(["build", "01"], tmp_path) == 0
+    assert door.main(["build", "01"], tmp_path) == 0
     assert capsys.readouterr().out.startswith("01_try: ")
-    assert tool.main(["check", "01_try"], tmp_path) == 0
-    assert tool.main(["check"], tmp_path) == 1
+    assert door.main(["check", "01_try"], tmp_path) == 0
+    assert door.main(["check"], tmp_path) == 1
     printed = capsys.readouterr()
     assert "02_other.py: there is no 02_other.ipynb" in printed.err
-    assert tool.main(["build", "0"], tmp_path) == 1
+    assert door.main(["build", "0"], tmp_path) == 1
     assert "no notebook '0'" in capsys.readouterr().err
-    assert tool.product_of(path).exists()
+    assert product_of(path).exists()

@@ -10,7 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import reading_guide
-from reading_guide import BEGIN, END, SECTIONS, Place, cited_sections
+from book import guide
+from book.article import SECTIONS
+from book.guide import BEGIN, END, Place, cited_sections
 
 NOTEBOOK = """\
 # %% [markdown]
@@ -58,7 +60,7 @@ def checkout(tmp_path):
 
 
 def test_every_section_of_the_article_has_a_function():
-    cited = {section for section, place in reading_guide.citations_in_code() if place.name}
+    cited = {section for section, place in guide.citations_in_code() if place.name}
     assert [section for section in SECTIONS if section not in cited] == []
 
 
@@ -68,7 +70,7 @@ def test_the_committed_table_has_not_drifted(capsys):
 
 
 def test_what_the_table_names_can_be_imported():
-    for _, (file, name) in reading_guide.citations_in_code():
+    for _, (file, name) in guide.citations_in_code():
         parts = [part for part in file.with_suffix("").parts if part != "__init__"]
         thing = importlib.import_module(".".join(parts))
         for attribute in filter(None, name.split(".")):
@@ -82,7 +84,7 @@ def test_sections_are_those_of_the_article():
 
 def test_citations_in_code(checkout):
     file = Path("gptlite/part.py")
-    assert reading_guide.citations_in_code(checkout) == [
+    assert guide.citations_in_code(checkout) == [
         ("Model Output", Place(file, "")),
         ("2- Score", Place(file, "Part.work")),
         ("Input Encoding", Place(file, "Part.work")),
@@ -92,15 +94,15 @@ def test_citations_in_code(checkout):
 
 
 def test_the_reading_path_comes_first_and_in_its_order():
-    files = [place.file.name for _, place in reading_guide.citations_in_code()]
+    files = [place.file.as_posix() for _, place in guide.citations_in_code()]
     order = list(dict.fromkeys(files))
-    path = [f"{name}.py" for name in reading_guide.READING_PATH]
+    path = [f"gptlite/{name}.py" for name in guide.READING_PATH]
     assert order[: len(path)] == path
 
 
 def test_citations_in_notebooks_stand_under_their_heading(checkout):
     file = Path("notebooks/04_attention.py")
-    assert reading_guide.citations_in_notebooks(checkout) == [
+    assert guide.citations_in_notebooks(checkout) == [
         ("2- Score", Place(file, "1. Scores")),
         ("GPT-2 Self-attention: 2- Scoring", Place(file, "1. Scores")),
         ("3- Sum", Place(file, "2. `Values`")),
@@ -125,7 +127,7 @@ def test_citation_before_any_heading_is_an_error(checkout):
     path = checkout / "notebooks" / "05_heads.py"
     path.write_text('# %% [markdown]\n# Article: "3- Sum".\n')
     with pytest.raises(ValueError, match=r"05_heads\.py: .*before any heading"):
-        reading_guide.citations_in_notebooks(checkout)
+        guide.citations_in_notebooks(checkout)
 
 
 def test_write_then_check_then_drift(checkout, capsys):
@@ -160,5 +162,5 @@ def test_page_without_its_marks_is_an_error(checkout, capsys, page):
 
 
 def test_examples_in_the_script():
-    failed, tried = doctest.testmod(reading_guide)
+    failed, tried = doctest.testmod(guide)
     assert (failed, tried) == (0, 4)

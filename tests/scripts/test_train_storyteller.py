@@ -10,7 +10,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import train_storyteller as script
-from clean_tales import ANCHORS
+from storyteller import books, training
+from storyteller.clean_tales import ANCHORS
+from storyteller.preparing import prepare
 
 from gptlite.errors import DownloadError
 
@@ -53,46 +55,46 @@ def server():
 
 
 def test_prepare():
-    assert script.prepare(RAW) == PREPARED
+    assert prepare(RAW) == PREPARED
 
 
 @pytest.mark.parametrize("lost", ["*** START OF", "*** END OF"])
 def test_prepare_without_the_lines_that_frame_a_book(lost):
     with pytest.raises(ValueError, match="no book"):
-        script.prepare(RAW.replace(lost, "---"))
+        prepare(RAW.replace(lost, "---"))
 
 
 def test_download_goes_on_to_the_mirror(server):
     address, pages, agents = server
     pages["/mirror/7.txt"] = b"\xef\xbb\xbf" + RAW.encode()
     sources = (f"{address}/main/{{number}}.txt", f"{address}/mirror/{{number}}.txt")
-    assert script.download(7, sources) == RAW
-    assert agents == [script.USER_AGENT] * 2
+    assert books.download(7, sources) == RAW
+    assert agents == [books.USER_AGENT] * 2
 
 
 def test_download_that_fails_everywhere_names_every_answer(server):
     address, _, _ = server
     sources = (f"{address}/main/{{number}}.txt", f"{address}/mirror/{{number}}.txt")
     with pytest.raises(DownloadError, match=r"book 7 .*main/7\.txt.*404.*mirror/7\.txt.*404"):
-        script.download(7, sources)
+        books.download(7, sources)
 
 
 def test_find_books_reads_the_number_at_the_end_of_the_name(tmp_path):
     for name in ["train/the-goat-7.txt", "train/two-goats-12.txt", "train/notes.txt", "a-b.txt"]:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("x")
-    found = script.find_books(tmp_path)
+    found = books.find_books(tmp_path)
     assert {number: path.name for number, path in found.items()} == {
         7: "the-goat-7.txt",
         12: "two-goats-12.txt",
     }
     (tmp_path / "goat-again-7.txt").write_text("x")
     with pytest.raises(ValueError, match="book 7 is there twice"):
-        script.find_books(tmp_path)
+        books.find_books(tmp_path)
 
 
 def test_gather_fetches_only_what_is_missing_and_only_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(script, "PAUSE_S", 0)
+    monkeypatch.setattr(books, "PAUSE_S", 0)
     fetched = []
 
     def fetch(number):
@@ -101,28 +103,28 @@ def test_gather_fetches_only_what_is_missing_and_only_once(tmp_path, monkeypatch
 
     here = tmp_path / "the-hen-8.txt"
     found, wanted = {8: here, 99: tmp_path / "not-wanted-99.txt"}, {7: "the-goat", 8: "the-hen"}
-    files = script.gather(wanted, found, tmp_path / "books", fetch)
+    files = books.gather(wanted, found, tmp_path / "books", fetch)
     assert files == {7: tmp_path / "books" / "the-goat-7.txt", 8: here}
     assert files[7].read_text() == PREPARED
-    assert script.gather(wanted, found, tmp_path / "books", fetch) == files
+    assert books.gather(wanted, found, tmp_path / "books", fetch) == files
     assert fetched == [7]
 
 
 def test_gather_names_the_book_that_is_no_book(tmp_path):
     with pytest.raises(ValueError, match="book 7: no book"):
-        script.gather({7: "the-goat"}, {}, tmp_path, lambda number: "<html>busy</html>")
+        books.gather({7: "the-goat"}, {}, tmp_path, lambda number: "<html>busy</html>")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_every_training_book_can_be_cleaned_and_no_book_is_in_both_tables():
-    assert set(script.TRAINING_BOOKS) == set(ANCHORS)
-    assert len(script.TRAINING_BOOKS) == 56
-    assert len(script.VALIDATION_BOOKS) == 5
-    assert not set(script.TRAINING_BOOKS) & set(script.VALIDATION_BOOKS)
+    assert set(books.TRAINING_BOOKS) == set(ANCHORS)
+    assert len(books.TRAINING_BOOKS) == 56
+    assert len(books.VALIDATION_BOOKS) == 5
+    assert not set(books.TRAINING_BOOKS) & set(books.VALIDATION_BOOKS)
 
 
 def test_pretrain_arguments():
-    arguments = script.pretrain_arguments(
+    arguments = training.pretrain_arguments(
         {"n_layer": 2, "learning_rate": 0.001}, Path("c"), [Path("a"), Path("b")], Path("o"), True
     )
     assert arguments == [
@@ -142,6 +144,13 @@ def test_what_a_user_can_cause_is_one_line_and_exit_code_2(tmp_path, capsys):
 def test_recipe_is_options_of_the_pretraining_command():
     from gptlite.pretrain.__main__ import parser
 
-    arguments = script.pretrain_arguments(script.RECIPE, Path("c"), [Path("v")], Path("o"))
+    arguments = training.pretrain_arguments(training.RECIPE, Path("c"), [Path("v")], Path("o"))
     options = vars(parser().parse_args(arguments))
-    assert {name: options[name] for name in script.RECIPE} == script.RECIPE
+    assert {name: options[name] for name in training.RECIPE} == training.RECIPE
+
+
+def test_a_length_takes_the_place_of_the_recipe_s_own():
+    recipe = {"tokens": 31e6, "batch": 16}
+    assert training.shortened(recipe, None, None) == recipe
+    assert training.shortened(recipe, 1e6, None) == {"tokens": 1e6, "batch": 16}
+    assert training.shortened(recipe, None, 5.0) == {"minutes": 5.0, "batch": 16}

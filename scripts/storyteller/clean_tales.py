@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 
 class Anchors(NamedTuple):
-    """Where the story of one book lies. Case and line breaks do not count when these are sought.
+    """The place of one book's story. Case and line breaks do not count in the search for it.
 
     heading: the heading before the first words; "" where the prepared file has none
     first: the first words of the story
@@ -174,7 +174,7 @@ _SCENE_BREAK = re.compile(r"[*. ]*\*[* ]*")
 
 
 def clean_book(text: str, number: int) -> str:
-    """The story of one book: `text` without what surrounds the story and without editorial marks.
+    """Cut `text` to the story: nothing around it, and no editorial marks.
 
     `number` is the book's number at Project Gutenberg.
 
@@ -204,12 +204,11 @@ def clean_book(text: str, number: int) -> str:
 
 
 def cut_to_story(text: str, number: int) -> str:
-    """From the heading of the first chapter to the end of the story, as `ANCHORS` has them."""
+    """Cut from the heading of the first chapter to the end of the story, by `ANCHORS`."""
     anchors = ANCHORS[number]
     start = _find(text, f"{anchors.heading} {anchors.first}")
-    if (
-        start is None
-    ):  # another edition may print the heading otherwise; the first words are the same
+    if start is None:
+        # Another edition may print the heading differently; the first words are the same.
         start = _find(text, anchors.first)
     if start is None:
         raise ValueError(
@@ -226,14 +225,14 @@ def cut_to_story(text: str, number: int) -> str:
 
 
 def _find(text: str, words: str, begin: int = 0) -> int | None:
-    """Where a paragraph of `text` begins with `words`; None where none does."""
+    """Find where a paragraph of `text` begins with `words`; None where none does."""
     pattern = r"(?:^|(?<=\n\n))" + r"\s+".join(re.escape(word) for word in words.split())
     match = re.compile(pattern, re.IGNORECASE).search(text, begin)
     return match.start() if match else None
 
 
 def remove_footnotes(paragraphs: list[str]) -> list[str]:
-    """Without the paragraphs that are footnotes, and without their marks in the paragraphs before.
+    """Drop the paragraphs that are footnotes, and their marks in the paragraphs before.
 
     A paragraph that begins like a footnote but whose mark stands nowhere before it belongs to the
     story, as the points of a list do, and stays.
@@ -251,7 +250,7 @@ def remove_footnotes(paragraphs: list[str]) -> list[str]:
 
 
 def _last_with(paragraphs: list[str], mark: str) -> int | None:
-    """The index of the last of the latest `paragraphs` that has `mark`; None where none has it."""
+    """Find the last paragraph with `mark` among the latest; None where none has it."""
     for index in range(len(paragraphs) - 1, max(-1, len(paragraphs) - 1 - _FOOTNOTE_REACH), -1):
         if mark in paragraphs[index] and not _SCENE_BREAK.fullmatch(paragraphs[index]):
             return index
@@ -259,12 +258,12 @@ def _last_with(paragraphs: list[str], mark: str) -> int | None:
 
 
 def is_source_note(paragraph: str) -> bool:
-    """Whether a paragraph of one of the `COLLECTIONS` only says where a tale comes from."""
+    """Say whether a paragraph of the `COLLECTIONS` only tells where a tale comes from."""
     return len(paragraph) <= 200 and _SOURCE.fullmatch(paragraph) is not None
 
 
 def remove_marks(paragraph: str) -> str:
-    """Without the marks of editors and transcribers, and without the drawn frames of signboards."""
+    """Drop the marks of editors and transcribers, and the drawn frames of signboards."""
     paragraph = _EDITORIAL.sub("", paragraph)
     if paragraph.startswith("+--"):
         paragraph = " ".join(
@@ -274,7 +273,7 @@ def remove_marks(paragraph: str) -> str:
 
 
 def merge_scene_breaks(paragraphs: list[str]) -> list[str]:
-    """With one line of asterisks where several follow one another."""
+    """Leave one line of asterisks where several follow one another."""
     kept: list[str] = []
     for paragraph in paragraphs:
         if kept and _SCENE_BREAK.fullmatch(paragraph) and _SCENE_BREAK.fullmatch(kept[-1]):

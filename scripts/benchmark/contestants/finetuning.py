@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from contestants.basics import (
+from benchmark.basics import (
     Benchmark,
     Contestant,
     Figures,
@@ -21,7 +21,7 @@ from contestants.basics import (
     seconds,
     transformers_model,
 )
-from contestants.training import MEMORY, peak_memory
+from benchmark.contestants.training import MEMORY, peak_memory
 from gptlite import GPT, GPTConfig
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.epochs import FineTuning
@@ -33,7 +33,7 @@ LM_WEIGHT = 0.5
 
 
 def batch() -> Labelled:
-    """A row of random tokens for each length, and labels."""
+    """Make a row of random tokens for each length, and labels."""
     rng = np.random.default_rng(0)
     rows = [[rng.integers(0, CONFIG.n_vocab, n).tolist()] for n in LENGTHS]
     return Labelled(rows, rng.integers(0, N_LABELS, len(rows)).tolist())

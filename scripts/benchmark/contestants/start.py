@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contestants.basics import (
+from benchmark.basics import (
     ROOT,
     VOCABULARY_FILES,
     Benchmark,
@@ -32,7 +32,7 @@ MINIMAL_TRANSFORMERS = Path(__file__).with_name("minimal_transformers.py")
 
 
 def model_file(setup: Setup) -> Path:
-    """Random weights of the shape, as safetensors."""
+    """Name the file of random weights of the shape, in safetensors form."""
     return setup.folder / setup.size / "model.safetensors"
 
 
@@ -43,7 +43,7 @@ def make_model(setup: Setup) -> None:
 
 
 def make_model_and_vocabulary(setup: Setup) -> None:
-    """The same with the official vocabulary, under the names that both sides know."""
+    """Write the model with the official vocabulary, under the names that both sides know."""
     make_model(setup)
     for file, name in zip(VOCABULARY_FILES, ("vocab.json", "merges.txt"), strict=True):
         shutil.copyfile(file, model_file(setup).with_name(name))
@@ -67,7 +67,7 @@ def load_safetensors(setup: Setup) -> MeasuredRun:
 
 
 def read_file(claimed: bool, setup: Setup) -> MeasuredRun:
-    """Every byte of it, into memory claimed before; or into new memory, as a loader has to."""
+    """Read every byte of the file, into memory claimed before or, as a loader must, into new."""
     file = model_file(setup)
     n_bytes = file.stat().st_size
     memory = np.zeros(n_bytes, np.uint8) if claimed else None
@@ -87,7 +87,7 @@ def read_file(claimed: bool, setup: Setup) -> MeasuredRun:
 
 
 def seconds_to_first_token(command: Sequence[str | Path]) -> float:
-    """From the start of the process until there is more on its standard output than the prompt."""
+    """Time a process from its start until it has printed more than the prompt."""
     began = time.perf_counter()
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -117,7 +117,7 @@ def start_transformers(setup: Setup) -> MeasuredRun:
 
 
 def importing(package: str, first: str, setup: Setup) -> MeasuredRun:
-    """A new process that imports ``first``, and then takes the time of importing the package."""
+    """Time, in a new process that has imported ``first``, the import of the package."""
     program = (
         f"import time, {first}\n"
         f"began = time.perf_counter()\nimport {package}\nprint(time.perf_counter() - began)"

@@ -1,11 +1,11 @@
 """Load models of the four official shapes, with random weights, and compare with transformers.
 
-    python scripts/check_official_sizes.py gpt2 gpt2-medium gpt2-large gpt2-xl
+    python scripts/checks/official_sizes.py gpt2 gpt2-medium gpt2-large gpt2-xl
 
 For each size transformers writes a checkpoint and computes logits; gptlite opens it, saves it as
 OpenAI's TensorFlow checkpoint, opens that as well, and once more in half precision. Each step is a
 process of its own, so that its peak memory is its own. Needs the extra `peers`, and for gpt2-xl
-20 GB of disk and 14 GB of memory (transformers' share). Prints a Markdown table.
+20 GB of disk and 14 GB of memory (transformers needs that much). Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 COUNTS = {
     "gpt2": 124_439_808,
@@ -62,7 +62,7 @@ if len(sys.argv) > 5:
 
 
 class Figures(NamedTuple):
-    """What one way of opening a checkpoint gave.
+    """The figures of one way of opening a checkpoint.
 
     Attributes:
         n_params: parameters found.
@@ -93,17 +93,17 @@ def check(name: str, folder: Path) -> dict[str, Figures]:
 
 
 def index_bytes(folder: Path) -> int:
-    """Length of the TensorFlow index that ``check`` wrote."""
+    """Measure the length in bytes of the TensorFlow index that ``check`` wrote."""
     return (folder / "openai" / "model.ckpt.index").stat().st_size
 
 
 def allowed_peak(name: str) -> int:
-    """The most memory that loading a size in float32 may take, bytes."""
+    """Compute the most bytes of memory that loading a size in float32 may take."""
     return int(1.08 * 4 * COUNTS[name] + 100e6)
 
 
 def run(code: str, *arguments: str) -> str:
-    """What a program prints; its own complaints go to stderr."""
+    """Run a program; return what it prints. Its own complaints go to stderr."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, cwd=ROOT, check=True, text=True, stdout=subprocess.PIPE).stdout
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from contestants.basics import (
+from benchmark.basics import (
     Benchmark,
     Contestant,
     Figures,
@@ -29,13 +29,13 @@ MEMORY = "peak memory of the whole process"
 
 
 def training_batch(config: GPTConfig, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs and targets ``[batch, seq]``."""
+    """Make inputs and targets ``[batch, seq]``."""
     ids = random_ids(config, batch, SEQ + 1)
     return np.ascontiguousarray(ids[:, :-1]), np.ascontiguousarray(ids[:, 1:])
 
 
 def peak_memory() -> Figures:
-    """The most that this process ever had in memory, in GB; nothing where Linux does not tell it.
+    """Read the most that this process ever had in memory, in GB; {} where Linux does not tell.
 
     ``resource.getrusage`` would count what the process that started this one had.
     """

@@ -1,10 +1,10 @@
-"""Floors: what a pass of GPT-2 cannot do without, and nothing else."""
+"""Floors: the products that a pass of GPT-2 cannot do without, and nothing else."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from contestants.basics import MeasuredRun, Setup, seconds
+from benchmark.basics import MeasuredRun, Setup, seconds
 from gptlite import GPTConfig
 
 # Queries whose scores are made together, no key after the last of them being looked at.
@@ -12,7 +12,7 @@ QUERIES = 128
 
 
 def matrices(config: GPTConfig) -> tuple[list[list[np.ndarray]], np.ndarray]:
-    """Each block's four, ``[n_in, n_out]``, and the embedding, ``[n_vocab, n_embd]``: random."""
+    """Draw each block's four matrices ``[n_in, n_out]`` and the embedding ``[n_vocab, n_embd]``."""
     rng, d = np.random.default_rng(0), config.n_embd
     shapes = [(d, 3 * d), (d, d), (d, 4 * d), (4 * d, d)]
     blocks = [
@@ -22,7 +22,7 @@ def matrices(config: GPTConfig) -> tuple[list[list[np.ndarray]], np.ndarray]:
 
 
 def matrix_vector(n_tokens: int, setup: Setup) -> MeasuredRun:
-    """The products of a decoded token: every matrix, each read from memory once, by a vector."""
+    """Prepare a decoded token's products: a vector by every matrix, each read from memory once."""
     blocks, embedding = matrices(setup.config)
     d = setup.config.n_embd
     vectors = {n: np.ones(n, np.float32) for n in (d, 4 * d)}
@@ -43,7 +43,7 @@ def matrix_vector(n_tokens: int, setup: Setup) -> MeasuredRun:
 
 
 def matrix_matrix(seq: int, setup: Setup) -> MeasuredRun:
-    """The products of a prompt: every matrix by all positions, and attention's two.
+    """Prepare a prompt's products: all positions by every matrix, and attention's two.
 
     Scores of keys that are hidden from a whole block of queries are not made, and of the logits
     only the last position's.

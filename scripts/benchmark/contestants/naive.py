@@ -25,7 +25,7 @@ def layer_norm(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarra
 
 
 def next_token(p: Mapping[str, np.ndarray], config: GPTConfig, ids: list[int]) -> int:
-    """The likeliest token after these, all of them read: float32, no cache."""
+    """Find the most likely next token by reading the whole text: float32, no cache."""
     seq = len(ids)
     hidden = np.triu(np.full((seq, seq), -1e10, np.float32), 1)  # [seq, seq]
     x = p["wte.weight"][ids] + p["wpe.weight"][:seq]  # [seq, n_embd]

@@ -8,7 +8,7 @@ import string
 from collections.abc import Callable
 from functools import partial
 
-from contestants.basics import (
+from benchmark.basics import (
     DATA,
     OFFICIAL_VOCABULARY,
     VOCABULARY_FILES,
@@ -28,12 +28,12 @@ LEARNED_TOKENS = (4096, 32_000)
 
 
 def tales() -> list[str]:
-    """The training tales, a text for each book."""
+    """Read the training tales, a text for each book."""
     return list(read_texts(text_files([TALES])))
 
 
 def encoded_text() -> str:
-    """The first megabyte of the tales."""
+    """Take the first megabyte of the tales."""
     return "\n".join(tales()).encode()[:ENCODED_BYTES].decode(errors="ignore")
 
 
@@ -41,7 +41,7 @@ def encoded_text() -> str:
 
 
 def hard_texts() -> dict[str, str]:
-    """Texts of one long word each, for which a careless encoder needs the square of the time."""
+    """Make texts of one long word each, which cost a careless encoder quadratic time."""
     letters = random.Random(0).choices(string.ascii_lowercase, k=ENCODED_BYTES)
     return {
         "a million equal letters, first pass": "a" * ENCODED_BYTES,
@@ -53,7 +53,7 @@ Encode, Decode = Callable[[str], list[int]], Callable[[list[int]], str]
 
 
 def two_passes(new_tokenizer: Callable[[], tuple[Encode, Decode]]) -> MeasuredRun:
-    """Time encoding and decoding of the text, and of the hard ones; each run takes a new one."""
+    """Time encoding and decoding of the easy and the hard texts; a new tokenizer each run."""
     text, hard = encoded_text(), hard_texts()
     megabytes = len(text.encode()) / 1e6
 

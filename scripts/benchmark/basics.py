@@ -1,4 +1,4 @@
-"""What every benchmark is made of: its contestants, what they are given, what they give back."""
+"""A benchmark and its contestants: what they are given, and what they give back."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from gptlite import GPT, GPTConfig
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("GPTLITE_TEST_DATA", ROOT.parent / "shared"))
 OFFICIAL_VOCABULARY = DATA / "gpt2-tokenizer"
 VOCABULARY_FILES = (OFFICIAL_VOCABULARY / "encoder.json", OFFICIAL_VOCABULARY / "vocab.bpe")
@@ -23,7 +23,7 @@ MeasuredRun = Callable[[], Figures]
 
 
 class Setup(NamedTuple):
-    """What all contestants are told."""
+    """The settings that all contestants are given."""
 
     threads: int
     size: str  # one of the official ones, for the benchmarks of a size to choose
@@ -37,11 +37,11 @@ class Setup(NamedTuple):
 
 
 class Contestant(NamedTuple):
-    """Who takes part, and how its measured run is prepared.
+    """A participant, and how its measured run is prepared.
 
     Attributes:
         prepare: gets everything ready, and gives back what does one measured run.
-        packages: what has to be installed for it.
+        packages: packages that it needs installed.
         yardstick: no peer but something to measure by, with a row of its own: a floor, or gptlite
             itself at something else. Figures that gptlite has no equal of go into the notes.
         thorough: left out of a quick look.
@@ -55,18 +55,18 @@ class Contestant(NamedTuple):
 
 
 class Benchmark(NamedTuple):
-    """What is measured, and of whom.
+    """A thing to measure, and its contestants.
 
     Attributes:
         title: "{shape}" in it stands for the shape of ``Setup.size``.
-        unit: of the figures. What is counted per second is better the higher; all else (seconds,
+        unit: of the figures. Figures per second are the better the higher; all others (seconds,
             GB) the lower.
-        rounds, quick_rounds: those measured, and those of a quick look; 0: it is left out of one.
-        warm_ups: rounds before them, which are not counted: memory is claimed and threads are
+        rounds, quick_rounds: measured rounds, in full and in a quick look; 0 leaves it out of one.
+        warm_ups: rounds before the measured ones, not counted: memory is claimed and threads are
             started in them. A quick look of a single round does without.
         contestants: gptlite first.
-        units: of parts that have another.
-        files: what has to be there.
+        units: the units of parts that have another.
+        files: files that must exist.
         make: makes the files that the contestants read, once, before they start.
         holds_weights: every contestant has a model of ``Setup.size`` in memory; where they do not
             fit side by side, the last of them are left out.
@@ -85,24 +85,24 @@ class Benchmark(NamedTuple):
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Do the work; how long it took."""
+    """Do the work; return the seconds it took."""
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
 
 
 def per_second(amount: float, work: Callable[[], object]) -> float:
-    """Do the work; how much of it a second."""
+    """Do the work; return how much of it was done per second."""
     return amount / seconds(work)
 
 
 def random_ids(config: GPTConfig, *shape: int) -> np.ndarray:
-    """Token ids, the same for every contestant."""
+    """Draw token ids, the same for every contestant."""
     return np.random.default_rng(0).integers(0, config.n_vocab, shape)
 
 
 def of_transformers(prepare: Callable[[str, Setup], MeasuredRun]) -> tuple[Contestant, ...]:
-    """PyTorch with either way to compute attention: which is faster depends on the machine."""
+    """Enter PyTorch with both ways to compute attention: the faster depends on the machine."""
     return tuple(
         Contestant(
             f"transformers on PyTorch, {attention} attention",

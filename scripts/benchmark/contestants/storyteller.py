@@ -1,11 +1,11 @@
-"""The storyteller, as its user meets it: streaming, and guessing ahead."""
+"""The storyteller as its user meets it: streaming, and guessing ahead."""
 
 from __future__ import annotations
 
 from functools import partial
 
 import gptlite
-from contestants.basics import ROOT, Benchmark, Contestant, MeasuredRun, Setup, per_second, seconds
+from benchmark.basics import ROOT, Benchmark, Contestant, MeasuredRun, Setup, per_second, seconds
 from gptlite.generate import generate_tokens, stream_samples
 from gptlite.sampling import Sampler
 
@@ -40,13 +40,13 @@ def stream_story(setup: Setup) -> MeasuredRun:
 
 
 def repeats_itself(ids: list[int]) -> bool:
-    """Whether the second half says again and again what was said before, word for word."""
+    """Say whether the second half only repeats, word for word, what was said before."""
     half = len(ids) // 2
     return any(ids[half:] == ids[half - back : -back] for back in range(1, half + 1))
 
 
 def guess_ahead(most: int, setup: Setup) -> MeasuredRun:
-    """Tokens a second with so many guesses, where guessing pays and where it does not."""
+    """Time so many guesses, in tokens per second, where guessing pays and where it does not."""
     model, tokenizer = gptlite.load(STORYTELLER)
 
     def continued(text: str, temperature: float, n_tokens: int) -> list[int]:

@@ -6,8 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from contestants import floors, naive
-from contestants.basics import (
+from benchmark.basics import (
     Benchmark,
     Contestant,
     MeasuredRun,
@@ -17,6 +16,7 @@ from contestants.basics import (
     random_ids,
     transformers_model,
 )
+from benchmark.contestants import floors, naive
 from gptlite import GPT, GPTConfig, KVCache, Trace
 from gptlite.generate import generate_tokens
 from gptlite.sampling import Sampler
@@ -73,7 +73,7 @@ def decode_naively(setup: Setup) -> MeasuredRun:
 
 
 def decode_from(position: int, setup: Setup) -> MeasuredRun:
-    """gptlite's steps with so many positions in the cache already."""
+    """Prepare gptlite's decoding steps with so many positions in the cache already."""
     model, cache = GPT.init(setup.config), KVCache(setup.config)
     model(random_ids(setup.config, 1, position), cache=cache, logits_to_keep=1)
 

@@ -1,0 +1,8 @@
+"""The rooms behind scripts/notebooks.py and scripts/reading_guide.py.
+
+source.py       a notebook's source: its cells, its hidden answers
+execution.py    a source executed in a fresh kernel; outputs that are refused
+product.py      the committed notebook: building it, and checking it against its source
+article.py      the sections of the article
+guide.py        which code and which cells cite a section, and the table of them
+"""

@@ -1,0 +1,69 @@
+"""The article, Jay Alammar's "The Illustrated GPT-2": the titles of its parts and sections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+ARTICLE = "https://jalammar.github.io/illustrated-gpt2/"
+
+
+class Part(NamedTuple):
+    """A part of the article: its title, its anchor, and the titles of its sections in order."""
+
+    title: str
+    anchor: str
+    sections: tuple[str, ...]
+
+
+# Parts have stable anchors, their sections have none.
+PARTS = (
+    Part(
+        "Part 1: GPT2 And Language Modeling",
+        "part-1-got-and-language-modeling",
+        (
+            "What is a Language Model",
+            "Transformers for Language Modeling",
+            "One Difference From BERT",
+            "The Evolution of the Transformer Block",
+            "The Encoder Block",
+            "The Decoder Block",
+            "The Decoder-Only Block",
+            "Crash Course in Brain Surgery: Looking Inside GPT-2",
+            "A Deeper Look Inside",
+            "Input Encoding",
+            "A journey up the Stack",
+            "Self-Attention Recap",
+            "Self-Attention Process",
+            "Model Output",
+            "End of part #1: The GPT-2, Ladies and Gentlemen",
+        ),
+    ),
+    Part(
+        "Part 2: The Illustrated Self-Attention",
+        "part-2-illustrated-self-attention",
+        (
+            "Self-Attention (without masking)",
+            "1- Create Query, Key, and Value Vectors",
+            "2- Score",
+            "3- Sum",
+            "The Illustrated Masked Self-Attention",
+            "GPT-2 Masked Self-Attention",
+            "Evaluation Time: Processing One Token at a Time",
+            "GPT-2 Self-attention: 1- Creating queries, keys, and values",
+            "GPT-2 Self-attention: 1.5- Splitting into attention heads",
+            "GPT-2 Self-attention: 2- Scoring",
+            "GPT-2 Self-attention: 3- Sum",
+            "GPT-2 Self-attention: 3.5- Merge attention heads",
+            "GPT-2 Self-attention: 4- Projecting",
+            "GPT-2 Fully-Connected Neural Network: Layer #1",
+            "GPT-2 Fully-Connected Neural Network: Layer #2 - Projecting to model dimension",
+            "You've Made It!",
+        ),
+    ),
+    Part(
+        "Part 3: Beyond Language Modeling",
+        "part-3-beyond-language-modeling",
+        ("Machine Translation", "Summarization", "Transfer Learning", "Music Generation"),
+    ),
+)
+SECTIONS = tuple(section for part in PARTS for section in part.sections)

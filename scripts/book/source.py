@@ -1,0 +1,100 @@
+"""A notebook's source, notebooks/NN_name.py in py:percent form: its cells, its hidden answers."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbformat import NotebookNode
+
+INSTALL = "pip install -e '.[notebooks]'"
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
+}
+
+_ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+class NotebookError(Exception):
+    """A notebook is not what it should be; the message says which and why, in one line or more."""
+
+
+def source_of(path: Path) -> NotebookNode:
+    """Read the notebook that a source describes, without outputs.
+
+    Raises:
+        NotebookError: the first code cell does not say how to install gptlite.
+    """
+    read = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
+    notebook = nbformat.v4.new_notebook(metadata=METADATA)
+    seen: Counter[str] = Counter()
+    for cell in read.cells:
+        if cell.cell_type not in make:
+            raise NotebookError(f"{path.name}: a cell is {cell.cell_type}, not code or markdown")
+        # Made from the text, so that an id stays as it is when cells around it change.
+        text = f"{cell.source}{seen[cell.source] or ''}"
+        seen[cell.source] += 1
+        fixed = {"id": hashlib.sha256(text.encode()).hexdigest()[:12]}
+        notebook.cells.append(make[cell.cell_type](cell.source, **fixed))
+    first = next((cell.source for cell in notebook.cells if cell.cell_type == "code"), "")
+    if INSTALL not in first or "import gptlite" not in first:
+        raise NotebookError(
+            f"{path.name}: expected the first code cell to import gptlite and to say {INSTALL}"
+        )
+    return notebook
+
+
+def answers_of(notebook: NotebookNode, name: str) -> list[str]:
+    """Collect the Python code of the hidden answers, block after block.
+
+    Raises:
+        NotebookError: a ``<details>`` that is not in the form of an answer.
+    """
+    blocks = []
+    for cell in notebook.cells:
+        if cell.cell_type != "markdown":
+            continue
+        answers = _ANSWER.findall(cell.source)
+        if cell.source.count("<details") != len(answers):
+            raise NotebookError(
+                f"{name}: expected answers as <details><summary>Answer</summary>, a blank line, "
+                f"the answer, a blank line, </details>; found\n{cell.source}"
+            )
+        for answer in answers:
+            found = _PYTHON.findall(answer)
+            if answer.count("```") != 2 * len(found):
+                raise NotebookError(
+                    f"{name}: expected code in answers as ```python; found\n{answer}"
+                )
+            blocks += found
+    return blocks
+
+
+def sources(folder: Path, names: Sequence[str] = ()) -> list[Path]:
+    """List a folder's sources in order; for a notebook without one, the path it would have.
+
+    Args:
+        names: only these: ``04`` or ``04_attention``.
+
+    Raises:
+        NotebookError: a name fits no notebook.
+    """
+    found = {
+        path.with_suffix(".py") for kind in ("py", "ipynb") for path in folder.glob(f"*.{kind}")
+    }
+    wanted = set()
+    for name in names:
+        fitting = {path for path in found if path.stem == name or path.stem.startswith(f"{name}_")}
+        if not fitting:
+            raise NotebookError(f"no notebook {name!r} in {folder}")
+        wanted |= fitting
+    return sorted(wanted if names else found)

@@ -1,0 +1,7 @@
+"""The rooms behind scripts/train_storyteller.py.
+
+books.py         which books; found in a folder, or fetched from Project Gutenberg
+preparing.py     a book as Project Gutenberg has it, as paragraphs of plain ASCII
+clean_tales.py   a book without what surrounds its story
+training.py      the recipe; training, export, measurement, and the whole run
+"""
