@@ -18,14 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", "gptlite/storyteller/README.md")
 # A command that has commands of its own is named with the one that is given.
 COMMAND = re.compile(
-    r"python (-m gptlite\.(?:tasks|evaluate) [a-z]+|-m gptlite[.\w]*|scripts/\w+\.py)([^\n`#|]*)"
+    r"python (-m gptlite\.(?:tasks|evaluate) [a-z]+|-m gptlite[.\w]*|scripts/[\w/]+\.py)([^\n`#|]*)"
 )
 
 
 def documents() -> dict[str, str]:
     """The pages, and the docstrings at the head of commands and scripts, by their file's name."""
     texts = {page: (ROOT / page).read_text(encoding="utf-8") for page in PAGES}
-    for folder in ("gptlite", "gptlite/tasks", "scripts"):
+    for folder in ("gptlite", "gptlite/tasks", "scripts", "scripts/checks", "scripts/fixtures"):
         for path in (ROOT / folder).glob("*.py"):
             tree = ast.parse(path.read_text(encoding="utf-8"))
             texts[f"{folder}/{path.name}"] = ast.get_docstring(tree) or ""
