@@ -72,8 +72,10 @@ _ = views.next_token(model(tokenizer.encode("The king and the")), tokenizer).plo
 # %% [markdown]
 # ## What goes in, what comes out
 #
-# A model is a function of arrays. In go the numbers of the tokens. **Guess the shape** of what
-# comes out, given that the model knows 4,096 tokens and this text has 3.
+# A model is a function of arrays: here a **neural network**, which multiplies and adds its way from
+# the input to the output with numbers that it has learned, its **parameters** or weights. In go the
+# numbers of the tokens. **Guess the shape** of what comes out, given that the model knows 4,096
+# tokens and this text has 3.
 
 # %%
 ids = tokenizer.encode("Once upon a")  # [seq]
@@ -91,10 +93,10 @@ print(logits.shape)
 
 # %%
 probabilities = softmax(logits[0, -1])  # [n_vocab]
-likeliest = probabilities.argmax()
+best = probabilities.argmax()
 print("highest logit      ", logits[0, -1].max().round(1))
-print("its probability    ", probabilities[likeliest].round(2))
-print("its token          ", repr(tokenizer.decode([likeliest])))
+print("its probability    ", probabilities[best].round(2))
+print("its token          ", repr(tokenizer.decode([best])))
 print("sum of all         ", probabilities.sum().round(3))
 print("lowest is above 0  ", bool(probabilities.min() > 0))
 
@@ -123,7 +125,7 @@ rows = [
 Table("Which word follows which", ["after", "comes", "times", "probability"], rows)
 
 # %% [markdown]
-# This is a language model too, a *bigram* model. Let it write, always taking the likeliest word:
+# This is a language model too, a *bigram* model. Let it write, always taking the most likely word:
 
 # %%
 words = ["the"]
@@ -135,9 +137,9 @@ print(" ".join(words))
 # It sees one word and has forgotten all before it, so it runs in a circle. Longer memories by
 # counting fail for another reason: most rows of five words occur nowhere in the text, however much
 # of it you have, so there is nothing to count. GPT-2 *computes* its guess from up to 1,024 tokens
-# (the storyteller from up to 256), also for texts that nobody ever wrote before.
+# (the storyteller from up to 256), even for texts that nobody has ever written.
 #
-# What more context is worth: the probability of `·door` while the storyteller sees more and more.
+# See what more context is worth: the probability of `·door` as the storyteller sees more and more.
 
 # %%
 [door] = tokenizer.encode(" door")
@@ -154,9 +156,10 @@ _ = context.plot()
 # %% [markdown]
 # ## The probability of a text
 #
-# Because each row of logits guesses the next token, one call of the model grades a whole text:
-# what probability did each token have, given those before it? Multiply them all and you have the
-# probability of the text (the *chain rule*). It is a tiny number, so one adds logarithms instead.
+# Because each row of logits guesses the next token, one call of the model grades a whole text: what
+# probability did each token have, given the tokens before it? Multiply these probabilities and you
+# have the probability of the text (the *chain rule*). It is a tiny number, so we add logarithms
+# instead.
 #
 # We put the token `<|endoftext|>` in front: it stands between documents in the training text, so
 # after it the model expects a beginning. Deep colour: the model saw it coming. Pale: a surprise.
@@ -164,35 +167,37 @@ _ = context.plot()
 
 # %%
 ids = [tokenizer.eot, *tokenizer.encode("Once upon a time there was a king who had three sons.")]
-foreseen = views.text_probabilities(model(ids), ids, tokenizer)
-foreseen
+graded = views.text_probabilities(model(ids), ids, tokenizer)
+graded
 
 # %%
-_ = foreseen.plot()
+_ = graded.plot()
 
 # %% [markdown]
-# Nothing tells which story begins, so `Once` and `·king` are surprises; `·upon a time` is not.
+# Nothing says which story begins, so `Once` and `·king` are surprises; `·upon a time` is not.
 #
 # The line at the bottom is the usual summary. The surprise of one token is minus the logarithm of
-# its probability, in *nats*; the mean over the text is the **loss** that training makes small. Its
-# exponential, the **perplexity**, reads like this: the model was as unsure, on average, as if it
-# had to choose among so many equally likely tokens. Here is the same number by hand:
+# its probability, in *nats*; the mean over the text is the **loss** that training makes small (the
+# field says: cross-entropy). Its exponential, the **perplexity**, reads like this: the model was as
+# unsure, on average, as if it had to choose among that many equally likely tokens. Here is the same
+# number by hand:
 
 # %%
 log_probabilities = log_softmax(model(ids)[0, :-1])  # [seq - 1, n_vocab]
 surprises = -log_probabilities[np.arange(len(ids) - 1), ids[1:]]  # [seq - 1]
-print("tokens foreseen ", len(surprises))
-print("nats a token    ", surprises.mean().round(3))
+print("tokens predicted", len(surprises))
+print("nats per token  ", surprises.mean().round(3))
 print("perplexity      ", np.exp(surprises.mean()).round(1))
 
 # %% [markdown]
-# Two things to notice in the code: the logits of position `i` are compared with the token at
-# `i + 1`, and the last row of logits grades nothing here: it is the guess at what comes next.
+# There are two things to notice in the code: the logits of position `i` are compared with the token
+# at `i + 1`, and the last row of logits grades nothing here: it is the guess at the token that
+# comes next.
 #
 # ## A judge of language
 #
-# Nobody told the model any grammar. Yet texts that a book could contain cost fewer nats than texts
-# that it could not:
+# Nobody told the model any grammar. Yet texts that might stand in a book cost fewer nats than texts
+# that could not:
 
 
 # %%
@@ -217,7 +222,7 @@ Table("How surprising is a sentence?", ["text", "nats"], [[t, nats(t)] for t in 
 # %% [markdown]
 # It knows that a king *was*, and that one gives something to *him*. But look at the last two rows:
 # it finds the grandmother eating the wolf no stranger than the other way round. A model of this
-# size learns how sentences are put together, and little about who eats whom. Nor does it know
+# size learns how sentences are put together, but little about who eats whom. Nor does it know
 # facts:
 
 # %%
@@ -233,7 +238,8 @@ views.next_token(model(tokenizer.encode("The capital of France is")), tokenizer,
 # Article: "One Difference From BERT"
 #
 # To write, take the guess, put it at the end of the text, and ask again. That loop is called
-# **auto-regression**. Here it is in full, taking the likeliest token each time (*greedy*):
+# **auto-regression**. (Using a trained model, as opposed to training it, is called **inference** in
+# the field.) Here it is in full, taking the most likely token each time (*greedy*):
 
 # %%
 ids = tokenizer.encode("Once upon a")
@@ -259,39 +265,41 @@ print("the same as by hand:", tokenizer.decode(ids) == "Once upon a" + written)
 # %% [markdown]
 # BERT, the other famous transformer of that time, is trained to fill gaps, and looks at the words
 # on both sides of a gap. That helps it to understand a finished text, but it cannot simply continue
-# one: there is nothing on the right yet. GPT-2 looks only to the left, at training as at writing,
-# and that is what makes the loop possible. (Notebook 4 shows the *mask* that sees to it, notebook 6
-# better ways to choose than the likeliest token.)
+# one: there is nothing on the right yet. GPT-2 looks only to the left, in training as in writing,
+# and that is what makes the loop possible. (Notebook 4 shows the *mask* that sees to this, notebook
+# 6 better ways to choose than taking the most likely token.)
 
 # %% [markdown]
 # ## Where the examples come from
 #
-# No person has to label anything: every text is full of questions with their answers.
+# No person has to label anything: every text is full of questions with their answers. (The field
+# says: self-supervised learning.)
 
 # %%
 views.prefixes(tokenizer, "Once upon a time there was a fox")
 
 # %% [markdown]
-# Training shows the model millions of such rows and nudges its numbers so that the right answer
-# becomes a little more likely each time. Before training the numbers are random. **Guess:** what
-# does an untrained model of the same shape say after "Once upon a"?
+# Training shows the model millions of such rows and nudges its parameters so that the right answer
+# becomes a little more likely each time. Before training they are random. **Guess:** what does an
+# untrained model of the same shape say after "Once upon a"?
 
 # %%
 untrained = GPT.init(model.config, seed=0)
 views.next_token(untrained(tokenizer.encode("Once upon a")), tokenizer, top=3)
 
 # %% [markdown]
-# All 4,096 tokens are about equally likely. A guess among `n` equals costs `log(n)` nats:
+# All 4,096 tokens are about equally likely. A guess among `n` equally likely tokens costs `log(n)`
+# nats:
 
 # %%
 text = "Once upon a time there was a king who had three sons."
 count = len(tokenizer.encode(text))
 rows = [
-    ["any of 4,096 tokens alike", float(np.log(model.config.n_vocab))],
+    ["all 4,096 equally likely", float(np.log(model.config.n_vocab))],
     ["untrained", nats(text, untrained) / count],
     ["trained", nats(text) / count],
 ]
-stages = Table("Nats a token", ["model", "nats"], rows, bar="nats", digits=2)
+stages = Table("Nats per token", ["model", "nats"], rows, bar="nats", digits=2)
 stages
 
 # %%
@@ -310,8 +318,8 @@ _ = stages.plot()
 # | costs | nearly everything | little |
 #
 # What stage 1 learns about language is of use for nearly every task in stage 2. The GPT-2 paper
-# (2019) went on to ask how far stage 1 goes *alone*: if a text ends in "TL;DR:", the likeliest next
-# tokens are a summary; the task is put into the text. All models in these notebooks, the
+# (2019) went on to ask how far stage 1 goes *alone*: if a text ends in "TL;DR:", the most likely
+# next tokens are a summary; the task is put into the text. All models in these notebooks, the
 # storyteller and OpenAI's, have been through stage 1 only.
 
 # %% [markdown]
@@ -320,7 +328,8 @@ _ = stages.plot()
 # Article: "Transformers for Language Modeling"
 #
 # GPT-2 is a stack of equal *decoder blocks*. OpenAI published four stacks, which differ in how many
-# blocks they have and how wide these are. All else is the same, and gptlite runs each of them.
+# blocks they have and how wide the blocks are. (Such numbers, chosen before training and not
+# learned, are called **hyper-parameters**.) All else is the same, and gptlite runs each of them.
 
 # %%
 sizes = views.four_sizes()
@@ -354,7 +363,7 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 # <details><summary>Answer</summary>
 #
 # 4,096: perplexity counts equally likely choices. The untrained model is close to that, not exactly
-# there, since its random numbers prefer some tokens a little.
+# there, since its random numbers slightly prefer some tokens.
 #
 # ```python
 # assert np.isclose(np.exp(np.log(4096)), 4096)
@@ -364,9 +373,9 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 # </details>
 
 # %% [markdown]
-# **2.** The bigram model runs in circles because it always takes the likeliest word. Draw each word
-# by its probability instead, with `np.random.default_rng(0)`. Does it still run in circles? What
-# does it still not do?
+# **2.** The bigram model runs in circles because it always takes the most likely word. Draw each
+# word by its probability instead, with `np.random.default_rng(0)`. Does it still run in circles?
+# What does it still not do?
 #
 # <details><summary>Answer</summary>
 #
@@ -390,8 +399,8 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 #
 # <details><summary>Answer</summary>
 #
-# Fixed phrases do it. In the sentence that we graded above, `·time` reached 0.93; `·of` after "at
-# the edge" is another.
+# Fixed phrases do it. In the sentence that we graded above, with `<|endoftext|>` in front, `·time`
+# reached 0.93 (without that token it has 0.76); `·of` after "at the edge" is another.
 #
 # ```python
 # sure = softmax(model([tokenizer.eot, *tokenizer.encode("Once upon a")])[0, -1])
@@ -402,8 +411,8 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 # </details>
 
 # %% [markdown]
-# **4.** How does the storyteller's surprise grow if you put the words of a sentence in alphabetical
-# order? Guess the factor in perplexity, then measure.
+# **4.** By how much does the storyteller's surprise grow if you put the words of a sentence in
+# alphabetical order? Guess the factor in perplexity, then measure.
 #
 # <details><summary>Answer</summary>
 #

@@ -49,10 +49,10 @@ model, tokenizer = gptlite.load()
 #
 # Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
 #
-# A model computes with numbers, so a text must become numbers out of a fixed list, the
+# A model computes with numbers, so a text must become numbers from a fixed list, the
 # **vocabulary**. Here is a sentence as the storyteller reads it. A dot is a space; below each token
-# stand its id and its bytes. **Guess first:** which of these words are one token, and which fall
-# apart?
+# stand its id and its bytes. **Guess first:** which of these words are one token, and which are
+# split into several?
 
 # %%
 sentence = "A robot must obey the orders given it"
@@ -84,9 +84,9 @@ Table("Three ways to cut", ["cut into", "pieces", "different ones", "drawback"],
 # %% [markdown]
 # ## The bottom: bytes
 #
-# The parts of the parts are not letters but **bytes**. Every text in every script is a row of bytes
-# (in UTF-8, as files and web pages have it), and a byte is one of only 256. So 256 tokens are
-# enough to write anything, and no text can be unreadable. **Guess:** how many bytes has each?
+# The smallest parts are not letters but **bytes**. Every text in every script is a row of bytes (in
+# UTF-8, as files and web pages have it), and a byte is one of only 256. So 256 tokens are enough to
+# write anything, and no text can be unreadable. **Guess:** how many bytes does each of these have?
 
 # %%
 rows = [
@@ -103,7 +103,7 @@ Table("Characters and bytes", ["text", "characters", "bytes", "in hexadecimal"],
 # > Find the pair of neighbours that occurs most often. Make it a token.
 #
 # Take a line with a pattern in it. First it is cut into **pieces** (words with the space before
-# them, punctuation), and no pair may reach over a cut. Then each piece is a row of bytes.
+# them, punctuation), and no pair may reach across a cut. Each piece begins as a row of bytes.
 
 # %%
 line = "old gold, cold gold, told of old gold"
@@ -119,7 +119,7 @@ print(words[1])
 
 # %%
 def count_pairs(words: list[list[bytes]]) -> Counter[tuple[bytes, bytes]]:
-    """How often each pair of neighbours occurs, never over the end of a piece."""
+    """Count each pair of neighbours, never across the end of a piece."""
     return Counter(pair for word in words for pair in pairwise(word))
 
 
@@ -137,7 +137,7 @@ Table("The most frequent pairs", ["first", "second", "times"], rows)
 
 # %%
 def join(word: list[bytes], pair: tuple[bytes, bytes]) -> list[bytes]:
-    """The tokens of a piece after one merge."""
+    """Apply one merge to the tokens of a piece."""
     joined: list[bytes] = []
     for token in word:
         if joined and (joined[-1], token) == pair:
@@ -172,7 +172,8 @@ Table("Five merges", ["merge", "joins", "times", "new id", "the line"], rows)
 # its space. The fifth joins a pair that occurs once: from there on it learns the line by heart.
 #
 # The five merges, *in this order*, are all that BPE keeps. `Tokenizer.train` does the same on as
-# much text as you like, and keeps its counts up to date instead of counting anew. Is it the same?
+# much text as you like, and keeps its counts up to date instead of counting anew. Does it find the
+# same tokens?
 
 # %%
 trained = Tokenizer.train([line], n_vocab=256 + 5 + 1)  # bytes, merges, <|endoftext|>
@@ -182,15 +183,15 @@ print("same as by hand:", [trained.decode_bytes([i]) for i in range(256, 261)] =
 # %% [markdown]
 # ## Reading a new text: merges are replayed
 #
-# To encode a text, start from its bytes and apply the merges, the one learned first first. Words it
-# has never seen get what fits:
+# To encode a text, start from its bytes and apply the merges in the order in which they were
+# learned. Words that it has never seen get whatever fits:
 
 # %%
 views.bpe_steps(trained, "golden cold")
 
 # %% [markdown]
 # The space before `cold` waits in vain: we stopped before any merge joined the two. So `·cold` is
-# written with two tokens. Nothing is wrong with that, it is only longer.
+# written with two tokens. Nothing is wrong with that; it is only longer.
 #
 # Now the storyteller's tokenizer, which learned 3,839 merges from 18.5 MB of tales. **Guess:** in
 # which order does `·wolves` come together?
@@ -200,15 +201,16 @@ views.bpe_steps(tokenizer, " wolves robot")
 
 # %% [markdown]
 # Not from left to right, and not by meaning: by rank, the most frequent pairs of the whole corpus
-# first. `·w` and `es` are everywhere in English, so they join early. `·robot` stays in two parts,
-# since the books gave no reason to join them.
+# come first. `·w` and `es` are everywhere in English, so they join early. `·robot` stays in two
+# parts, since the books gave no reason to join them.
 
 # %% [markdown]
 # ## Why cut into pieces first
 #
 # If merges could reach over spaces and punctuation, "dog.", "dog!" and "dog?" would each win a
 # token. The GPT-2 paper found that a waste, so GPT-2 cuts first, with this pattern (a regular
-# expression; notice how `'s` and a leading space are dealt with):
+# expression, in which `\p{L}` is any letter and `\p{N}` any digit; notice how `'s` and a leading
+# space are dealt with):
 
 # %%
 print(PATTERN.pattern)
@@ -236,7 +238,7 @@ lines = {
     name: (sizes, [len(t.encode(text)) / len(text.encode()) for t in tokenizers])
     for name, text in {"the tale": tale, "unseen": unseen}.items()
 }
-lengths = Curve("Longer tables, shorter texts", lines, "vocabulary", "tokens a byte")
+lengths = Curve("Longer tables, shorter texts", lines, "vocabulary", "tokens per byte")
 lengths
 
 # %%
@@ -244,8 +246,8 @@ _ = lengths.plot()
 
 # %% [markdown]
 # The first merges help everywhere. Later ones join what only this tale has, and the unseen sentence
-# gains nothing from them. So merges are learned from much text: in the storyteller's 18.5 MB even
-# the last merge joins a pair that occurs about two hundred times.
+# gains nothing from them. So merges are learned from a lot of text: in the storyteller's 18.5 MB
+# even the last merge joins a pair that occurs about two hundred times.
 
 # %% [markdown]
 # ## The vocabulary of the storyteller
@@ -262,13 +264,13 @@ long = sorted(range(256, 4095), key=lambda i: (-len(tokenizer.decode_bytes([i]))
 print("long: ", " ".join(views.token_labels(tokenizer, long)))
 
 # %% [markdown]
-# First come pairs of letters and the smallest words, at the end whole words that are not so common.
-# You can read from them what the books were about.
+# Pairs of letters and the smallest words come first; at the end come whole words that are less
+# common. You can read from them what the books were about.
 
 # %%
 groups = Counter(len(tokenizer.decode_bytes([i])) for i in range(4095))
 rows = [[f"{n}", groups[n]] for n in sorted(groups)]
-histogram = Table("How many tokens are so long", ["bytes", "tokens"], rows, bar="tokens")
+histogram = Table("Tokens by their length in bytes", ["bytes", "tokens"], rows, bar="tokens")
 _ = histogram.plot()
 
 # %% [markdown]
@@ -276,7 +278,7 @@ _ = histogram.plot()
 #
 # A space belongs to the word after it. So a word at the beginning of a line, the same word in the
 # middle, and the same word in capitals are different tokens, with different ids. The model is not
-# told that they have anything in common; it has to learn that.
+# told that these tokens have anything in common; it has to learn that.
 
 # %%
 variants = [" dog", "dog", " Dog", "Dog", " DOG", " robot", "robot", "Robot"]
@@ -288,7 +290,7 @@ rows = [
     ]
     for text in variants
 ]
-Table("The same word, differently", ["text", "tokens", "how many"], rows)
+Table("One word, many tokens", ["text", "tokens", "how many"], rows)
 
 # %% [markdown]
 # This has a practical side. A prompt that *ends in a space* has used up the space that the next
@@ -324,9 +326,9 @@ print(
 
 # %% [markdown]
 # `decode` must give text, so it shows the replacement character where bytes are no text;
-# `decode_bytes` gives what is there. A program that prints tokens as they come has to wait until a
-# character is complete. `gptlite.generate.stream` does, with this small object, which is given one
-# token after the other and returns the text that is certain by then:
+# `decode_bytes` gives the bytes themselves. A program that prints tokens as they come has to wait
+# until a character is complete. `gptlite.generate.stream` does so with this small object. It is
+# given one token after the other and returns the text that is certain by then:
 
 # %%
 text = GrowingText(tokenizer, stop=())
@@ -335,9 +337,10 @@ print([text.add(token) for token in tokenizer.encode("a 🦊!")])
 # %% [markdown]
 # ## What the files look like
 #
-# A vocabulary is two files: the tokens with their ids, and the merges in order. To have no spaces
-# and control characters in them, OpenAI gave each byte a visible character of its own. If you ever
-# wondered about the `Ġ` in front of words: it is a space.
+# A vocabulary is two files: the tokens with their ids, and the merges in order. To keep spaces and
+# control characters out of them, OpenAI gave each byte a visible character of its own
+# (`BYTE_SYMBOLS` in gptlite, whose order the ids above followed). If you ever wondered about the
+# `Ġ` in front of words: it is a space.
 
 # %%
 for byte in b" \n\tA!":
@@ -394,7 +397,7 @@ Table(f"With {whose}", ["text", "tokens", "ids"], rows)
 # | `'🦊'` | two bytes, one, one | 8582, 99, 232 |
 # | `' SolidGoldMagikarp'` | `·SolidGoldMagikarp` | 43453 |
 #
-# Three things to take from it. Even with 50,000 merges, "robot" without its space is in two parts.
+# There are three lessons in it. Even with 50,000 merges, "robot" without its space is in two parts.
 # A model that sees `·strawberry` as one number does not see its letters: to count the r's it must
 # have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the name
 # of a very busy Reddit user.
@@ -426,8 +429,8 @@ fairness
 _ = fairness.plot()
 
 # %% [markdown]
-# All four can be written, thanks to bytes. But who writes Russian or Japanese needs several times
-# as many tokens for the same thought: more time, and less of it in a context. With GPT-2's
+# All four can be written, thanks to bytes. But a text in Russian or Japanese needs several times as
+# many tokens for the same thought: more time, and less of it fits into a context. With GPT-2's
 # vocabulary it is 9, 20, 32 and 24 tokens: better, and far from fair. That is one reason why later
 # models learned larger vocabularies from more languages.
 
@@ -456,7 +459,7 @@ _ = fairness.plot()
 # <details><summary>Answer</summary>
 #
 # It could: `·carriage` and `s` are both in the vocabulary. But BPE replays merges by rank and never
-# looks back; once `ages` is joined, `·carriage` cannot come about any more.
+# looks back; once `ages` is joined, `·carriage` can no longer be formed.
 #
 # ```python
 # whole = b" carriages"
@@ -486,8 +489,8 @@ _ = fairness.plot()
 # </details>
 
 # %% [markdown]
-# **4.** Encode and decode are inverse in one direction: `decode(encode(text)) == text` for every
-# text. Find token ids for which `encode(decode(ids)) != ids`.
+# **4.** `encode` and `decode` are inverse in one direction: `decode(encode(text)) == text` for
+# every text. Find token ids for which `encode(decode(ids)) != ids`.
 #
 # <details><summary>Answer</summary>
 #

@@ -15,12 +15,12 @@
 #
 # You will see
 #
-# - how a token becomes a vector, and that vectors of related words point the same way;
+# - how a token becomes a vector, and why vectors of related words point the same way;
 # - how the position is added, and what the model loses without it;
 # - how a vector travels up the stack: each block reads it and adds to it;
 # - what layer normalisation does, which the article leaves out;
-# - how the vector at the top becomes a guess, by the same table it came from, and how to ask half
-#   way up what the model would say (the *logit lens*).
+# - how the vector at the top becomes a guess, by the same table it came from, and how to ask
+#   halfway up what the model would say (the *logit lens*).
 #
 # It goes with "A Deeper Look Inside" of Jay Alammar's
 # [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A
@@ -51,8 +51,8 @@ wpe = model.parameters["wpe.weight"]  # [n_ctx, n_embd]: which position
 # Article: "A Deeper Look Inside" and "Input Encoding"
 #
 # A token id is a name, not a quantity: token 722 is not "more" than token 721. So the first thing
-# a model does is to look the id up in a table, `wte` (*weights of the token embeddings*), and go on
-# with the row it finds. **Guess the shapes** of the table and of a row.
+# that a model does is look the id up in a table, `wte` (*weights of the token embeddings*), and go
+# on with the row it finds. **Guess the shapes** of the table and of a row.
 
 # %%
 [king] = tokenizer.encode(" king")
@@ -61,16 +61,16 @@ print("one row    ", wte[king].shape)
 print("its start  ", wte[king][:6].round(2))
 
 # %% [markdown]
-# The 256 numbers were random once. Training moved them, like all other weights, so as to guess the
-# next token better. No single number means anything that one could name; what can be read is which
-# rows are *alike*.
+# The 256 numbers were random once. Training moved them, like all other weights, so that the next
+# token is guessed better. No single number means anything that has a name; what can be read is
+# which rows are *alike*.
 #
 # ## Neighbours
 #
 # The usual measure is the **cosine** of the angle between two vectors: 1 if they point the same
-# way, 0 if they have nothing in common. Between random vectors of this length it is nearly always
-# within 0.2 of 0.
-# **Guess** who lives next to `·king`, in a model that has read fairy tales:
+# way, 0 if they have nothing in common. Between random vectors of 256 numbers it is nearly always
+# within 0.2 of 0 (its spread is $1/\sqrt{256}$, or 0.06). **Guess** who lives next to `·king`, in a
+# model that has read fairy tales:
 
 # %%
 views.neighbours(model, tokenizer, " king", top=8)
@@ -111,7 +111,7 @@ groups = {
 
 
 def principal_components(groups: dict[str, str]) -> tuple[np.ndarray, float]:
-    """The words' embeddings in two dimensions, ``[words, 2]``, and what share of them is seen."""
+    """Draw the words in two dimensions, ``[words, 2]``; give the share of differences seen, too."""
     words = [word for line in groups.values() for word in line.split()]
     vectors = wte[[tokenizer.encode(" " + word)[0] for word in words]]  # [words, n_embd]
     centred = vectors - vectors.mean(axis=0)  # [words, n_embd]
@@ -145,19 +145,19 @@ for ax, drawn, title in zip(
 
 # %% [markdown]
 # Numbers, colours and words for speaking are islands. The other three look like one heap on the
-# left, but the map on the right, made for them alone, takes them apart: what touches on a map may
-# be far apart in the other 254 dimensions. The first map shows only a quarter of all differences.
-# (Left and right, up and down may be swapped on your machine: a direction and its opposite serve
-# equally well.)
+# left, but the map on the right, made for them alone, takes them apart: words that touch on a map
+# may be far apart in the other 254 dimensions. The first map shows only a quarter of all
+# differences. (Left and right, up and down may be swapped on your machine: a direction and its
+# opposite serve equally well.)
 
 # %% [markdown]
 # ## A row for each position
 #
-# Attention, the part of the model that mixes positions, does not know which token came first
-# unless one says so. So there is a second table, `wpe` (*weights of the position embeddings*), with
-# a row for each position; the two rows are **added**. (The article speaks of "positional encoding";
-# in GPT-2 it is a learned table, not the sine waves of the first transformer. It also counts from
-# 1; arrays count from 0.)
+# Attention, the part of the model that mixes positions, does not know which token came first unless
+# it is told. So there is a second table, `wpe` (*weights of the position embeddings*), with a row
+# for each position; the two rows are **added**. (The article speaks of "positional encoding"; in
+# GPT-2 it is a learned table, not the sine waves of the first transformer. It also counts from 1;
+# arrays count from 0.)
 
 # %%
 ids = tokenizer.encode("the dog saw the cat")
@@ -197,13 +197,13 @@ Table("Some positions", ["position", "length", "cosine with position 10"], rows,
 # %% [markdown]
 # The dark band: near positions have similar rows. The pale corners: the beginning and the end of
 # the context point in opposite directions. Nobody asked for that order; the rows were random, and
-# training found it useful to know roughly where one is. Position 0 has the longest row: there is
-# exactly one place before which nothing comes.
+# training found it useful to know roughly where a token stands. Position 0 has the longest row: it
+# is the only place with nothing before it.
 #
 # ## What if there were no positions?
 #
 # A trace can change arrays on their way (`edits`). Put in embeddings without `wpe`, or with the
-# rows of `wpe` in reverse order, and see how much worse the model foresees a text. **Guess** which
+# rows of `wpe` in reverse order, and see how much worse the model predicts a text. **Guess** which
 # is worse, no information or wrong information.
 
 # %%
@@ -215,27 +215,27 @@ text = (
 ids = [tokenizer.eot, *tokenizer.encode(text)]
 
 
-def nats_a_token(embed: np.ndarray) -> float:
-    """How surprised the model is by the text, if the stack starts from other vectors."""
+def nats_per_token(embed: np.ndarray) -> float:
+    """Measure the surprise at the text, if the stack starts from other vectors."""
     logits = model(ids, trace=Trace(edits={"embed": embed[None]}))  # [1, seq, n_vocab]
     log_probabilities = log_softmax(logits[0, :-1])  # [seq - 1, n_vocab]
     return float(-log_probabilities[np.arange(len(ids) - 1), ids[1:]].mean())
 
 
 rows = [
-    ["token + position", nats_a_token(wte[ids] + wpe[: len(ids)])],
-    ["no position", nats_a_token(wte[ids])],
-    ["positions reversed", nats_a_token(wte[ids] + wpe[: len(ids)][::-1])],
+    ["token + position", nats_per_token(wte[ids] + wpe[: len(ids)])],
+    ["no position", nats_per_token(wte[ids])],
+    ["positions reversed", nats_per_token(wte[ids] + wpe[: len(ids)][::-1])],
 ]
-without = Table("Nats a token", ["the stack starts from", "nats"], rows, bar="nats", digits=2)
+without = Table("Nats per token", ["the stack starts from", "nats"], rows, bar="nats", digits=2)
 without
 
 # %%
 _ = without.plot()
 
 # %% [markdown]
-# The position is in use: without it the model is far more surprised (a uniform guess would be
-# `log(4096)` = 8.32 nats), and positions that lie are worse than none.
+# The model does use the position: without it the model is far more surprised (a uniform guess would
+# be `log(4096)` = 8.32 nats), and positions that lie are worse than none.
 
 # %% [markdown]
 # ## The residual stream
@@ -244,11 +244,14 @@ _ = without.plot()
 #
 # Now the vectors go up through the blocks. All blocks are built alike, each has its own weights.
 # The figures of the article show a vector passing *through* a block. In the code it passes *by*: a
-# block reads a copy, computes something, and **adds** it. What runs up the side is called the
-# **residual stream**, `x`.
+# block reads a copy, computes something, and **adds** it (the field says: residual connection, or
+# skip connection). The vector that runs up the side is called the **residual stream**, `x`.
 #
 #     x = x + attention(ln_1(x))    # look at other positions
 #     x = x + mlp(ln_2(x))          # think about what was found
+#
+# Here `mlp` is a small network of two layers that works on each position by itself (the field says:
+# feed-forward network; notebook 5 is about it).
 #
 # A trace keeps every array on the way. These belong to one block:
 
@@ -263,7 +266,7 @@ for name, array in trace.items():
 
 # %% [markdown]
 # Is it true that a block only adds? Then the vector at the top is the embedding, plus everything
-# that attention and MLP said in all the blocks:
+# that attention and MLP added in all the blocks:
 
 # %%
 total = trace["embed"].copy()  # [batch, seq, n_embd]
@@ -273,8 +276,8 @@ for i in range(model.config.n_layer):
 print("13 vectors, added up, are the top:", np.allclose(total, trace["h.5.out"], atol=1e-4))
 
 # %% [markdown]
-# How much does each of them say? The length of the vectors, on average over the positions (without
-# the first, which is special in many models):
+# How much does each of them add? Here is the length of the vectors, averaged over the positions
+# (without the first, which is special in many models):
 
 
 # %%
@@ -293,8 +296,8 @@ Table("Length of the vectors", columns, rows, digits=1, shaded=columns[1:3])
 
 # %% [markdown]
 # The embedding is short, about 1; the MLP of block 0 adds 22 at once. So most of what later blocks
-# read about a token is what block 0 made of its embedding. From there on, each block adds a part,
-# and the last one, which has to decide, adds much.
+# read about a token is what block 0 made of its embedding. From there on, each block adds its part,
+# and the last one, which has to decide, adds a lot.
 
 # %%
 heights = range(model.config.n_layer + 1)
@@ -308,7 +311,7 @@ def cosine(a: np.ndarray, b: np.ndarray) -> float:
 
 
 journey = Curve(
-    "Where the vector of the last position points",
+    "Direction of the last position's vector",
     {
         "to where it started": (heights, [cosine(trace[name][0, -1], start) for name in stops]),
         "to where it ends": (heights, [cosine(trace[name][0, -1], end) for name in stops]),
@@ -329,9 +332,9 @@ _ = journey.plot()
 #
 # The author says there that he left layer normalisation out. It stands before every attention,
 # before every MLP, and once more at the top (`ln_f`). The stream grew from length 1 to above 36;
-# who reads it should not have to care. So each vector is shifted to mean 0, scaled to standard
-# deviation 1, and then, number by number, multiplied by a learned gain and shifted by a learned
-# bias:
+# the parts that read it should not have to care. So each vector is shifted to mean 0, scaled to
+# standard deviation 1, and then, number by number, multiplied by a learned gain and shifted by a
+# learned bias:
 
 # %%
 gain, bias = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]  # [n_embd] each
@@ -366,8 +369,8 @@ for ax, shown in zip(axes, ("as it is", "normed"), strict=True):
 _ = axes[0].legend(fontsize=8)
 
 # %% [markdown]
-# Only the *direction* of the stream counts to those who read it. Make it ten times longer, and the
-# norm takes it back:
+# Only the *direction* of the stream counts for the parts that read it. Make the stream ten times
+# longer, and the norm undoes it:
 
 # %%
 epsilon = model.config.layer_norm_epsilon
@@ -399,20 +402,20 @@ views.next_token(scores, tokenizer, top=6)
 # table.
 
 # %% [markdown]
-# ## Asking half way: the logit lens
+# ## Asking halfway: the logit lens
 #
 # Since the vector has the same 256 numbers at every height, nothing keeps us from treating it as if
 # the stack ended *there*: norm it, compare it with the table, look at the winner (nostalgebraist
 # 2020). By hand, after block 2:
 
 # %%
-half_way = layer_norm(trace["h.2.out"][0], gain, bias, epsilon) @ wte.T  # [seq, n_vocab]
-guesses = half_way.argmax(axis=-1)  # [seq]
+halfway = layer_norm(trace["h.2.out"][0], gain, bias, epsilon) @ wte.T  # [seq, n_vocab]
+guesses = halfway.argmax(axis=-1)  # [seq]
 print(views.token_labels(tokenizer, guesses.tolist()))
 
 # %% [markdown]
-# And at every height. Columns are positions, rows the heights; each cell has the token that would
-# come next. **Guess** what stands in the first row, before any block.
+# And now at every height. Columns are positions, rows are heights; each cell has the token that
+# would come next. **Guess** what stands in the first row, before any block.
 
 # %%
 lens = views.logit_lens(model, tokenizer, trace, views.token_labels(tokenizer, ids))
@@ -424,7 +427,7 @@ _ = lens.plot()
 # %% [markdown]
 # - **Before any block** each position says *its own token*: its vector is that token's row of the
 #   table, and nothing is more like a row than itself.
-# - **After one block** the own token is gone, and there are common followers: `·upon`, `·a`;
+# - **After one block** the token itself is gone, and common followers stand there: `·upon`, `·a`;
 #   `·a`, `·little`.
 # - **Higher up** context comes in: `·time` after "Once upon a" stands early, `·sons` after "a king
 #   who had three" needs nearly all blocks.
@@ -448,7 +451,7 @@ _ = climb.plot()
 
 # %% [markdown]
 # The lens is a rough tool: the lower blocks were never trained to be read in this way, so a poor
-# guess half way up does not show that the model "does not know yet". What you can see is that the
+# guess halfway up does not show that the model "does not know yet". What you can see is that the
 # answer is not computed in one place. It gathers in the stream, block by block. How the blocks find
 # it is the subject of the next two notebooks.
 
@@ -456,7 +459,8 @@ _ = climb.plot()
 # ## Exercises
 #
 # **1.** Looking up a row is often written as a product: a vector that is 1 at the token's id and 0
-# elsewhere (*one-hot*), times `wte`. Show that this gives the same. Why does nobody compute it so?
+# elsewhere (*one-hot*), times `wte`. Show that this gives the same. Why does nobody compute it that
+# way?
 #
 # <details><summary>Answer</summary>
 #
@@ -472,7 +476,7 @@ _ = climb.plot()
 
 # %% [markdown]
 # **2.** The famous riddle: which tokens are nearest to king - man + woman? Look at the first
-# *three* before you believe what you have read about it.
+# *three* before you believe what you have read about the riddle.
 #
 # <details><summary>Answer</summary>
 #
@@ -510,7 +514,7 @@ _ = climb.plot()
 
 # %% [markdown]
 # **4.** Switch off the last block (with `edits`, multiply what its attention and its MLP add by 0).
-# Which row of the logit lens does the model now say?
+# Which row of the logit lens does the model say now?
 #
 # <details><summary>Answer</summary>
 #

@@ -20,7 +20,7 @@
 #   own numbers at every step;
 # - find the division by a square root that the article does not mention, in the article's own
 #   numbers;
-# - look at what the word `it` looks at, in 24 heads, and be careful with what that means;
+# - look at what the word `it` looks at, in 24 heads, and be careful about what that means;
 # - take the mask away, and see what it was good for.
 #
 # It goes with part 2 of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), up
@@ -75,8 +75,8 @@ print(
 # %% [markdown]
 # Everywhere the short call has an answer. What stands to the right of a position changes nothing at
 # that position, so one pass over the sentence answers all prefixes at once, each as if the rest had
-# not been written yet. How a network that is given the whole sentence can be so discreet is what
-# this notebook is about.
+# not been written yet. How can a network that is given the whole sentence look away from the rest
+# of it? That is what this notebook is about.
 #
 # ## Query, key, value
 #
@@ -84,7 +84,7 @@ print(
 #
 # Think of an archive. Each token files one folder. On the folder's tab stands what kind of thing is
 # inside: the **key**. Inside lies a sheet of paper: the **value**. And each token walks in with a
-# sticky note on which it has written what it is looking for: the **query**.
+# sticky note that says what it is looking for: the **query**.
 #
 # A person would pull the one folder whose tab fits best. Attention does not choose: it compares the
 # note with *every* tab, and takes from every sheet as much as its tab fits. That is a sum, so it
@@ -92,8 +92,10 @@ print(
 #
 # Article: "1- Create Query, Key, and Value Vectors"
 #
-# All three are made from the same vector, the token's place in the residual stream (normed first),
-# by three matrices. We take head 1 of block 1. A `Trace` keeps every array of a call.
+# All three are made from the same vector, the token's own in the residual stream (layer-normed
+# first), by three matrices. A block has several sets of such matrices, each set called a **head**
+# (so the field says: multi-head attention). We take head 1 of block 1. A `Trace` keeps every array
+# of a call.
 
 # %%
 trace = Trace()
@@ -131,8 +133,10 @@ for name, mine in {"q": q, "k": k, "v": v}.items():
 #
 # Article: "2- Score"
 #
-# How well a note fits a tab is their dot product: multiply number by number, and add up. One pair
-# first: the query of `·orders` (the last token) with the key of `·obey` (the one before it).
+# How well does a note fit a tab? Attention takes their dot product: multiply number by number, and
+# add up. It is large where two vectors point the same way, as the cosine was in notebook 3, and
+# training decides which queries and keys are to point the same way. One pair first: the query of
+# `·orders` (the last token) with the key of `·obey` (the one before it).
 
 # %%
 one_pair = sum(q[4, i] * k[3, i] for i in range(d))
@@ -150,7 +154,7 @@ HeatMap(f"q · k, {list(products.shape)}", products, tokens, tokens, digits=1)
 # ### The square root that the article leaves out
 #
 # A dot product of 64 numbers is a sum of 64 terms, and such a sum is larger the more terms it has.
-# With random vectors one sees it cleanly: its spread is the root of the number of terms.
+# Random vectors show it cleanly: the spread of the sum is the root of the number of terms.
 
 # %%
 rng = np.random.default_rng(0)
@@ -202,18 +206,18 @@ print(f"divisors that fit: {divisors[fits].min():.1f} to {divisors[fits].max():.
 # %% [markdown]
 # ## The mask
 #
-# So far every token looks at every token, the later ones included. For a model that must guess the
-# next token that is no good: `·must` would see `·obey`, the very answer it is asked for. The mask
-# allows each position itself and what came before.
+# So far every token looks at every token, including the later ones. That is no good for a model
+# that must guess the next token: `·must` would see `·obey`, the very answer it is asked for. The
+# mask lets each position see itself and the positions before it.
 
 # %%
-mask = gptlite.model.causal_mask(5, 5)  # [seq, seq], True where looking is allowed
+mask = np.tri(5, dtype=bool)  # [seq, seq], True where looking is allowed
 HeatMap("1 where looking is allowed", mask, tokens, tokens, digits=0)
 
 # %% [markdown]
-# *When* is a score struck out? The article says that future tokens are scored as 0. That is what
-# the softmax gives; before the softmax the score has to be minus infinity. A 0 there would be a
-# score like any other, since $e^0 = 1$:
+# *When* is a score struck out? The article says that future tokens are scored as 0. That is the
+# result after the softmax; before it the score has to be minus infinity. A 0 there would be a score
+# like any other, since $e^0 = 1$:
 
 # %%
 row = scores[1]  # ot looks; it may see only the first two tokens
@@ -223,8 +227,8 @@ print("others at -∞ before the softmax:", softmax(np.where(mask[1], row, -np.i
 
 # %% [markdown]
 # (GPT-2's code subtracts $10^{10}$ in place of infinity, where the article says "-1 billion"; a
-# billion was GPT-1's. gptlite uses GPT-2's number and shows it as -∞. It has the advantage of being
-# finite: infinity minus infinity is not a number.)
+# billion was GPT-1's. gptlite does the same in `mask_future` and shows the number as -∞. A finite
+# number has an advantage: infinity minus infinity is not a number.)
 #
 # Scores, masked scores, weights: the article's three tables, from the model's own arrays.
 
@@ -236,8 +240,9 @@ _ = views.masking(trace, tokens, layer, head).plot()
 # %% [markdown]
 # Three things to see in the right-hand table:
 #
-# - Each row adds up to 1. What a token does not give to one, it must give to another.
-# - The first row is 1, 0, 0, 0, 0, whatever the text is: the first token has nobody but itself.
+# - Each row adds up to 1. The weight that a token does not give to one, it must give to another.
+# - The first row is 1, 0, 0, 0, 0, whatever the text is: the first token has nobody to look at but
+#   itself.
 # - All scores are negative here, and yet some tokens get good weights. Only *differences* within a
 #   row count (exercise 2).
 #
@@ -245,21 +250,21 @@ _ = views.masking(trace, tokens, layer, head).plot()
 #
 # Article: "3- Sum"
 #
-# Now the folders are opened: each value times its weight, and all added up. The last line is what
-# the head found for `·orders`.
+# Now the folders are opened: each value is multiplied by its weight, and all are added up. The last
+# line is what the head found for `·orders`.
 
 # %%
 views.value_table(trace, tokens, layer, head, query=4)
 
 # %% [markdown]
 # (In the article's table of this kind the weights add up to 1.0013, and the text has 19 % where two
-# of the figures have 18 %: they are drawings. Also mind that it counts positions from 1: its slot
-# #9 is index 8.)
+# of the figures have 18 %: they are drawings. Mind, too, that the article counts positions from 1:
+# where it has slot 9, arrays have index 8.)
 #
 # ## All of it, in one function
 #
-# Six lines, no loop over tokens. The model's own, in `gptlite/model.py`, does the same for all
-# heads of all rows of a batch.
+# Six lines, no loop over tokens. The model's own are `attend` and the steps below it in
+# `gptlite/block.py`: the same, for all heads of all rows of a batch at once.
 
 
 # %%
@@ -316,13 +321,13 @@ for token in sorted(set(favourites), key=lambda token: (-favourites.count(token)
 
 # %% [markdown]
 # Most heads look at the very first token, or at the nearby verb. But one, head 0 of block 4, does
-# look at the robot first of all. Have we found the head of the figure? Before we say so: two
+# look at the robot most of all. Have we found the head of the figure? Before we say so: two
 # controls. **First**, does it look at the robot *because of* `it`? We put other words in its place.
 
 
 # %%
 def looks(sentence, layer, head):
-    """What the last token of a sentence looks at: the labels, and a weight for each."""
+    """Show what the last token of a sentence looks at: the labels, and a weight for each."""
     sentence_ids = [tokenizer.eot, *tokenizer.encode(sentence)]
     trace = Trace()
     model(sentence_ids, trace=trace)
@@ -343,14 +348,14 @@ HeatMap(
 
 # %% [markdown]
 # `up` and `and` look at the robot more than `it` does: it is not about pronouns. **Second**, a
-# sentence in which *it* is clearly something else than the hero:
+# sentence in which *it* is clearly something other than the hero:
 
 # %%
 apple_tokens, apple_row = looks("The king took the apple and ate it", *best)
 HeatMap(f"Block {best[0]}, head {best[1]}", apple_row[None], ["·it"], apple_tokens, low=0, high=1)
 
 # %% [markdown]
-# The king, not the apple. This head seems to look for whoever the story is about, which is useful
+# The king, not the apple. This head seems to look for whomever the story is about, which is useful
 # in tales, and is not at all "finding out what *it* means". One sentence would have fooled us.
 #
 # So the storyteller has no head like the one in the figure, and it does not know what a robot is.
@@ -360,14 +365,15 @@ HeatMap(f"Block {best[0]}, head {best[1]}", apple_row[None], ["·it"], apple_tok
 #   anything here must still put its weight somewhere. Many put it on the first token, which every
 #   position can see. This is called an attention sink, and was found in much larger models too
 #   (Xiao et al. 2023).
-# - **A weight is not a reason.** It says how much of a value is taken, not what the value holds nor
+# - **A weight is not a reason.** It says how much of a value is taken, not what the value holds or
 #   what later blocks make of it. From block 1 on, a "value of `·orders`" already contains things
-#   gathered from other tokens. Whoever wants to know what a head is *for* has to change it and see
-#   what follows: notebook 9.
+#   gathered from other tokens. To know what a head is *for*, you have to change it and see what
+#   follows: notebook 9.
 #
-# All heads with their full triangles. The dark first column is the sink; dark cells on the diagonal
-# look at themselves, those just below it at the token before; other dark columns are words that
-# everyone after them looks at.
+# All heads with their full triangles. Each title counts block and head. The dark first column is
+# the sink; dark cells on the diagonal are tokens that look at themselves, dark cells just below it
+# are tokens that look at the one before; other dark columns are words that everyone after them
+# looks at.
 
 # %%
 _ = views.attention_grid(law_trace, law_tokens).plot()
@@ -376,12 +382,12 @@ _ = views.attention_grid(law_trace, law_tokens).plot()
 #
 # Article: "The Encoder Block" and "The Decoder Block"
 #
-# An encoder block, as in BERT, has no mask: there every position looks at all. A decoder block has
-# one. We make the first out of the second.
+# An encoder block, as in BERT, has no mask: there every position looks at all the others. A decoder
+# block has one. We turn the second into the first.
 #
-# `views.without_mask` is an edit: a trace that is given it changes the scores on their way, in the
-# blocks that are named. First the discretion from the beginning: change the last token, and look at
-# the logits of the tokens before it.
+# `views.without_mask` is an edit: a trace with this edit changes the scores on their way, in the
+# blocks that are named. First, the test from the beginning: change the last token, and look at the
+# logits of the tokens before it.
 
 # %%
 everywhere = views.without_mask(range(model.config.n_layer))
@@ -395,7 +401,7 @@ for name, edits in {"with the mask": {}, "without": everywhere}.items():
 
 # %% [markdown]
 # **Guess:** without the mask, every position can see the token that it is asked for. Will the
-# storyteller now foresee a text better, or worse?
+# storyteller now predict a text better, or worse?
 
 # %%
 story = "Once upon a time there was a poor man who lived in a little house near the wood."
@@ -408,11 +414,12 @@ views.text_probabilities(unmasked_logits, story_ids, tokenizer)
 
 # %% [markdown]
 # Worse. The answer is in view, but the storyteller never learned to copy it: in training there was
-# nothing to see there. It only finds its mixtures of values spoiled by tokens it did not expect.
+# nothing to see there. It only finds its mixtures of values spoiled by tokens that it did not
+# expect.
 #
 # So a trained model has no use for the forbidden half. What about a model that *learns* without a
-# mask? The cleanest test is a text that cannot be foreseen at all: random digits. An honest model
-# can do no better than $\ln 10 = 2.30$ nats a token. We train two very small ones (one block, two
+# mask? The cleanest test is a text that cannot be predicted at all: random digits. An honest model
+# can do no better than $\ln 10 = 2.30$ nats per token. We train two very small ones (one block, two
 # heads, 32 wide) from scratch, one of them with the mask taken away while it learns.
 
 # %%
@@ -425,7 +432,7 @@ no_mask = views.without_mask([0])
 
 
 def trained(edits, n_steps=120):
-    """A model trained on random digits, and its loss at each step."""
+    """Train a model on random digits; give the model, and its loss at each step."""
     model, rng, losses = GPT.init(tiny, seed=0), np.random.default_rng(1), []
     moments = {
         name: Moments(np.zeros_like(p), np.zeros_like(p)) for name, p in model.parameters.items()
@@ -447,11 +454,12 @@ with blas_threads(1):  # arrays this small are faster on one
 # %%
 steps = range(1, len(honest_losses) + 1)
 curves = {"with the mask": (steps, honest_losses), "without": (steps, cheat_losses)}
-_ = Curve("Learning random digits", curves, "step", "loss, nats a token").plot()
+_ = Curve("Learning random digits", curves, "step", "loss, nats per token").plot()
 # %% [markdown]
 # The loss without the mask collapses. It ends not at 0 but near $\ln 10 / 16 = 0.14$: of 16
 # positions, 15 can look up their answer, and the last one cannot, for its answer is not in the
-# input. Where does the model look? One column to the right, of course:
+# input. Where does the model look? One column to the right, of course. (The last row shown looks at
+# the ninth position, which is not in the picture.)
 
 # %%
 digits = np.random.default_rng(2).integers(10, size=17)  # [seq + 1]
@@ -468,7 +476,7 @@ _ = HeatMap("The cheat's attention, first 8 positions", ahead, names, names, dig
 
 # %%
 def mean_loss(model, edits):
-    """Nats a digit over 100 rows of 16."""
+    """Measure nats per digit over 100 rows of 16."""
     rows = np.random.default_rng(3).integers(10, size=(100, 17))  # [batch, seq + 1]
     probabilities = softmax(model(rows[:, :-1], trace=Trace(edits)))  # [batch, seq, 10]
     right = np.take_along_axis(probabilities, rows[:, 1:, None], axis=-1)  # [batch, seq, 1]
@@ -531,8 +539,8 @@ print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {
 # <details><summary>Answer</summary>
 #
 # The scores have to be multiplied by 8, the root of 64. The loss rises, for the model learned with
-# the division; one that had learned without it would have made its queries smaller, if it had got
-# so far.
+# the division; a model that had learned without it would have made its queries smaller, if it had
+# got that far.
 #
 # ```python
 # from gptlite.sampling import log_softmax
@@ -557,9 +565,9 @@ print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Without a mask the result is only shuffled in the same way: each token gathers the same. With the
-# mask it is not, since it depends on who stands to the left. Order comes in by the mask and, above
-# all, by the position embeddings.
+# Without a mask the result is only shuffled in the same way: each token gathers the same mixture.
+# With the mask it is not, since the mixture depends on which tokens stand to the left. Order comes
+# in by the mask and, above all, by the position embeddings.
 #
 # ```python
 # order = np.array([3, 0, 4, 1, 2])

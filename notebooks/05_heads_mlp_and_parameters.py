@@ -14,11 +14,11 @@
 # # 5. Heads, the MLP, and every parameter counted
 #
 # Notebook 4 followed one head. A decoder block has several, then a projection, then a two-layer
-# network, and around them some parts the article does not draw. In this notebook you will
+# network, and around them some parts that the article does not draw. In this notebook you will
 #
 # - see how one matrix, `c_attn`, serves all heads, and how they are split, merged and projected;
 # - look into the MLP and its gelu;
-# - add what no figure shows: residual additions, layer norms, biases;
+# - add what no figure shows: residual connections, layer norms, biases;
 # - rebuild the whole model in plain NumPy from `model.parameters`, and get its logits;
 # - count GPT-2's parameters, and find the 29,184 that the article's table misses.
 #
@@ -48,7 +48,11 @@ trace = Trace()
 logits = model(ids, trace=trace)
 
 layer = 2
-p = model.blocks[layer]  # the parameters of one block, by their short names
+p = {  # the parameters of one block, by their short names
+    name.removeprefix(f"h.{layer}."): array
+    for name, array in model.parameters.items()
+    if name.startswith(f"h.{layer}.")
+}
 for name, array in p.items():
     print(f"{name:<20}{list(array.shape)}")
 
@@ -70,9 +74,9 @@ qkv = x @ p["attn.c_attn.weight"] + p["attn.c_attn.bias"]  # [seq, 3 * n_embd]
 print(x.shape, "->", qkv.shape)
 
 # %% [markdown]
-# Three times as wide, for it is three answers side by side: 256 numbers of queries, then 256 of
-# keys, then 256 of values. Three separate matrices would give the same numbers, only slower.
-# OpenAI's code has one matrix, and its name is in every GPT-2 file since.
+# It is three times as wide, for it is three answers side by side: 256 numbers of queries, then 256
+# of keys, then 256 of values. Three separate matrices would give the same numbers, only more
+# slowly. OpenAI's code has one matrix, and its name is in every GPT-2 file since.
 
 # %%
 W, b = p["attn.c_attn.weight"], p["attn.c_attn.bias"]
@@ -81,8 +85,8 @@ separate = [x @ W[:, third] + b[third] for third in thirds]  # three times [seq,
 print("three small multiplications:", np.allclose(np.hstack(separate), qkv, atol=1e-4))
 
 # %% [markdown]
-# Here is the matrix itself, each cell the mean size of 4 × 4 numbers. Thick lines part queries,
-# keys and values; thin ones part the heads.
+# Here is the matrix itself, each cell the mean size of 4 × 4 numbers. Thick lines separate queries,
+# keys and values; thin ones separate the heads.
 
 # %%
 sizes = np.abs(W).reshape(n_embd // 4, 4, 3 * n_embd // 4, 4).mean(axis=(1, 3))  # [64, 192]
@@ -97,8 +101,8 @@ ax.set_ylabel("256 numbers of x")
 _ = ax.set_title(f"c_attn of block {layer}: {W.shape[0]} × {W.shape[1]}", loc="left", fontsize=10)
 
 # %% [markdown]
-# The dark row among the keys: here three heads listen to the same few numbers of `x` to make their
-# keys. The matrix was not built with any such feature, only with the sizes; training put it there.
+# The dark row among the keys: here three heads use the same few numbers of `x` to make their keys.
+# The matrix was not built with any such feature, only with the sizes; training put it there.
 #
 # ## Splitting into heads
 #
@@ -106,7 +110,8 @@ _ = ax.set_title(f"c_attn of block {layer}: {W.shape[0]} × {W.shape[1]}", loc="
 #
 # A head is a slice: head 0 has the first 64 of the 256 numbers, head 1 the next 64, and so on. So
 # "splitting" moves no number and computes nothing; the vector is only read as a little table with a
-# row for each head. With numbers one can follow, one token of width 6 and 2 heads:
+# row for each head. Here it is with numbers that are easy to follow, two tokens of width 6 and 2
+# heads:
 
 # %%
 toy = np.arange(12).reshape(2, 6)  # [seq, n_embd]: two tokens
@@ -115,8 +120,8 @@ print(toy.reshape(2, 2, 3).swapaxes(0, 1))  # [head, seq, head_dim]
 
 # %% [markdown]
 # The `swapaxes` brings the head to the front, since each head works by itself on all tokens. (A
-# common slip is to reshape straight to `[head, seq, head_dim]`. The shape is right, and the heads
-# have got other tokens' numbers: exercise 1.)
+# common slip is to reshape straight to `[head, seq, head_dim]`. The shape is right, but the heads
+# get other tokens' numbers: exercise 1.)
 
 
 # %%
@@ -139,7 +144,8 @@ _ = views.qkv_split(trace, tokens, layer).plot()
 
 # %% [markdown]
 # The 768 numbers that block 2 made for `·it`: a row for each head. Every head has a query, key and
-# value of its own, so each can look for something else at the same time.
+# value of its own, so each can look for something different at the same time. That is why one
+# speaks of **multi-head attention**.
 #
 # ## Scoring, summing, merging
 #
@@ -158,7 +164,7 @@ print("scores:", scores.shape, " z:", z.shape)
 # %% [markdown]
 # Article: "GPT-2 Self-attention: 3.5- Merge attention heads"
 #
-# What the four heads found is laid side by side again: splitting, backwards.
+# The findings of the four heads are laid side by side again: splitting, backwards.
 
 # %%
 merged = z.swapaxes(0, 1).reshape(len(ids), n_embd)  # [seq, n_embd]
@@ -187,8 +193,8 @@ print("their sum is the same:", np.allclose(each.sum(axis=0) + bo, out, atol=1e-
 print("is the model's own:   ", np.allclose(out, trace[f"h.{layer}.attn.out"][0], atol=1e-4))
 
 # %% [markdown]
-# This is why one can ask what a single head contributes, or cut one out (notebook 9). How long the
-# vector is that each head of this block adds, for each token:
+# This is why one can ask what a single head contributes, or cut one out (notebook 9). Here is the
+# length of the vector that each head of this block adds, for each token:
 
 # %%
 lengths = np.linalg.norm(each, axis=-1)  # [head, seq]
@@ -200,9 +206,10 @@ HeatMap(f"Block {layer}: length of each head's share", lengths, heads, tokens, d
 #
 # Article: "GPT-2 Fully-Connected Neural Network: Layer #1"
 #
-# Attention moves information between tokens. The MLP does not: it works on each token by itself. It
-# goes out to four times the width (1,024 here, 3,072 in GPT-2 small), bends the numbers, and comes
-# back. Why four? Vaswani et al. (2017) had taken it, and OpenAI kept it.
+# Attention moves information between tokens. The MLP (multi-layer perceptron; the field also says:
+# feed-forward network) does not: it works on each token by itself. It goes out to four times the
+# width (1,024 here, 3,072 in GPT-2 small), bends the numbers, and comes back. Why four? Vaswani et
+# al. (2017) had chosen it, and OpenAI kept it.
 
 # %%
 x = trace[f"h.{layer}.ln_2"][0]  # [seq, n_embd]
@@ -210,15 +217,16 @@ hidden = x @ p["mlp.c_fc.weight"] + p["mlp.c_fc.bias"]  # [seq, 4 * n_embd]
 print(x.shape, "->", hidden.shape)
 
 # %% [markdown]
-# The bend is gelu. Without a bend two layers would be no more than one: a product of two matrices
-# is a matrix. Gelu is a soft form of "keep what is positive": far to the right it is $x$, far to
-# the left it is 0, and in between it dips a little below 0. GPT-2 was trained with an approximation
-# by tanh, and one must use the same to get the same numbers.
+# The bend is gelu (the field says: activation function, or non-linearity). Without it two layers
+# would be no more than one: a product of two matrices is a matrix. Gelu is a soft form of "keep
+# what is positive": far to the right it is $x$, far to the left it is 0, and in between it dips a
+# little below 0. GPT-2 was trained with an approximation by tanh, and you must use the same
+# approximation to get the same numbers.
 
 # %%
 line = np.linspace(-4, 4, 161, dtype=np.float32)  # [161]
 curves = {"gelu": (line, gelu(line)), "relu: max(x, 0)": (line, np.maximum(line, 0))}
-_ = Curve("The bend", curves, "x", "out").plot()
+_ = Curve("Two activation functions", curves, "x", "output").plot()
 
 # %% [markdown]
 # Article: "GPT-2 Fully-Connected Neural Network: Layer #2 - Projecting to model dimension"
@@ -233,8 +241,9 @@ alone = alone @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [1, n_embd]
 print("a token by itself gets the same:", np.allclose(alone, back[3], atol=1e-4))
 
 # %% [markdown]
-# Each of the 1,024 hidden numbers is a small detector: its column in `c_fc` says what it looks for,
-# its row in `c_proj` what it adds when it has found it. How many find something?
+# Each of the 1,024 hidden numbers (the field says: neurons) is a small detector: its column in
+# `c_fc` says what it looks for, its row in `c_proj` what it adds when it has found it. How many
+# find something?
 
 # %%
 active = (bent > 0.1).mean(axis=1)  # [seq]
@@ -242,7 +251,7 @@ rows = [[token, round(float(share), 2)] for token, share in zip(tokens, active, 
 Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share", digits=2)
 
 # %% [markdown]
-# Few, for any one token. (The very first token is a case of its own here too.)
+# Few, for any one token. (The very first token is a special case here too.)
 #
 # ## What the figures leave out
 #
@@ -251,13 +260,13 @@ Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share"
 # In the article's drawings a vector goes into attention, then into the MLP, and out. Three things
 # are not drawn, and without them the numbers do not come out:
 #
-# 1. **Residual additions.** Attention and MLP do not replace the vector; their answers are *added*
-#    to it. What runs up through the model is a sum.
+# 1. **Residual connections.** Attention and MLP do not replace the vector; their answers are
+#    *added* to it. The vector that runs up through the model is a sum.
 # 2. **Layer norms**, before each of the two (pre-LN) and once more at the very top (`ln_f`).
 # 3. **Biases**: every matrix has one (the article's last table has them).
 #
-# The sum first. Take what was embedded, add what all attentions and all MLPs said, and you have
-# what comes out at the top:
+# The sum first. Take the embedding, add the answers of all attentions and all MLPs, and you have
+# the vector at the top:
 
 # %%
 stream = trace["embed"][0].copy()  # [seq, n_embd]
@@ -267,15 +276,15 @@ top = trace[f"h.{model.config.n_layer - 1}.out"][0]  # [seq, n_embd]
 print("embedding + all answers = top of the stack:", np.allclose(stream, top, atol=1e-3))
 
 # %% [markdown]
-# How long is the stream's vector as it goes up? (The mean of all tokens but the first, which
-# as a resting place for idle attention is a case of its own.) **Guess** before you look.
+# How long is the stream's vector as it goes up? (This is the mean of all tokens but the first,
+# which is a special case: it is the resting place for idle attention.) **Guess** before you look.
 
 # %%
 blocks = range(model.config.n_layer)
 
 
 def mean_length(name):
-    """The mean length of the vectors of an array, over all tokens but the first."""
+    """Average the length of an array's vectors, over all tokens but the first."""
     return float(np.linalg.norm(trace[name][0, 1:], axis=-1).mean())
 
 
@@ -285,11 +294,11 @@ rows = [[name, mean_length(stage)] for name, stage in zip(names, stages, strict=
 _ = Table("Length of the stream", ["after", "length"], rows, bar="length", digits=1).plot()
 
 # %% [markdown]
-# The MLP of block 0 makes of a token's short embedding a vector twenty times as long; after that,
+# The MLP of block 0 turns a token's short embedding into a vector twenty times as long; after that,
 # every answer changes the stream only a little. So the layers have to read vectors of very
 # different lengths, and that is what the norms are for. A layer norm brings every vector to mean 0
 # and variance 1, and then lets a learned gain and shift have their say. The stream itself is not
-# normed, only the copy that attention or MLP reads.
+# normed, only the copy that attention or the MLP reads.
 
 
 # %%
@@ -309,8 +318,8 @@ print("is the model's own:", np.allclose(normed, trace[f"h.{layer}.ln_1"][0], at
 #
 # Article: "A journey up the Stack" and "Model Output"
 #
-# We have all parts. Here is GPT-2 in one cell, from ids to logits, with nothing but NumPy and the
-# arrays in `model.parameters`.
+# We have all the parts. Here is GPT-2 in one cell, from ids to logits, with nothing but NumPy and
+# the arrays in `model.parameters`.
 
 
 # %%
@@ -356,18 +365,45 @@ print("all of it by hand = the model:", np.allclose(by_hand, logits[0], atol=1e-
 views.next_token(by_hand, tokenizer, top=5)
 
 # %% [markdown]
-# What `gptlite/model.py` has beyond this: a batch of rows, padding, the cache (notebook 6), and the
-# trace.
+# You have just written `gptlite/block.py`. Open it beside this cell: `decoder_block`, `attention`
+# and `mlp` are nearly the same lines, and `gptlite/model.py` has the embedding and the loop over
+# the blocks. They have four things more: a batch of rows, padding, the cache (notebook 6), and the
+# trace. Without a cache and without a trace, keys and values are not kept (`forget`) and no array
+# is recorded (`unrecorded`):
 #
+
+# %%
+from gptlite import block as plain
+from gptlite.cache import forget
+from gptlite.trace import unrecorded
+
+parts = model.blocks[layer]  # the same arrays as a tree: parts["mlp"]["c_fc"]["weight"]
+batch = before[None]  # [batch, seq, n_embd]
+mine = layer_norm(before, p["ln_1.weight"], p["ln_1.bias"])  # [seq, n_embd]
+pairs = {
+    "attention": (
+        attention(mine, p),
+        plain.attention(mine[None], parts["attn"], n_head, None, forget, unrecorded),
+    ),
+    "mlp": (mlp(x, p), plain.mlp(x[None], parts["mlp"], unrecorded)),
+    "decoder_block": (
+        one_block,
+        plain.decoder_block(batch, parts, n_head, None, forget, unrecorded),
+    ),
+}
+for name, (by_us, by_gptlite) in pairs.items():
+    print(f"{name:<14} the same as gptlite's:", np.allclose(by_us, by_gptlite[0], atol=1e-3))
+
+# %% [markdown]
 # Now leave out, one after the other, what the drawings leave out, and look at the probability of
-# the token that the model holds to be likeliest:
+# the token that the model finds most likely:
 
 # %%
 right = int(logits[0, -1].argmax())
 
 
 def without(*endings):
-    """The parameters with some of them at the values that do nothing."""
+    """Give the parameters, some of them at the values that do nothing."""
     return {
         name: np.full_like(array, name.endswith("weight")) if name.endswith(endings) else array
         for name, array in model.parameters.items()
@@ -375,7 +411,7 @@ def without(*endings):
 
 
 def no_residual(x, p):
-    """A block as it is drawn: the answers take the vector's place."""
+    """Compute a block as it is drawn: the answers take the vector's place."""
     x = attention(layer_norm(x, p["ln_1.weight"], p["ln_1.bias"]), p)
     return mlp(layer_norm(x, p["ln_2.weight"], p["ln_2.bias"]), p)
 
@@ -385,7 +421,7 @@ results = {
     "the model": by_hand,
     "biases at 0": gpt(ids, without(*biases)),
     "ln_f's gain at 1, its shift at 0": gpt(ids, without("ln_f.weight", "ln_f.bias")),
-    "no residual additions": gpt(ids, model.parameters, no_residual),
+    "no residual connections": gpt(ids, model.parameters, no_residual),
 }
 rows = [[name, float(softmax(scores[-1])[right])] for name, scores in results.items()]
 Table(f"Probability of {tokenizer.decode([right])!r}", ["", "probability"], rows, bar="probability")
@@ -395,14 +431,14 @@ Table(f"Probability of {tokenizer.decode([right])!r}", ["", "probability"], rows
 #
 # Article: "You've Made It!"
 #
-# At its end part 2 has a table of all weights of GPT-2 small, with the total of 124,410,624. Here
-# is the same table, made from the shapes themselves.
+# At its end, part 2 has a table of all weights of GPT-2 small, with a total of 124,410,624. Here is
+# the same table, made from the shapes themselves.
 
 # %%
 views.parameter_table("gpt2")
 
 # %% [markdown]
-# 124,439,808. The article's table is short of that by
+# That makes 124,439,808. The article's table is short of that by
 
 # %%
 article_total = 124_410_624
@@ -431,16 +467,16 @@ assert 12 * per_block + 2 * width == missing == 29_184
 # %% [markdown]
 # `ln_f`, the norm at the top that no figure shows. All 29,184 are found.
 #
-# Another number to beware of: the GPT-2 paper calls the smallest model "117M" and OpenAI's first
-# files were named so. OpenAI later wrote that this count was wrong by an error; the same model is
-# called 124M today. The four sizes, counted:
+# Beware of another number: the GPT-2 paper calls the smallest model "117M", and OpenAI's first
+# files had that name. OpenAI later wrote that this count was a mistake; the same model is called
+# 124M today. The four sizes, counted:
 
 # %%
 views.four_sizes()
 
 # %% [markdown]
-# Where are they? In GPT-2 small a third is the embedding. In a big model almost all is in the
-# blocks, and of a block two thirds are the MLP.
+# Where are they? In GPT-2 small a third is the embedding. In a big model almost all parameters are
+# in the blocks, and two thirds of a block are the MLP.
 
 # %%
 rows = []
@@ -467,8 +503,8 @@ Table(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# All six numbers of the first token, read as if they were two tokens. Right is: the first three
-# numbers of each token.
+# It gives all six numbers of the first token, read as if they were two tokens. Right would be the
+# first three numbers of each token.
 #
 # ```python
 # assert toy.reshape(2, 2, 3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
@@ -539,8 +575,8 @@ Table(
 # </details>
 
 # %% [markdown]
-# **5. No bend.** Without gelu, `mlp` could be one matrix. Which shape would it have, and how many
-# numbers would be saved in a block of width $d$?
+# **5. No activation function.** Without gelu, `mlp` could be one matrix. Which shape would it have,
+# and how many numbers would be saved in a block of width $d$?
 
 # %% [markdown]
 # <details><summary>Answer</summary>

@@ -17,7 +17,7 @@
 #
 # - write the loop that makes a text, token by token (auto-regression);
 # - see greedy choice run in circles, and measure why;
-# - turn temperature, top-k and top-p, and watch what each does to the probabilities;
+# - turn temperature, top-k and top-p up and down, and watch what each does to the probabilities;
 # - keep keys and values so that nothing is computed twice, get the same logits, and count exactly
 #   how many multiplications that saves.
 #
@@ -48,8 +48,8 @@ model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, 256 wid
 # Article: "One Difference From BERT"
 #
 # One call of the model says something about *one* next token. To get a text, choose a token, append
-# it to the input, and call again. That is all of auto-regression. The simplest choice is the
-# likeliest token.
+# it to the input, and call again. That is all of auto-regression. The simplest choice is the most
+# likely token.
 
 # %%
 ids = tokenizer.encode("Once upon a time there")
@@ -62,8 +62,9 @@ for step in range(5):
 Table("Five turns of the loop", ["step", "the model sees", "and we choose"], rows)
 
 # %% [markdown]
-# `gptlite.generate.stream` is this loop, which gives each piece of text as soon as it is certain
-# (`temperature=0` means: always the likeliest).
+# `gptlite.generate.stream` is this loop (its heart, four lines like the ones above, is
+# `auto_regress` in `gptlite/generate/loop.py`). It gives each piece of text as soon as it is
+# certain; `temperature=0` means: always the most likely token.
 
 # %%
 pieces = stream(model, tokenizer, "Once upon a time there", max_new_tokens=5, temperature=0)
@@ -81,12 +82,12 @@ print(list(pieces))
 views.next_token(model([tokenizer.eot]), tokenizer, top=8)
 
 # %% [markdown]
-# The books it learned from begin with numbers and headings of chapters, and so would it.
+# The books that it learned from begin with numbers and headings of chapters, and so would it.
 
 # %% [markdown]
 # ## Greedy runs in circles
 #
-# Always the likeliest token: that sounds like the best text. Let it run for 80 tokens.
+# Always taking the most likely token: that sounds like the best text. Let it run for 80 tokens.
 
 # %%
 prompt = "Once upon a time there was a"
@@ -96,8 +97,8 @@ loop_ids = [int(step.ids[0]) for step in steps]
 print(prompt + tokenizer.decode(loop_ids))
 
 # %% [markdown]
-# It is caught. Was it at least sure of what it said? Look at the probability of each token it
-# chose.
+# It is caught in a loop. Was it at least sure of what it said? Look at the probability of each
+# token it chose.
 
 # %%
 chances = [float(np.exp(step.logprobs[0])) for step in steps]  # [80]
@@ -105,8 +106,8 @@ curve = {"greedy": (range(1, len(chances) + 1), chances)}
 _ = Curve("How likely each chosen token was", curve, "step", "probability").plot()
 
 # %% [markdown]
-# From about step 20 a saw with teeth eight steps apart: the same phrase, round after round, with
-# the same probabilities. And most of them are low! Here is one round:
+# From about step 20 the curve is a saw with teeth eight steps apart: the same phrase, round after
+# round, with the same probabilities. And most of them are low! Here is one round:
 
 # %%
 turn = slice(34, 42)
@@ -124,10 +125,10 @@ print(f"drawn at random, one such round has a chance of 10^{np.log10(chances[tur
 
 # %% [markdown]
 # So the model does not insist on this phrase at all: by its own probabilities it would hardly ever
-# say it twice. The likeliest *token* at each step does not make a likely *text*. What keeps it in
-# the circle is the rule: nothing is left to chance, so when the text looks as it did eight steps
-# ago, the same choices follow. (In larger models the probabilities also climb from round to round,
-# as Holtzman et al. 2020 show in their figure 4; the storyteller's hardly do.)
+# say it twice. The most likely *token* at each step does not make a likely *text*. It is the rule
+# that keeps it in the circle: nothing is left to chance, so when the text looks as it did eight
+# steps ago, the same choices follow. (In larger models the probabilities also climb from round to
+# round, as Holtzman et al. 2020 show in their figure 4; the storyteller's hardly do.)
 #
 # ## Drawing, and the long tail
 #
@@ -144,35 +145,37 @@ views.next_token(logits, tokenizer, top=10)
 probabilities = np.sort(softmax(logits[0, -1]))[::-1]  # [n_vocab], falling
 for k in (1, 10, 40, 400):
     rest = probabilities[k:].sum()
-    print(f"outside the {k:>3} likeliest: {len(probabilities) - k:,} tokens share {rest:.2f}")
+    print(f"below the top {k:>3}: {len(probabilities) - k:,} tokens share {rest:.2f}")
 
 # %% [markdown]
-# Thousands of tokens with next to no probability each, and together a good deal. In a text of 100
+# Thousands of tokens have next to no probability each, and a good deal together. In a text of 100
 # tokens some of them will be drawn; most are misfits, and the model must go on from there. So one
-# does not draw from the tail. There are three dials, and they stand in this order:
+# does not draw from the tail. There are three settings for that (the field calls them sampling
+# parameters), and they apply in this order:
 #
-# 1. **temperature** divides the logits. Below 1 the differences grow, and the likely get likelier;
-#    above 1 they shrink.
-# 2. **top-k** keeps the k likeliest tokens.
-# 3. **top-p** keeps the fewest tokens that together have the probability p.
+# 1. **temperature** divides the logits. Below 1 the differences grow, and likely tokens become more
+#    likely; above 1 the differences shrink.
+# 2. **top-k** keeps the k most likely tokens.
+# 3. **top-p** keeps the fewest tokens that together have the probability p (the field also says:
+#    nucleus sampling).
 
 # %%
 views.sampling_steps(logits, tokenizer, temperature=0.7, top_k=8, top_p=0.8)
 
 # %% [markdown]
-# (The article speaks of a model with "top_k = 40". It is no property of the model: the same model
-# can be asked in any way. And `top_k = 1` is greedy.)
+# (The article speaks of a model with "top_k = 40". It is not a property of the model: the same
+# model can be used with any setting. And `top_k = 1` is greedy.)
 #
 # ### Temperature
 #
-# At temperature $T$ the probabilities are those of softmax$(\text{logits}/T)$. How unsure the draw
-# is can be said in one number: as unsure as among how many equally likely tokens? (This is $e$ to
-# the entropy.) **Guess** both ends: $T \to 0$, and $T \to \infty$.
+# At temperature $T$ the probabilities are those of softmax$(\text{logits}/T)$. One number says how
+# unsure the draw is: as unsure as a draw among how many equally likely tokens? (This is $e$ to the
+# entropy.) **Guess** both ends: $T \to 0$, and $T \to \infty$.
 
 
 # %%
 def choices(probabilities):
-    """As unsure as among so many equal tokens: e to the entropy."""
+    """Count the equally likely tokens that are as unsure: e to the entropy."""
     p = probabilities[probabilities > 0]
     return float(np.exp(-(p * np.log(p)).sum()))
 
@@ -181,7 +184,7 @@ last = logits[0, -1]  # [n_vocab]
 temperatures = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0]
 unsure = [choices(softmax(last / temperature)) for temperature in temperatures]
 ax = Curve(
-    "How unsure the draw is", {"": (temperatures, unsure)}, "temperature", "equal choices"
+    "How unsure the draw is", {"": (temperatures, unsure)}, "temperature", "equally likely choices"
 ).plot()
 ax.set_yscale("log")
 
@@ -206,7 +209,7 @@ for text in ("Once upon a", "She shook her", "The old man", "Once upon a time th
     rows.append([text, float(softmax(last).max()), *kept])
 Table(
     "How many tokens are left",
-    ["after", "likeliest token", "top-k 40", "top-p 0.9"],
+    ["after", "most likely token", "top-k 40", "top-p 0.9"],
     rows,
     "After 'Once upon a' a top-k of 40 lets in 39 tokens that share less than a tenth.",
     digits=2,
@@ -215,7 +218,7 @@ Table(
 # %% [markdown]
 # ### What comes out
 #
-# The same beginning and the same seed, at five settings.
+# Here are the same beginning and the same seed, with five settings.
 
 # %%
 settings = {
@@ -230,14 +233,15 @@ for name, setting in settings.items():
     print(f"{name:<16} The old man{text!r}")
 
 # %% [markdown]
-# One sample proves little. So for each setting 8 texts of 120 tokens, and two numbers: how many
-# different triples of neighbouring tokens a text has, as a share of all its triples (1 is "never
-# repeats itself"), and how surprised the model itself is by what was drawn, in nats a token.
+# One sample proves little. So we draw, for each setting, 8 texts of 120 tokens and measure two
+# numbers: how many different triples of neighbouring tokens a text has, as a share of all its
+# triples (1 is "never repeats itself"), and how surprised the model itself is by what was drawn, in
+# nats per token.
 
 
 # %%
 def measured(setting):
-    """The share of different triples, and the model's own mean surprise."""
+    """Measure the share of different triples, and the model's own mean surprise."""
     prompts = [tokenizer.encode("The old man")] * 8
     steps = list(generate_tokens(model, prompts, Sampler(**setting), 120, seed=0))
     texts = np.stack([step.ids for step in steps], axis=1)  # [batch, 120]
@@ -249,7 +253,7 @@ def measured(setting):
 with blas_threads(1):  # eight rows of one token are too little work for more
     results = {name: measured(setting) for name, setting in settings.items()}
 _, axes = plt.subplots(1, 2, figsize=(10, 2.2), layout="constrained")
-for at, name in enumerate(["different triples", "surprise, nats a token"]):
+for at, name in enumerate(["different triples", "surprise, nats per token"]):
     rows = [[setting, pair[at]] for setting, pair in results.items()]
     Table(name, ["setting", name], rows, bar=name, digits=2).plot(axes[at])
     axes[at].set_xlabel("")
@@ -259,22 +263,23 @@ print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
 
 # %% [markdown]
 # And books? Parts of four children's books that it has not seen surprise this model by 3.3 to 3.8
-# nats a token: as much as what it draws itself with all dials open, and far more than what it says
-# at cautious settings. People do not write the likeliest word (Holtzman et al. 2020). But what
-# surprises in a book still makes sense, and what surprises in a draw often does not. So a small
-# model is better kept on a short leash: 0.8 and 40 are gptlite's defaults.
+# nats per token: as much as the tokens that it draws itself with all settings open, and far more
+# than the tokens at cautious settings. People do not write the most likely word (Holtzman et al.
+# 2020). But a surprise in a book still makes sense, and a surprise in a draw often does not. So a
+# small model is better kept on a short leash: 0.8 and 40 are gptlite's defaults.
 #
 # ## The cache
 #
 # Article: "Evaluation Time: Processing One Token at a Time"
 #
 # The loop at the top of this notebook is wasteful. At each step the whole text goes through the
-# model again, though only one token is new. And the mask sees to it that the old positions' vectors
-# do not change: they could not see the new token anyway (notebook 4).
+# model again, though only one token is new. And because of the mask, the old positions' vectors do
+# not change: they could not see the new token anyway (notebook 4).
 #
-# What does a new token need of the old ones? Only what attention reads: their **keys** and
-# **values**, in each block. So these are kept. The new token makes one query, one key, one value in
-# each block; the key and value join those in the cache, and the query looks at all.
+# What does a new token need from the old ones? Only what attention reads: their **keys** and
+# **values**, in each block. So these are kept. The new token makes one query, one key and one value
+# in each block; the key and the value join the others in the cache, and the query looks at all of
+# them.
 
 # %%
 words = tokenizer.encode("A robot must obey the orders given it")
@@ -291,12 +296,12 @@ for i, token in enumerate(words):
     print(f"{tokenizer.decode([token]):>7}: q {q.shape}, k {k.shape}, same logits: {agree}")
 
 # %% [markdown]
-# The same logits, from one token at a time. (A cache remembers nothing of the tokens' ids, only
-# keys and values; and since GPT-2's positions are counted from the start, it must know how many
-# there were: `cache.length`.)
+# The same logits, from one token at a time. (A cache keeps keys and values, not the tokens' ids;
+# and since GPT-2's positions are counted from the start, it must know how many there have been:
+# `cache.length`.)
 #
-# A prompt can go in at once; nothing says that steps have one token. Then a step of one token,
-# before and after: the columns with a + are new, the others were there and were only read.
+# A prompt can go in all at once; a step need not be one token. Here is a step of one token after a
+# prompt: the columns with a + are new, the others were there before and were only read.
 
 # %%
 cache = KVCache(model.config)
@@ -311,15 +316,15 @@ print("positions in the cache:", before, "->", cache.length)
 #
 # Count the multiplications of one call with `new` tokens that can look at `total` positions:
 #
-# - each new token meets every matrix of every block once: $12 d^2$ numbers a block (3 + 1 + 4 + 4
+# - each new token meets every matrix of every block once: $12 d^2$ numbers per block (3 + 1 + 4 + 4
 #   squares of the width $d$);
-# - its query meets `total` keys, its weights meet `total` values: $2 d \cdot$ `total` a block;
+# - its query meets `total` keys, its weights meet `total` values: $2 d \cdot$ `total` per block;
 # - the last position meets every token's embedding once.
 
 
 # %%
 def multiplications(config, new, total):
-    """Of one call that asks for the logits of the last position only."""
+    """Count those of one call that asks for the last position's logits only."""
     d = config.n_embd
     per_token = config.n_layer * (12 * d * d + 2 * d * total)
     return new * per_token + d * config.n_vocab
@@ -344,13 +349,13 @@ print(f"{counted:,}")
 assert counted == multiplications(model.config, len(words), len(words))
 
 # %% [markdown]
-# Now a whole text of n tokens, the first of which is given. Without a cache, step t computes t
+# Now take a whole text of n tokens; the first is given. Without a cache, step t computes t
 # positions; with it, one.
 
 
 # %%
 def whole_text(config, n, cached):
-    """Multiplications to add n - 1 tokens to one."""
+    """Count the multiplications that add n - 1 tokens to one."""
     return sum(multiplications(config, 1 if cached else t, t) for t in range(1, n))
 
 
@@ -376,14 +381,14 @@ _ = Curve("Work for a text", lines, "tokens", "multiplications, billions").plot(
 
 # %% [markdown]
 # Without a cache the work grows with the *square* of the length, for it is 1 + 2 + 3 + ...
-# positions (its small part in attention even with the cube). With it, nearly in proportion. The
-# cache does not make everything linear: each new token still looks at all before it, a term that
-# grows with the length. When does that term matter? When $2 d \cdot$ `total` is as large as $12
-# d^2$, that is, at `total` = $6d$: 1,536 positions for the storyteller, 4,608 for GPT-2 small,
-# beyond the context of either.
+# positions (the small part of it in attention even grows with the cube). With a cache it grows
+# nearly in proportion. The cache does not make everything linear: each new token still looks at all
+# before it, a term that grows with the length. When does that term matter? When $2 d \cdot$ `total`
+# is as large as $12 d^2$, that is, at `total` = $6d$: 1,536 positions for the storyteller, 4,608
+# for GPT-2 small, beyond the context of either.
 #
-# Multiplications are not seconds. Here are seconds, on the machine that ran this notebook: the time
-# for the next token, at different lengths of the text before it.
+# Multiplications are not seconds. Here is time, on the machine that ran this notebook: the time for
+# the next token, for different lengths of the text before it.
 
 # %%
 sentence = tokenizer.encode("The old man and the fox went into the wood together. ")
@@ -391,7 +396,7 @@ text_ids = (sentence * 30)[:256]
 
 
 def milliseconds(call):
-    """The best of seven runs."""
+    """Time the best of seven runs."""
     times = []
     for _ in range(7):
         start = time.perf_counter()
@@ -401,7 +406,7 @@ def milliseconds(call):
 
 
 def next_with_cache(cache, n):
-    """The cache holds n - 1 positions; add the n-th."""
+    """Add the n-th position to a cache that holds n - 1."""
     cache.length = n - 1  # what lies beyond is overwritten
     model(text_ids[n - 1 : n], cache=cache, logits_to_keep=1)
 
@@ -424,13 +429,14 @@ whole, step = (multiplications(model.config, new, 256) for new in (256, 1))
 print(f"at 256 tokens a step with the cache takes 1/{whole / step:.0f} of the multiplications")
 
 # %% [markdown]
-# It takes more than that of the time. A step of one token is not short of arithmetic: it has to
-# read every weight from memory to use it once, and Python has to go through all the same lines.
-# What follows from the first is the matter of notebook 10.
+# The step takes a larger share than that of the time. A step of one token is not short of
+# arithmetic: it has to read every weight from memory to use it once, and Python has to go through
+# all the same lines. Notebook 10 is about what follows from the first.
 #
 # ## What the cache costs
 #
-# Two vectors of `n_embd` numbers for each block and position. With the full context, in float32:
+# It costs two vectors of `n_embd` numbers for each block and position. With the full context, in
+# float32:
 
 # %%
 rows = []
@@ -459,7 +465,7 @@ Table(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Each leaves one token to draw from, the likeliest.
+# Each leaves one token to draw from, the most likely one.
 #
 # ```python
 # texts = {
@@ -500,7 +506,7 @@ Table(
 # <details><summary>Answer</summary>
 #
 # A query is used in the row of its own position only, to compute that position's mixture. Once that
-# is done nobody asks for it. Keys and values are what *later* positions read. In a call with a
+# is done, nothing needs it again. Keys and values are what *later* positions read. In a call with a
 # cache there is one query and `total` keys:
 #
 # ```python
@@ -521,8 +527,8 @@ Table(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# Taking back the end is right: nothing before it has seen it. Exchanging the beginning is wrong
-# from block 1 on: the later tokens have gathered from the old one, so their own keys and values are
+# Taking back the end is right: no earlier token has seen it. Exchanging the beginning is wrong from
+# block 1 on: the later tokens have gathered from the old token, so their own keys and values are
 # out of date.
 #
 # ```python
@@ -551,8 +557,8 @@ Table(
 # %% [markdown]
 # <details><summary>Answer</summary>
 #
-# It is broken, but the remedy knows no difference between a phrase and a comma: words that a text
-# needs again and again are pushed down too.
+# It is broken, but the remedy cannot tell a phrase from a comma: words that a text needs again and
+# again are pushed down too.
 #
 # ```python
 # penalised = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)

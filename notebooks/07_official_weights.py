@@ -20,7 +20,7 @@
 # - what the numbers are called in the files, and what shapes they have;
 # - how much memory they take, in single and in half precision;
 # - where they come from, and how a file is checked before it is believed;
-# - what the smallest model says, and why it says nothing as long as its numbers are random.
+# - what the smallest model says, and why it says nothing while its numbers are random.
 #
 # It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
@@ -47,10 +47,10 @@ from gptlite.layers import softmax
 from gptlite.views.table import Table
 
 # %% [markdown]
-# This notebook downloads nothing. If OpenAI's smallest model is on this machine already it is
+# This notebook downloads nothing. If OpenAI's smallest model is on this machine already, it is
 # used; if not, a model of the same shape with random numbers takes its place, which is enough for
-# everything but the text. To have the real one, run once, in a shell, `python -m gptlite.download
-# gpt2` (548 MB), and then this notebook again.
+# everything but the text. To have the real one, run once, in a shell,
+# `python -m gptlite.download gpt2` (548 MB), and then this notebook again.
 
 # %%
 is_real = find_model("gpt2") is not None
@@ -66,8 +66,8 @@ else:
 #
 # Article: "Transformers for Language Modeling"
 #
-# The sizes differ in the blocks in the stack and in the width of the stream, which the number of
-# heads goes with.
+# The sizes differ in the number of blocks and in the width of the stream; the number of heads grows
+# with the width.
 #
 # **Guess first:** from the smallest to the largest, four times as many blocks and about twice the
 # width. How many times as many parameters?
@@ -76,7 +76,7 @@ else:
 views.four_sizes()
 
 # %% [markdown]
-# Twelve and a half times. A block has four matrices whose sizes all go with the square of the
+# Twelve and a half times. A block has four matrices whose sizes all grow with the square of the
 # width, 12 times the square in all; so the blocks grow by 4 × 2² or so, while the embeddings only
 # double. In the smallest model the embeddings are almost a third, in the largest a twentieth:
 
@@ -89,10 +89,10 @@ for name, config in PRESETS.items():
 Table("The embeddings' share", ["model", "parameters", "share"], rows, bar="share", digits=2)
 
 # %% [markdown]
-# **Two corrections.** The models were first called 117M, 345M, 762M and 1542M, in the paper's
-# table too; OpenAI's own repository says today that the first counts were wrong, and calls them
-# 124M, 355M, 774M and 1558M. And the article's table of parameters adds up to 124,410,624 for the
-# smallest: it takes the bias of the MLP's first layer for 768 numbers instead of 3,072 and leaves
+# **Two corrections.** The models were first called 117M, 345M, 762M and 1542M, in the paper's table
+# too; OpenAI's own repository says today that the first counts were wrong, and calls them 124M,
+# 355M, 774M and 1558M. And the article's table of parameters adds up to 124,410,624 for the
+# smallest: it counts 768 numbers instead of 3,072 for the bias of the MLP's first layer, and leaves
 # out `ln_f`. Notebook 5 counts them one by one.
 
 # %%
@@ -108,7 +108,7 @@ print(f"{n_params:,} numbers in memory; less the {forgotten:,} forgotten: {n_par
 # A file of weights is a list of named arrays, and nothing else: no program, no drawing of the
 # network. Two families of names are around. OpenAI's TensorFlow checkpoints say
 # `model/h0/attn/c_attn/w`; the files on Hugging Face's hub say `h.0.attn.c_attn.weight`, and so
-# does gptlite. Here is one block, and what stands outside of the blocks.
+# does gptlite. Here is one block, and the arrays outside the blocks.
 
 # %%
 shapes = parameter_shapes(PRESETS["gpt2"])
@@ -123,7 +123,7 @@ Table(
 # %% [markdown]
 # Three things that surprise people who open such a file:
 #
-# - There is no output matrix. The scores are products with `wte`, the input embedding (tied
+# - There is no output matrix. The logits are products with `wte`, the input embedding (tied
 #   weights).
 # - `c_attn` makes query, key and value in one multiplication: its 2,304 columns are 3 × 768.
 # - A layer is stored as `[n_in, n_out]`, so that `x @ weight` is all there is to it. PyTorch's
@@ -138,9 +138,9 @@ print("every array has the shape its name promises:", found == expected)
 print("all are float32:", {str(array.dtype) for array in model.parameters.values()} == {"float32"})
 
 # %% [markdown]
-# Real or random can be told from the numbers. Random ones are a bell, as wide as they were drawn,
-# 0.02. Training widens it and gives it long tails: a few weights that matter much, which the
-# storyteller's show.
+# The numbers tell whether weights are real or random. Random ones form a bell, with the width they
+# were drawn with, 0.02. Training widens the bell and gives it long tails, a few weights that matter
+# a lot: see the storyteller's.
 
 # %%
 storyteller = gptlite.load()[0]
@@ -165,7 +165,7 @@ _ = ax.legend(frameon=False)
 # ## How large are the files?
 #
 # **Guess first:** OpenAI's file `model.ckpt.data-00000-of-00001` for the smallest model holds the
-# numbers one after the other, in float32, without a gap. How many bytes is it long?
+# numbers one after the other, in float32, without gaps. How many bytes long is it?
 
 # %%
 hub, openai = SOURCES["gpt2"]
@@ -174,10 +174,10 @@ print(f"{on_openai.name}: {on_openai.size:,} bytes; 4 × {n_params:,} = {4 * n_p
 print(f"{on_hub.name}: {on_hub.size:,} bytes")
 
 # %% [markdown]
-# The hub's file of the very same weights is 50 MB longer. What else is in it? For each of 12
-# blocks somebody saved the causal mask as well, the triangle of 1,024 × 1,024 zeros and ones, as
-# float32. It is no weight, nothing was learned there, and gptlite skips it. The little that is
-# left is the table of contents.
+# The hub's file of the very same weights is 50 MB longer. What else is in it? For each of 12 blocks
+# somebody saved the causal mask as well, the triangle of 1,024 × 1,024 zeros and ones, as float32.
+# It is not a weight, nothing was learned there, and gptlite skips it. The little that is left is
+# the table of contents.
 
 # %%
 masks = 12 * 1024 * 1024 * 4
@@ -194,8 +194,8 @@ Table(
 #
 # Article: "What is a Language Model"
 #
-# Four bytes a number in float32, two in float16. (The article says 500 MB for the smallest, and
-# more than 6.5 GB for the largest: by its numbers alone that has 6.23.)
+# A number takes four bytes in float32, two in float16. (The article says 500 MB for the smallest,
+# and more than 6.5 GB for the largest: the numbers of the largest alone take 6.23.)
 
 # %%
 rows = [
@@ -207,15 +207,15 @@ Table(
 
 # %% [markdown]
 # `gptlite.load("gpt2-xl", dtype="float16")` keeps the matrices in half precision and computes in
-# float32 all the same: each matrix is widened, piece by piece, as it is used. That saves memory
-# and costs time. What does it do to the answer? A float16 has 11 binary digits, so each weight is
-# off by up to one part in two thousand. The storyteller's file is in float16 anyway, so we round
-# the model at hand.
+# float32 all the same: each matrix is widened, piece by piece, as it is used. That saves memory and
+# costs time. What does it do to the answer? A float16 has 11 binary digits, so each weight is off
+# by up to one part in two thousand. The storyteller's file is in float16 anyway, so we round the
+# GPT-2 at hand.
 
 
 # %%
 def in_half(model: GPT) -> GPT:
-    """The same model with its matrices in float16."""
+    """Make the same model with its matrices in float16."""
     halved = {
         name: array.astype(np.float16) if array.ndim == 2 else array
         for name, array in model.parameters.items()
@@ -236,7 +236,7 @@ print(f"the scores differ by less than a hundredth of their range: {difference <
 # ## Where weights come from, and why to check them
 #
 # Half a gigabyte comes over a network from somebody else's machine. It may be cut short, damaged,
-# exchanged, or made to do harm. gptlite knows two places, and what the files there have to be:
+# exchanged, or made to do harm. gptlite knows two places, and what the files there must be:
 
 # %%
 rows = [
@@ -254,7 +254,7 @@ Table(
 
 # %% [markdown]
 # A sha256 is 64 hexadecimal digits that stand for a whole file. Nobody knows how to make another
-# file with the same digits, and the smallest change gives others altogether:
+# file with the same digits, and the smallest change gives entirely different digits:
 
 # %%
 for text in (b"Once upon a time", b"Once upon a time."):
@@ -262,9 +262,9 @@ for text in (b"Once upon a time", b"Once upon a time."):
 
 # %% [markdown]
 # A download is written under another name, checked whole, and only then gets its own. So a file
-# that is there is complete. OpenAI's checkpoints bring a second net along: a checksum (CRC-32C)
-# of every tensor. To see it at work we write a small model in OpenAI's form, and change one bit
-# of its 32,512 bytes.
+# that is there is complete. OpenAI's checkpoints come with a second safety net: a checksum
+# (CRC-32C) of every tensor. To see it at work we write a small model in OpenAI's form, and change
+# one bit of its 32,512 bytes.
 
 # %%
 tiny = GPT.init(GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=2, n_layer=2))
@@ -303,14 +303,14 @@ probabilities = softmax(logits)  # [seq, n_vocab]
 targets = PROMPT[1:]
 loss = -np.log(probabilities[np.arange(len(targets)), targets]).mean()
 if is_real:
-    print(f"loss {loss:.2f} nats a token")
+    print(f"loss {loss:.2f} nats per token")
 else:
-    print(f"loss {loss:.0f} nats a token; ln(50,257) = {math.log(50257):.0f}")
-    print(f"the likeliest next token has a probability below 1 %: {probabilities[-1].max() < 0.01}")
+    print(f"loss {loss:.0f} nats per token; ln(50,257) = {math.log(50257):.0f}")
+    print(f"the most likely token has a probability below 1 %: {probabilities[-1].max() < 0.01}")
 
 # %% [markdown]
-# And what does the real one say? These continuations were published by other projects that run
-# the same weights with the likeliest token each time (greedy). Any program that computes GPT-2
+# And what does the real one say? These continuations were published by other projects that run the
+# same weights and take the most likely token each time (greedy). Any program that computes GPT-2
 # must give them to the letter; `pytest -m weights` holds gptlite to these and more.
 
 # %%
@@ -347,12 +347,12 @@ if is_real:
         print("as published:", told == continuation, "|", prompt)
 
 # %% [markdown]
-# All three are good English, and two go in circles or nearly: that is what always taking the
-# likeliest token leads to, in a model of any size (notebook 6). None of it is knowledge you may
-# rely on.
+# All three are good English, and two go in circles or nearly: that is what always taking the most
+# likely token leads to, in a model of any size (notebook 6). None of it is knowledge you may rely
+# on.
 #
-# One forward pass gives a choice after *every* position, which is published as well, for the
-# prompt about Turing and one token more. Greedy, the model would have gone on quite differently
+# One forward pass gives a choice after *every* position. These choices are published as well, for
+# the prompt about Turing and one token more. Greedy, the model would have gone on quite differently
 # after most of the prefixes:
 
 # %%
@@ -363,7 +363,7 @@ GIST = [",", ",", "ized", " that", " the", " could", " be", " day", " be", " the
 labels = [views.token_label(word.encode()) for word in WORDS]
 choices = [views.token_label(word.encode()) for word in GIST]
 rows = [list(row) for row in zip(labels, choices, map(str, CHOICES), strict=True)]
-view = Table("The likeliest next token", ["after", "is", "id"], rows)
+view = Table("The most likely next token", ["after", "is", "id"], rows)
 if is_real:
     assert model([*PROMPT, 262])[0].argmax(axis=-1).tolist() == CHOICES
 view
@@ -406,7 +406,7 @@ view
 #
 # <details><summary>Answer</summary>
 #
-# What is left when weights and 24 masks are taken away: about twice what the smallest model's is,
+# Take away the weights and 24 masks: the rest is about twice as long as the smallest model's table,
 # for twice as many arrays.
 #
 # ```python
@@ -417,14 +417,15 @@ view
 #
 # </details>
 #
-# **4.** All four models have heads of the same width. Which, and how does one see it in the table
-# of sizes? Is it in any array's shape?
+# **4.** All four models have heads of the same width. What is it, and how can you see it in the
+# table of sizes? Is it in any array's shape?
 #
 # <details><summary>Answer</summary>
 #
-# 64 numbers, the width divided by the heads. No array shows it: `c_attn` has `3 d` columns
-# however they are shared out. So the number of heads has to stand in `config.json` or
-# `hparams.json`; with another one the file would load, and the model talk nonsense.
+# 64 numbers, the width divided by the heads. No array shows it: `c_attn` has `3 d` columns however
+# they are shared out. So the number of heads has to be given in `config.json` or `hparams.json`
+# (*hparams* is short for hyper-parameters); with another number the file would load, and the model
+# would talk nonsense.
 #
 # ```python
 # assert {config.head_dim for config in PRESETS.values()} == {64}
@@ -434,7 +435,7 @@ view
 #
 # </details>
 #
-# **5.** Why is it not enough that the file has the right length?
+# **5.** Why is it not enough that a file has the right length?
 #
 # <details><summary>Answer</summary>
 #

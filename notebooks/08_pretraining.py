@@ -17,8 +17,7 @@
 # raw text, over and over. You will see
 #
 # - what the loss is, and why it starts at the logarithm of the vocabulary;
-# - the gradients, checked against small steps taken by hand, and the optimiser AdamW in six
-#   lines;
+# - the gradients, checked against small steps taken by hand, and the optimiser AdamW in six lines;
 # - a tiny GPT that learns a toy language in seconds, down to the limit that the language itself
 #   sets;
 # - what overfitting is, what bits per byte are, and how the storyteller was trained.
@@ -58,9 +57,9 @@ from gptlite.training.optimizer import (
 # ## A language whose limit we know
 #
 # Real text has no known limit: nobody can say how well the next word of a book could be predicted
-# at best. So we make a language. Every sentence takes one of eight words in five places, each
-# with the same probability, whatever stands around it. One thing more is a rule: `he` or `she`
-# has to fit the person at the beginning of the sentence, six tokens back.
+# at best. So we make a language. In five places of every sentence stands one of eight words, each
+# with the same probability, whatever stands around it. One thing more is a rule: `he` or `she` has
+# to fit the person at the beginning of the sentence, six tokens back.
 
 # %%
 ADJECTIVES = ["old", "young", "brave", "clever", "poor", "proud", "gentle", "lazy"]
@@ -72,7 +71,7 @@ ENDS = ["laughed", "wept", "sang", "danced", "slept", "smiled", "sneezed", "ran"
 
 
 def sentence(rng: np.random.Generator) -> str:
-    """One sentence of the toy language."""
+    """Draw one sentence of the toy language."""
     places = [ADJECTIVES, list(PEOPLE), VERBS, ANIMALS, ENDS]
     adjective, person, verb, animal, end = (words[rng.integers(8)] for words in places)
     return f"The {adjective} {person} {verb} the {animal}, and {PEOPLE[person]} {end}.\n"
@@ -95,8 +94,8 @@ print(f"{bits_per_sentence:.0f} bits in a sentence of {bytes_per_sentence:.1f} b
 print(f"the limit: {bits_per_sentence / bytes_per_sentence:.3f} bits per byte")
 
 # %% [markdown]
-# A vocabulary is learned from the text (notebook 2 shows how). In this small world every word
-# ends up as one token, its space included.
+# A vocabulary is learned from the text (notebook 2 shows how). In this small world every word ends
+# up as one token, including its space.
 
 # %%
 tokenizer = Tokenizer.train([training_text], 480)
@@ -121,9 +120,9 @@ views.prefixes(tokenizer, "The old witch saw the fox, and she laughed.\n")
 #
 # Article: "What is a Language Model"
 #
-# The loss is minus the logarithm of the probability that the model gave to the token that came: 0
-# if it was certain and right, large if it was surprised. The natural logarithm gives nats, base 2
-# gives bits.
+# The loss (cross-entropy) is minus the logarithm of the probability that the model gave to the
+# token that really came next: 0 if the model was certain and right, large if it was surprised. The
+# natural logarithm gives nats, base 2 gives bits.
 #
 # **Guess first:** before any training all tokens are about equally likely. What is the loss then?
 
@@ -137,18 +136,19 @@ print(f"{config.n_params:,} parameters")
 print(f"loss at the start {start:.1f} nats, ln({config.n_vocab}) = {math.log(config.n_vocab):.1f}")
 
 # %% [markdown]
-# It is a cheap test that a program is right, too: a loss at the start far above the logarithm of
-# the vocabulary means the weights begin too large, one far below it that the model sees what it
-# should predict.
+# This is also a cheap test of a training program: a loss at the start far above the logarithm of
+# the vocabulary means that the weights begin too large, a loss far below it that the model can see
+# the token that it should predict.
 #
 # ## The gradient, by hand
 #
-# Learning means changing each parameter a little in the direction that lowers the loss. That
-# direction is the derivative of the loss with respect to the parameter, and gptlite computes all
-# of them by walking the forward pass backwards (`gptlite/training/gradients.py`). It starts at
-# the logits, where the derivative is famously plain: the probabilities, less 1 at the right
-# token. Every token's score is pushed down by as much as it was believed; the right one is pushed
-# up.
+# Learning means changing each parameter a little in the direction that lowers the loss. The
+# derivative of the loss with respect to the parameter gives that direction, and gptlite computes
+# all the derivatives by walking the forward pass backwards, layer by layer (the field says:
+# **back-propagation**; `gptlite/training/gradients.py` is the walk, and
+# `gptlite/training/backward.py` has each layer's step). It starts at the logits, where the
+# derivative is famously plain: the probabilities, less 1 at the right token. Every token's score is
+# pushed down by as much as the model believed in it; the right one is pushed up.
 
 # %%
 logits = np.array([2.0, 1.0, 0.0, -1.0], np.float32)  # [n_vocab], four tokens for once
@@ -170,13 +170,13 @@ for name, numbers in {"formula": by_formula, "steps": by_steps}.items():
     print(f"{name:8}", " ".join(f"{n:6.2f}" for n in numbers), f"  sum {sum(numbers):.2f}")
 
 # %% [markdown]
-# The same check on the whole model, for all parameters at once: go a small step along the
-# gradient and back, and the loss has to change by as much as the gradient's own length says.
+# The same check on the whole model, for all parameters at once: take a small step along the
+# gradient and one back, and the loss has to change by as much as the gradient's own length says.
 
 
 # %%
 def batch(rng: np.random.Generator, tokens: np.ndarray, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows from random places, and for each position its next token: [rows, n_ctx] each."""
+    """Cut windows at random places; give them and their next tokens: [rows, n_ctx] each."""
     starts = rng.integers(len(tokens) - config.n_ctx, size=(rows, 1))
     windows = tokens[starts + np.arange(config.n_ctx + 1)]  # [rows, n_ctx + 1]
     return windows[:, :-1], windows[:, 1:]
@@ -188,7 +188,7 @@ length = global_norm(gradients)  # of all gradients, laid end to end
 
 
 def loss_after(distance: float) -> float:
-    """The loss after a step of that length along the gradient."""
+    """Measure the loss after a step of that length along the gradient."""
     moved = {n: p + distance / length * gradients[n] for n, p in model.parameters.items()}
     return loss_and_gradients(GPT(config, moved), inputs, targets)[0]
 
@@ -197,9 +197,9 @@ slope = (loss_after(0.005) - loss_after(-0.005)) / 0.01
 print(f"measured slope / length of the gradient = {slope / length:.2f}")
 
 # %% [markdown]
-# Where does the gradient go? Its share in each part of the model, at the start: no part is left
-# out. The token embedding gets its share twice, as the first thing the tokens meet and, being the
-# output embedding too, as the last.
+# Where does the gradient go? Here is its share in each part of the model, at the start: no part is
+# left out. The token embedding gets its share twice: it is the first thing that the tokens meet
+# and, as the output embedding, also the last.
 
 # %%
 parts = {"wte": "wte", "wpe": "wpe", "block 0": "h.0.", "block 1": "h.1.", "ln_f": "ln_f"}
@@ -216,17 +216,18 @@ share
 #
 # Plain gradient descent moves each parameter in proportion to its gradient, which is too much for
 # some and too little for others. Adam keeps two running means for each parameter, of the gradient
-# and of its square, and divides one by the root of the other: a parameter whose gradient always
-# points the same way moves by the full learning rate, one whose gradient keeps changing its mind
-# hardly moves. The W: weights also shrink a little at every step (weight decay).
+# and of its square, and divides the first by the root of the second: a parameter whose gradient
+# always points the same way moves by the full **learning rate** (the length of a step, a
+# hyper-parameter), a parameter whose gradient keeps changing sign hardly moves. The W: weights also
+# shrink a little at every step (weight decay).
 
 
 # %%
 def adamw(p, g, mean, square, step, rate, decay):
-    """One step, as the paper has it: the new parameter and its two running means."""
+    """Take one step as in the paper; give the new parameter and its two running means."""
     mean = BETA_1 * mean + (1 - BETA_1) * g
     square = BETA_2 * square + (1 - BETA_2) * g * g
-    unbiased_mean = mean / (1 - BETA_1**step)  # both means began at 0, which this makes good
+    unbiased_mean = mean / (1 - BETA_1**step)  # corrects for means that began at 0
     unbiased_square = square / (1 - BETA_2**step)
     p = p - rate * decay * p
     return p - rate * unbiased_mean / (np.sqrt(unbiased_square) + EPSILON), mean, square
@@ -244,10 +245,10 @@ print(f"the first step moves each weight by about the learning rate: {np.median(
 # %% [markdown]
 # ## The loop
 #
-# That is all there is: a batch, its loss and gradients, one step of AdamW; and again. Two
-# precautions: gradients that are too long together are shortened (clipping), and the learning
-# rate rises for a few steps, then falls to 0 along half a cosine. Every ten steps the model is
-# measured on sentences it never learns from, place by place.
+# That is all there is: a batch, its loss and gradients, one step of AdamW; and again. There are two
+# precautions: gradients that are too long together are shortened (gradient clipping), and the
+# learning rate rises for a few steps (warm-up), then falls to 0 along half a cosine. Every ten
+# steps the model is measured on sentences it never learns from, place by place.
 
 
 # %%
@@ -256,7 +257,7 @@ PLACES = {"comma": 6, "animal": 5, "pronoun": 8}
 
 
 def losses_by_place(model: GPT) -> np.ndarray:
-    """The mean loss at each of the 12 places of a sentence, [12], in nats, on unseen sentences."""
+    """Average the loss of unseen sentences at each of their 12 places: [12], in nats."""
     sentences = np.array(validation).reshape(-1, 12)  # [sentence, 12]
     before = np.tile(LINE_FEED, (len(sentences), 1))  # [sentence, 1]
     ids = np.hstack([before, sentences])  # [sentence, 13]
@@ -265,12 +266,12 @@ def losses_by_place(model: GPT) -> np.ndarray:
 
 
 def train(model: GPT, tokens: np.ndarray, n_steps: int, rows: int = 16, every: int = 10) -> list:
-    """Train in place; a log of the losses, in the form of that of `python -m gptlite.pretrain`."""
+    """Train in place; give a log of the losses like the one of `python -m gptlite.pretrain`."""
     rng = np.random.default_rng(1)
     moments = {n: Moments(np.zeros_like(p), np.zeros_like(p)) for n, p in model.parameters.items()}
     log = []
     for step in tqdm(range(1, n_steps + 1), disable=None):
-        # The matrices are so small that sharing them out over threads costs more than it brings.
+        # The matrices are so small that sharing them out over threads costs more than it gains.
         with blas_threads(1):
             loss, gradients = loss_and_gradients(model, *batch(rng, tokens, rows))
         if step == 1 or step % every == 0:
@@ -293,7 +294,7 @@ def train(model: GPT, tokens: np.ndarray, n_steps: int, rows: int = 16, every: i
 
 # %%
 def new_model() -> GPT:
-    """An untrained model, always the same."""
+    """Make an untrained model, always the same."""
     model = GPT.init(config, seed=0)
     for name in ("wte.weight", "wpe.weight"):
         model.parameters[name][:] *= 5
@@ -302,8 +303,8 @@ def new_model() -> GPT:
 
 model, untrained = new_model(), new_model()
 log = train(model, tokens, n_steps=300)
-floor = 5 * math.log(8) / 12  # nats a token: five free choices in twelve tokens
-print(f"loss at the end {log[-1]['validation_loss']:.2f} nats a token")
+floor = 5 * math.log(8) / 12  # nats per token: five free choices in twelve tokens
+print(f"loss at the end {log[-1]['validation_loss']:.2f} nats per token")
 print(f"the limit of the language {floor:.2f}")
 
 # %%
@@ -315,14 +316,14 @@ _ = ax.set_ylim(0)
 # %% [markdown]
 # The curve has the form of every pre-training curve: steep while the model learns which tokens
 # there are and which follow which, then flat near the limit. With a book in place of the toy the
-# fall never quite ends; with a toy it does, because what is left is chance.
+# fall never quite ends; with a toy it does, because only chance is left.
 #
-# One curve hides several. Here are three places of the sentence by themselves. The comma depends
-# on little and is learned at once. The animal is a free choice, so its loss comes down to ln 8
-# and stays. The pronoun has to fit a person six tokens back: for a while the model only knows
-# that it is one of two, at ln 2, and then, quite suddenly, attention finds the person. Many
-# abilities of large models are thought to come in such steps, which the loss as a whole smooths
-# over because there are so many of them.
+# One curve hides several. Here are three places of the sentence, each by itself. The comma depends
+# on little and is learned at once. The animal is a free choice, so its loss comes down to ln 8 and
+# stays. The pronoun has to fit a person six tokens back: for a while the model only knows that it
+# is one of two, at ln 2, and then, quite suddenly, attention finds the person. Many abilities of
+# large models are thought to come in such steps, which the loss as a whole smooths over because
+# there are so many of them.
 
 # %%
 import matplotlib.pyplot as plt
@@ -354,14 +355,14 @@ for name, which in {"before": untrained, "after": model}.items():
 HTML("".join(for_reading.values()))
 
 # %% [markdown]
-# Is every sentence of the trained model one of the language? A grammar is easy to check.
+# Is every sentence of the trained model a sentence of the language? A grammar is easy to check.
 
 # %%
 LANGUAGE = (set(ADJECTIVES), set(PEOPLE), set(VERBS), set(ANIMALS), set(ENDS))
 
 
 def keeps_the_rules(line: str) -> bool:
-    """Whether a line is a sentence of the toy language, its pronoun included."""
+    """Say whether a line is a sentence of the toy language, including its pronoun."""
     words = line.replace(",", "").rstrip(".").split(" ")
     if len(words) != 9 or (words[0], words[4], words[6]) != ("The", "the", "and"):
         return False
@@ -379,8 +380,8 @@ for name, which in {"before": untrained, "after": model}.items():
     print(f"{name}: more than nine in ten sentences are right: {right_ones > 45}")
 
 # %% [markdown]
-# To get the pronoun right, the model has to look back past the fox to the person. Here is what it
-# says after two prefixes that differ in one word, and the loss at each place of a sentence: high
+# To get the pronoun right, the model has to look back past the fox to the person. Here are its
+# answers after two prefixes that differ in one word, and the loss at each place of a sentence: high
 # where the language is free, near zero where it is not.
 
 # %%
@@ -423,8 +424,8 @@ print("the pronoun is nearly certain:", bool(losses[8] < 0.2))
 #
 # The first thing to try with a new training program: give it one small batch, again and again. A
 # model with more parameters than there are tokens must learn it by heart, so the loss must go to
-# zero. If it does not, there is a mistake. It also shows what learning by heart does to text the
-# model has not seen.
+# zero. If it does not, there is a mistake. The test also shows what learning by heart does to the
+# loss on text that the model has not seen.
 
 # %%
 parrot = new_model()
@@ -442,14 +443,14 @@ ax.axhline(floor, color="#888", linewidth=1)
 _ = ax.set_title("Twelve sentences by heart", loc="left", fontsize=10)
 # %% [markdown]
 # The training loss sinks below the limit of the language. That is impossible for a model that has
-# only learned the language: it is what knowing the sentences themselves looks like. The
-# validation loss turns and rises. This is why a model is measured on text it never saw, and why
-# the storyteller's numbers come from five books that were left out.
+# only learned the language: the model knows the sentences themselves. The validation loss turns and
+# rises. This is why a model is measured on text that it never saw, and why the storyteller's
+# numbers come from five books that were left out.
 #
 # ## Bits per byte
 #
 # Nats per token cannot be compared between vocabularies: a larger vocabulary has longer tokens,
-# each harder to guess. Bits per byte can, and they are what a compressor would need: the nats of
+# each harder to guess. Bits per byte can, and a compressor would need just that many: the nats of
 # the whole text, divided by ln 2 and by its length in bytes.
 
 # %%
@@ -470,10 +471,11 @@ for name, value in figures.items():
 # %% [markdown]
 # ## How the storyteller was trained
 #
-# In just this way, with more of everything: 56 public-domain children's books, a vocabulary of
-# 4,096 tokens, windows of 256 tokens, 16 at a time, AdamW with a peak rate of 0.0012. It saw 31
-# million tokens in about two hours on two cores. `scripts/train_storyteller.py` does it all
-# again, and `python -m gptlite.pretrain` does it with your own texts.
+# It was trained in just this way, with more of everything: 56 public-domain children's books, a
+# vocabulary of 4,096 tokens, windows of 256 tokens, 16 at a time, AdamW with a peak learning rate
+# of 0.0012. It saw 31 million tokens in about two hours on two cores.
+# `scripts/train_storyteller.py` does it all again, and `python -m gptlite.pretrain` does it with
+# your own texts.
 #
 # On five books it never saw it needs 1.45 bits per byte on average (`xz` needs about 2.4). Here
 # is how it does on a few lines of different kinds, written for this notebook.
@@ -500,8 +502,8 @@ views.table.Table(
 )
 
 # %% [markdown]
-# It knows tales, and is lost in anything else: a model is what it has read. GPT-2 read 40 GB of
-# the web, about two thousand times as much.
+# It knows tales, and is lost in anything else: a model is what it has read. GPT-2 read 40 GB of the
+# web, about two thousand times as much.
 
 # %%
 ids = its_tokenizer.encode(TEXTS["a tale"])
@@ -525,7 +527,7 @@ _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 # </details>
 #
 # **2.** If the pronoun did not have to fit the person but were `he` or `she` with probability one
-# half, what would the limit be, in nats a token?
+# half, what would the limit be, in nats per token?
 #
 # <details><summary>Answer</summary>
 #
@@ -542,9 +544,9 @@ _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 #
 # <details><summary>Answer</summary>
 #
-# The loss falls to zero almost at once, for the model only has to repeat the token it is looking
-# at. Asked to generate, it repeats its last token for ever. A loss far below what is possible is
-# always a sign that the answer leaked into the question.
+# The loss falls to zero almost at once, for the model only has to repeat the token that it is
+# looking at. Asked to generate, it repeats its last token for ever. A loss far below what is
+# possible is always a sign that the answer leaked into the question.
 #
 # ```python
 # leaky = GPT.init(config, seed=0)
@@ -562,15 +564,15 @@ _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 # </details>
 #
 # **4.** Train a model whose embeddings start as OpenAI's code draws them, not five times as long.
-# Which part of the loss is different after the same 300 steps, and what did the model learn all
-# the same?
+# Which part of the loss is different after the same 300 steps, and what did the model learn all the
+# same?
 #
 # <details><summary>Answer</summary>
 #
-# The pronoun: it stays at ln 2, a coin toss between `he` and `she`. Everything that depends on
-# the last token alone is learned, for the stream carries that token from bottom to top; but
-# attention has to *compare* tokens, and vectors that short give scores near 0, so weights near
-# equal, so hardly a gradient to learn from. With more steps it gets there.
+# The pronoun: it stays at ln 2, a coin toss between `he` and `she`. Everything that depends on the
+# last token alone is learned, for the stream carries that token from bottom to top; but attention
+# has to *compare* tokens, and vectors that short give scores near 0, so nearly equal weights, so
+# hardly a gradient to learn from. With more steps it gets there.
 #
 # ```python
 # short = GPT.init(config, seed=0)
@@ -586,10 +588,10 @@ _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 #
 # <details><summary>Answer</summary>
 #
-# By luck, on a few sentences: the choices there may happen to be those the model thinks a little
-# likelier. On average over many sentences never, whatever the model: that is Shannon's theorem,
-# the cross-entropy is at least the entropy. A validation loss below the limit means that the
-# validation text has leaked into the training text. Here even that can happen by chance, for
+# By luck, on a few sentences: the choices there may happen to be the ones that the model thinks a
+# little more likely. On average over many sentences never, whatever the model: that is Shannon's
+# theorem, the cross-entropy is at least the entropy. A validation loss below the limit means that
+# the validation text has leaked into the training text. Here even that can happen by chance, for
 # there are only 32,768 sentences:
 #
 # ```python

@@ -17,11 +17,11 @@
 #
 # - every array of a call in a trace, and what the model would say after each block (the logit
 #   lens);
-# - how to find out what a head does: look at its weights, cut it out, put in what it did
+# - how to find out what a head does: look at its weights, cut it out, or put in its answer from
 #   elsewhere;
 # - one head of the storyteller that carries one fact, he or she, and how we know;
 # - induction, a trick of larger models that the storyteller has not learned, and a head built by
-#   hand that has.
+#   hand that can do it.
 #
 # It goes with "A journey up the Stack" and "Self-Attention Recap" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them.
@@ -50,7 +50,7 @@ HEADS = [f"head {i}" for i in range(n_head)]
 #
 # Article: "A journey up the Stack"
 #
-# Give the model an empty `Trace` and it fills it with every array it makes on its way.
+# Give the model an empty `Trace`, and it fills it with every array that it makes on its way.
 #
 # **Guess first:** the prompt has six tokens, the model is 256 wide with 4 heads. What are the
 # shapes of a block's queries, its attention weights, and the inside of its MLP?
@@ -78,17 +78,17 @@ Table(
 views.logit_lens(model, tokenizer, trace, tokens)
 
 # %% [markdown]
-# At the bottom each token says itself: the output embedding is the input embedding. The first
-# block already knows which tokens come after which: `so` is followed by `much`. Further up the
-# guesses begin to fit the sentence.
+# At the bottom each token says itself: the output embedding is the input embedding. The first block
+# already knows which tokens come after which: `so` is followed by `much`. Further up the guesses
+# begin to fit the sentence.
 #
 # ## What do the heads look at?
 #
 # Article: "Self-Attention Recap"
 #
-# The article shows one head in which the word *it* looks at what it stands for. Here is every
-# head of every block on one short sentence: rows are the tokens that look, columns those they
-# look at.
+# The article shows one head in which the word *it* looks at the words that it stands for. Here is
+# every head of every block on one short sentence: rows are the tokens that look, columns the tokens
+# that they look at.
 
 # %%
 short = tokenizer.encode("The fox saw the crow, and the fox laughed.")
@@ -101,10 +101,9 @@ for ax in axes.flat:
     ax.set_yticks([])
 
 # %% [markdown]
-# Most heads of a small model look like soft focus: some look one or two tokens back, others
-# spread their weight over all that came before, in the higher blocks a few look at one particular
-# token. Such pictures suggest a lot. To know, one has to measure on a longer text, and then to
-# intervene.
+# Most heads of a small model look out of focus: some look one or two tokens back, others spread
+# their weight over everything before; in the higher blocks a few look at one particular token. Such
+# pictures suggest a lot. To know, one has to measure on a longer text, and then to intervene.
 #
 # This is a tale written for the purpose.
 
@@ -125,7 +124,7 @@ model(tale, trace=tale_trace)
 
 
 def weights_of(trace: Trace) -> np.ndarray:
-    """The attention weights of all blocks: [n_layer, batch, head, seq, seq]."""
+    """Stack the attention weights of all blocks: [n_layer, batch, head, seq, seq]."""
     return np.stack([trace[f"h.{i}.attn.weights"] for i in range(n_layer)])
 
 
@@ -136,19 +135,19 @@ near = HeatMap("Weight on the last four tokens", sum(share), BLOCKS, HEADS, low=
 near
 
 # %% [markdown]
-# In the lower two blocks the heads care little about nearness, in the middle some look at little
-# else. (Spread evenly over all that came before, four tokens would get about 0.05.)
+# In the lower two blocks the heads care little about nearness; in the middle some look at little
+# else. (Spread evenly over everything before, four tokens would get about 0.05.)
 #
 # ## Cutting a head out
 #
-# A head that looks somewhere need not matter, and one whose picture says nothing may matter a
-# lot. So cut it out: with `views.without_heads` a head gathers nothing, and the loss of the tale
-# tells what it was good for. One call for each of the 24 heads.
+# A head that looks somewhere need not matter, and one whose picture says nothing may matter a lot.
+# So cut it out (the field says: ablation): with `views.without_heads` a head gathers nothing, and
+# the loss on the tale tells what it was good for. There is one call for each of the 24 heads.
 
 
 # %%
 def loss_of(ids: list[int], edits: dict | None = None) -> float:
-    """Mean loss of a text, in nats a token, with some edits of the computation."""
+    """Measure the mean loss on a text, in nats per token, with edits of the computation."""
     told = log_softmax(model(ids, trace=Trace(edits=edits))[0, :-1])  # [seq - 1, n_vocab]
     return -float(told[np.arange(len(ids) - 1), ids[1:]].mean())
 
@@ -160,7 +159,7 @@ harm = np.array(
         for i in range(n_layer)
     ]
 )  # [n_layer, n_head]
-print(f"loss with all heads: {whole:.2f} nats a token")
+print(f"loss with all heads: {whole:.2f} nats per token")
 ablation = HeatMap("How much greater the loss is without a head", harm, BLOCKS, HEADS)
 ablation
 
@@ -168,9 +167,9 @@ ablation
 _ = ablation.plot()
 
 # %% [markdown]
-# Most heads can be spared: the others make up for them, and the loss rises by a few hundredths of
-# a nat, at most by a tenth or so. One cannot, head 2 of block 1. What is it doing? Where does its
-# weight go?
+# Most heads can be spared: the others make up for them, and the loss rises by a few hundredths of a
+# nat, at most by a tenth or so. One cannot be spared: head 2 of block 1. What is it doing? Where
+# does its weight go?
 
 # %%
 middle = weights[1, 2, 100, :101]  # the weights of position 100, [101]
@@ -180,13 +179,13 @@ entropy = -(middle * np.log(middle)).sum()
 print(f"it spreads as widely as {np.exp(entropy):.0f} equal weights would, of 101")
 
 # %% [markdown]
-# It looks at nothing in particular: it takes something like the average of all words so far, from
-# which the blocks above can tell what kind of text this is. A picture would have made us pass it
-# by.
+# It looks at nothing in particular: it takes something like the average of all words so far, and
+# from that the blocks above can tell what kind of text this is. A picture would have made us pass
+# it by.
 #
 # Two cautions. Zero is an odd thing to replace a head's answer with: a model that never saw zero
-# there may stumble over the surprise rather than the loss. And one text is one text. A finding
-# needs several, and another kind of experiment.
+# there may stumble over the surprise rather than the loss. And one text is only one text. A finding
+# needs several texts, and another kind of experiment.
 #
 # ## Where is the king? Activation patching
 #
@@ -206,17 +205,17 @@ for ax, name, scores in zip(axes, ("king", "queen"), (logits, other_logits), str
     ax.set_xlim(0, 0.9)
 
 # %% [markdown]
-# One number says how much the model prefers one to the other: the logit of *she* less that of
-# *he*. Now run the king's sentence, but at one place, one position after one block, put in the
-# stream as it was in the queen's. If the answer turns, what makes the difference was there. We
-# show how far it turns: 0 is the king's answer, 1 the queen's.
+# One number says how much the model prefers one to the other: the logit of *she* less that of *he*.
+# Now run the king's sentence, but at one place, one position after one block, put in the stream
+# from the queen's sentence. If the answer turns, the information that makes the difference was
+# there. We show how far it turns: 0 is the king's answer, 1 the queen's.
 
 # %%
 he, she = tokenizer.encode(" he")[0], tokenizer.encode(" she")[0]
 
 
 def preference(logits: np.ndarray) -> float:
-    """How much the model prefers "she" at the last position: a difference of logits."""
+    """Measure how much the model prefers "she" at the last position, in logits."""
     return float(logits[0, -1, she] - logits[0, -1, he])
 
 
@@ -225,7 +224,7 @@ print(f"she less he: king {king:.1f}, queen {queen:.1f}")
 
 
 def turned(edits: dict) -> float:
-    """How far the king's sentence, with these edits, goes towards the queen's answer."""
+    """Measure how far these edits turn the king's sentence to the queen's answer."""
     return (preference(model(ids, trace=Trace(edits=edits))) - king) / (queen - king)
 
 
@@ -250,18 +249,18 @@ _ = patching.plot()
 
 # %% [markdown]
 # Read it from the top, the way the model goes. Up to block 3 the knowledge stays where the word
-# stands, at position 1. The positions between know nothing of it. Some of it reaches the last
-# position in blocks 2 and 3; then, in block 4, nearly all, and from there on position 1 does not
-# matter any more.
+# stands, at position 1. The positions in between know nothing of it. Some of it reaches the last
+# position in blocks 2 and 3; nearly all of it in block 4, and from there on position 1 no longer
+# matters.
 #
-# Only attention moves anything from one position to another. So which head was it? Put in, at the
-# last position, the answer of one head alone. Head `j` has the numbers `64 * j` to `64 * j + 63`
+# Only attention moves anything from one position to another. So which head was it? At the last
+# position, put in the answer of one head alone. Head `j` has the numbers `64 * j` to `64 * j + 63`
 # of `attn.z`.
 
 
 # %%
 def head_from(source: Trace, layer: int, head: int) -> dict:
-    """What one head gathers for the last position, as it was in another call."""
+    """Put in what one head gathered for the last position in another call."""
     width = model.config.head_dim
     mine = slice(head * width, (head + 1) * width)
 
@@ -276,8 +275,7 @@ by_head = [[turned(head_from(other_trace, i, j)) for j in range(n_head)] for i i
 HeatMap("One head from the queen's sentence", np.array(by_head), BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# One head of 24, head 0 of block 4, does four fifths of it alone. And it is looking where it
-# should:
+# One head of 24, head 0 of block 4, does four fifths of it alone. And it looks where it should:
 
 # %%
 last = trace["h.4.attn.weights"][0, 0, -1]  # [seq]
@@ -285,8 +283,8 @@ rows = [[token, float(weight)] for token, weight in zip(tokens, last, strict=Tru
 Table("What ·that looks at, in block 4, head 0", ["token", "weight"], rows, bar="weight")
 
 # %% [markdown]
-# Is that a habit or an accident? Twenty other pairs of sentences: four pairs of persons, five
-# sentences. **Guess first:** in how many of them will this head do most of the work?
+# Is that a habit or an accident? We try twenty other pairs of sentences: four pairs of persons,
+# five sentences. **Guess first:** in how many of them will this head do most of the work?
 
 # %%
 PAIRS = [("king", "queen"), ("prince", "princess"), ("boy", "girl"), ("man", "woman")]
@@ -300,7 +298,7 @@ SENTENCES = [
 
 
 def work_of_head(sentence: str, his: str, her: str, layer: int, head: int) -> float:
-    """How far one head turns the answer from his sentence towards hers."""
+    """Measure how far one head turns the answer from his sentence towards hers."""
     his_ids, her_ids = (tokenizer.encode(sentence.format(name)) for name in (his, her))
     hers = Trace()
     to = preference(model(her_ids, trace=hers))
@@ -314,37 +312,37 @@ columns = ["/".join(pair) for pair in PAIRS]
 HeatMap("The work of block 4, head 0", work, SENTENCES, columns, low=0.0, high=1.0)
 
 # %% [markdown]
-# Every time. This is as close as it gets to a part with a job: block 4, head 0 fetches from the
+# Every time. A part with a job is hardly ever clearer than this: block 4, head 0 fetches from the
 # subject what the pronoun needs. It is still no proof that this is *all* it does, and in the tale
 # above the loss rose by only 0.03 nats without it: pronouns are a small part of a text.
 #
 # ## Induction: has this text been here before?
 #
-# Larger models have heads that do the following: look for an earlier place where the current
-# token stood, and copy what came after it. `... Rumpelstiltskin ... Rumpel` → `stiltskin`. They
-# are called induction heads, appear early in training, and are thought to be behind much of what
-# a model can learn from its prompt (Olsson et al. 2022).
+# Larger models have heads that do the following: look for an earlier place where the current token
+# stood, and copy the token that came after it. `... Rumpelstiltskin ... Rumpel` → `stiltskin`. They
+# are called induction heads, appear early in training, and are thought to be behind much of what a
+# model can learn from its prompt (in-context learning; Olsson et al. 2022).
 #
 # The test is text without any meaning: random tokens, then the same again. Nothing but induction
-# can foresee the second half. The induction score of a head: how much weight it puts on the token
+# can predict the second half. A head's induction score says how much weight it puts on the token
 # *after* the earlier copy of the current one.
 
 
 # %%
 def repeated(rng: np.random.Generator, n_vocab: int, n: int, batch: int) -> np.ndarray:
-    """Rows of n different random tokens, each row twice over: [batch, 2 * n]."""
+    """Draw rows of n different random tokens, each row twice over: [batch, 2 * n]."""
     half = np.stack([rng.permutation(n_vocab)[:n] for _ in range(batch)])
     return np.hstack([half, half])
 
 
 def losses_of(model: GPT, ids: np.ndarray) -> np.ndarray:
-    """The loss of each token but the first, on average over the batch: [seq - 1]."""
+    """Average over the batch the loss of each token but the first: [seq - 1]."""
     told = log_softmax(model(ids)[:, :-1])  # [batch, seq - 1, n_vocab]
     return -np.take_along_axis(told, ids[:, 1:, None], axis=-1)[..., 0].mean(axis=0)
 
 
 def induction_scores(weights: np.ndarray) -> np.ndarray:
-    """From weights [n_layer, batch, head, seq, seq] of a repeated text to [n_layer, head]."""
+    """Turn a repeated text's weights [n_layer, batch, head, seq, seq] into [n_layer, head]."""
     n = weights.shape[-1] // 2
     second = np.arange(n, 2 * n - 1)
     return weights[..., second, second - n + 1].mean(axis=(1, -1))
@@ -359,17 +357,18 @@ scores = induction_scores(weights_of(random_trace))
 HeatMap("Induction score on random tokens", scores, BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# An induction head would have a score near 1. Even weights would give about 0.03. The highest
-# here is head 0 of block 5, and it is hardly above that. Does the loss say the same?
+# An induction head would have a score near 1. Even weights would give about 0.03. The highest score
+# here is that of head 0 of block 5, and it is hardly above even weights. Does the loss say the
+# same?
 
 # %%
 losses = losses_of(model, text)  # [2 * N - 1]
 first, second = losses[: N - 1].mean(), losses[N:].mean()
-print(f"first time {first:.1f}, second time {second:.1f} nats a token")
+print(f"first time {first:.1f}, second time {second:.1f} nats per token")
 
 # %% [markdown]
-# A little lower. So a little induction after all? There is another explanation: the model may
-# just find tokens likelier that were there before, in whatever order. A control tells the two
+# A little lower. So a little induction after all? There is another explanation: the model may just
+# find tokens more likely if they were there before, in whatever order. A control tells the two
 # apart: the second half has the same tokens, shuffled.
 
 # %%
@@ -383,12 +382,12 @@ order = second_half["the same, shuffled"] - second_half["the same"]
 print(f"what the right order is worth: less than 0.1 nats: {abs(order) < 0.1}")
 
 # %% [markdown]
-# The order is worth nothing. On random tokens **the storyteller does no induction**: it has
-# noticed that words come again, not what follows them. That is no failure of the experiment. A
-# model of this size, trained on stories where the words before say more than any repetition, had
-# little reason to learn it.
+# The order is worth nothing. On random tokens **the storyteller does no induction**: it has noticed
+# that words come again, but not what follows them. That is no failure of the experiment. A model of
+# this size, trained on stories where the words before say more than any repetition, had little
+# reason to learn it.
 #
-# (On text that is less strange to it the same head does a little better: exercise 3.)
+# (On text that is less strange to the model the same head does a little better: exercise 3.)
 #
 # ## An induction head, built by hand
 #
@@ -454,9 +453,9 @@ for ax, view in zip(axes, maps, strict=True):
 
 # %% [markdown]
 # The line just below the diagonal on the left is the head for the token before; the line on the
-# right that starts half-way down is induction. Now the loss, position by position, of both
-# models, each divided by what blind guessing would cost (the logarithm of its vocabulary). Above
-# 1 is worse than blind: sure, and wrong.
+# right that starts half-way down is induction. Now the loss, position by position, of both models,
+# each divided by the cost of blind guessing (the logarithm of its vocabulary). Above 1 is worse
+# than blind: sure, and wrong.
 
 # %%
 without_first = Trace(edits=views.without_heads(0, [0]))
@@ -491,20 +490,20 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 #
 # - A picture of attention weights is a question, not an answer: the head that matters most looked
 #   like nothing.
-# - Cutting a part out says whether it matters; putting in what it did elsewhere says what it
+# - Cutting a part out says whether it matters; putting in its answer from elsewhere says what it
 #   carries.
-# - A control, like the shuffled half, is what keeps one from finding what one is looking for.
+# - A control, like the shuffled half, keeps you from finding what you are looking for.
 #
 # ## Exercises
 #
-# **1.** Cut out all four heads of one block at a time, then each MLP. Which block's attention,
-# and which MLP, can the storyteller spare least?
+# **1.** Cut out all four heads of one block at a time, then each MLP. Which block's attention, and
+# which MLP, can the storyteller spare least?
 #
 # <details><summary>Answer</summary>
 #
-# Of the attentions that of block 1, of the MLPs by far the first: without it the loss is worse
-# than blind. It seems to do much of the work of a table of which token follows which, on which
-# everything above relies.
+# Among the attentions it is block 1's, among the MLPs by far the first: without it the loss is
+# worse than blind guessing. It seems to do much of the work of a table of which token follows
+# which, on which everything above relies.
 #
 # ```python
 # attentions = [loss_of(tale, views.without_heads(i, range(4))) - whole for i in range(n_layer)]
@@ -516,13 +515,14 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 # </details>
 #
 # **2.** The MLP's answer at the last position was not patched above. Patch `h.i.attn.out` and
-# `h.i.mlp.out` at the last position, for all blocks. Which of them carry what the pronoun needs?
+# `h.i.mlp.out` at the last position, for all blocks. Which of them carry the information for the
+# pronoun?
 #
 # <details><summary>Answer</summary>
 #
-# The attention of block 4, and nothing else as much. The MLPs of blocks 4 and 5 even push a
-# little the other way: they come after, and in the patched run see a stream they would answer
-# differently.
+# The attention of block 4, and nothing else as much. The MLPs of blocks 4 and 5 even push a little
+# the other way: they come later, and in the patched run they see a stream to which they would
+# answer differently.
 #
 # ```python
 # at_end = {
@@ -537,13 +537,13 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 #
 # </details>
 #
-# **3.** Random tokens are nothing the storyteller ever saw. Take a sentence with invented names,
+# **3.** The storyteller never saw anything like random tokens. Take a sentence with invented names,
 # twice, and measure the induction scores on that.
 #
 # <details><summary>Answer</summary>
 #
-# Head 0 of block 5 is the highest again, now at about 0.2, several times what even weights would
-# give: a beginning of induction that shows only on text of a familiar form.
+# Head 0 of block 5 has the highest score again, now about 0.2, several times what even weights
+# would give: a beginning of induction that shows only on text of a familiar form.
 #
 # ```python
 # once = tokenizer.encode("Tiddy Mun was a strange man, and Yallery Brown was his friend.")
@@ -562,7 +562,7 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 # <details><summary>Answer</summary>
 #
 # The two answers come close to each other: the model falls back on what is likely without knowing
-# who is meant. Not all the way, since other heads carry the rest.
+# who is meant. It does not fall all the way, since other heads carry the rest.
 #
 # ```python
 # edits = views.without_heads(4, [0])
@@ -578,7 +578,7 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 #
 # <details><summary>Answer</summary>
 #
-# Both places answer equally loud, so it copies the average of the two followers: each gets about
+# Both places answer equally loudly, so it copies the average of the two followers: each gets about
 # half of the probability. A trained model can do better, for instance by comparing more than one
 # token.
 #

@@ -13,7 +13,8 @@
 # %% [markdown]
 # # 10. Why decoding is bound by memory
 #
-# A model writes one token at a time, and for each it has to read all of its weights. You will see
+# A model writes one token at a time, and for each token it has to read all of its weights. You will
+# see
 #
 # - how many bytes and how many multiplications one token costs, and which of the two takes the
 #   time;
@@ -63,7 +64,7 @@ from gptlite.views.token_row import TokenRow
 
 # %%
 def bill(config: GPTConfig, total: int) -> dict[str, int]:
-    """What one new token costs when it looks back on `total` positions, itself included."""
+    """Count the cost of one new token that looks back on `total` positions, itself included."""
     d, n_layer = config.n_embd, config.n_layer
     matrices = n_layer * 12 * d * d + config.n_vocab * d  # c_attn, c_proj, the MLP; wte
     return {
@@ -85,22 +86,22 @@ Table(
 )
 
 # %% [markdown]
-# About one multiplication for every four bytes, for every size. That ratio is called the
-# arithmetic intensity, and it is what decides. A core of today multiplies some tens of thousand
-# million pairs a second, but its memory brings only some ten to twenty thousand million bytes,
-# that is a few thousand million numbers. So the arithmetic waits, nine tenths of the time, for
-# the memory.
+# There is about one multiplication for every four bytes, for every size. That ratio is called the
+# arithmetic intensity, and it decides what takes the time. A core of today multiplies some tens of
+# billions of pairs per second, but its memory delivers only ten to twenty billion bytes per second,
+# which is a few billion numbers. So the arithmetic waits for the memory nine tenths of the time.
 #
 # ## Measured: a vector times a matrix is as fast as reading it
 #
-# A bare product of one vector and a matrix, against the plainest thing one can do with a matrix,
-# which is to copy it or to add it up. The matrix has 151 MB, more than fits in any cache, and as
-# much as five blocks of GPT-2 small. All on one core, so that other programs disturb little.
+# We compare a bare product of one vector and a matrix with the plainest things that can be done
+# with a matrix: copying it, or adding it up. The matrix has 151 MB, more than fits into any cache,
+# and as much as five blocks of GPT-2 small. Everything runs on one core, so that other programs
+# disturb little.
 
 
 # %%
 def seconds(work: Callable[[], object], trials: int = 5) -> float:
-    """The shortest of a few trials: what the machine can do when nothing else disturbs it."""
+    """Time the shortest of a few trials: the machine when nothing else disturbs it."""
     times = []
     with blas_threads(1):
         for _ in range(trials):
@@ -129,15 +130,15 @@ ax.set_title(f"A matrix of {matrix.nbytes / 1e6:.0f} MB", loc="left", fontsize=1
 ax.spines[["top", "right"]].set_visible(False)
 
 # %% [markdown]
-# The product takes about as long as adding the matrix up. It does 38 million multiplications on
-# top of the reading, and they come for free. (A copy has to write as well, so it moves at least
+# The product takes about as long as adding the matrix up. It does 38 million multiplications
+# besides the reading, and they come for free. (A copy has to write as well, so it moves at least
 # twice the bytes.) No trick in the arithmetic could make this product faster. Only fewer bytes
 # could.
 #
 # ## More vectors, the same matrix
 #
-# If the time goes into reading the matrix, then a second vector that meets it on the same
-# occasion should cost next to nothing.
+# If the time goes into reading the matrix, then a second vector that meets it on the same occasion
+# should cost next to nothing.
 #
 # **Guess first:** one vector takes one unit of time. How many units do 16 take?
 
@@ -151,26 +152,26 @@ for count in COUNTS:
 ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")[1]
 ax.plot(COUNTS, np.array(together) / together[0], "o-", color="#084594", label="measured")
 ax.plot(COUNTS, COUNTS, ":", color="#084594", label="one by one")
-ax.set(xscale="log", yscale="log", xlabel="vectors at once", ylabel="time, of one vector")
+ax.set(xscale="log", yscale="log", xlabel="vectors at once", ylabel="time / time of one vector")
 ax.set_xticks(COUNTS, [str(count) for count in COUNTS])
 ax.set_yticks([1, 10, 100], ["1", "10", "100"])
 ax.spines[["top", "right"]].set_visible(False)
 _ = ax.legend(frameon=False)
 
 # %% [markdown]
-# Here theory and NumPy part company for a moment, and it is worth being honest about. For two
+# Here NumPy departs from the theory for a moment, and we should be honest about that. For two
 # vectors the library switches from a matrix-*vector* to a matrix-*matrix* routine, which first
-# rearranges the matrix into blocks that suit the processor: it is read, written and read again.
-# That step up is a fixed price. *After* it the curve is nearly flat: sixteen vectors take hardly
-# longer than two. Only then does arithmetic take over, and the line slowly turns to follow the
-# dotted one. Libraries written for this one purpose avoid the step, and there eight cost hardly
-# more than one.
+# rearranges the matrix into blocks that suit the processor: the matrix is read, written and read
+# again. That step up is a fixed price. *After* it the curve is nearly flat: sixteen vectors take
+# hardly longer than two. Only then does arithmetic take over, and the line slowly turns to follow
+# the dotted one. Libraries written for this one purpose avoid the step, and there eight vectors
+# cost hardly more than one.
 #
 # ## Prompts and answers
 #
-# That is why reading a prompt (prefill) and writing an answer (decode) are different kinds of
-# work, though both are the same function. A prompt of 500 tokens goes through each matrix as 500
-# vectors at once. The number of multiplications for each byte read says which kind it is.
+# That is why reading a prompt (prefill) and writing an answer (decode) are different kinds of work,
+# though both are the same function. A prompt of 500 tokens goes through each matrix as 500 vectors
+# at once. The number of multiplications for each byte read says which kind of work it is.
 
 # %%
 small = PRESETS["gpt2"]
@@ -195,8 +196,8 @@ Table(
 )
 
 # %% [markdown]
-# The whole model, with random weights of GPT-2 small's shape (the time does not depend on what
-# the numbers are): how long one pass takes for so many tokens, and what that makes for each.
+# Here is the whole model, with random weights of GPT-2 small's shape (the time does not depend on
+# the numbers): the time of one pass over so many tokens, and the time per token.
 
 # %%
 model = GPT.init(small)
@@ -217,11 +218,11 @@ for ax in (left, right):
     ax.spines[["top", "right"]].set_visible(False)
 
 # %% [markdown]
-# Two ways to use this. One is to write several texts side by side (`--num-samples 8`, or a server
-# with many users). Each still waits as long for its next token, but more get theirs. The other
-# makes *one* text faster, and comes below. A third is to have fewer bytes: float16 halves them,
-# and libraries with products of 8 or 4 bits halve them again. (In NumPy float16 weights have to
-# be widened first, so gptlite's float16 saves memory and no time.)
+# There are two ways to use this. One is to write several texts side by side (`--num-samples 8`, or
+# a server with many users). Each text still waits as long for its next token, but more texts get
+# theirs. The other makes *one* text faster, and comes below. A third way is to have fewer bytes:
+# float16 halves them, and libraries with products of 8 or 4 bits halve them again. (In NumPy
+# float16 weights have to be widened first, so gptlite's float16 saves memory and no time.)
 #
 # ## The cache has its price too
 #
@@ -238,7 +239,7 @@ Table(
     "Keys and values in float32",
     [
         "model",
-        "kilobytes a token",
+        "kilobytes per token",
         "megabytes, context full",
         "texts that weigh as much as the model",
     ],
@@ -247,9 +248,9 @@ Table(
 )
 
 # %% [markdown]
-# With seven to ten full contexts the caches are as large as the weights, and with more of them
-# they are the main thing that memory is read for. That is why later models share keys and values
-# between heads. Here it is in a small model, before and after one step:
+# With seven to ten full contexts the caches are as large as the weights, and with more of them most
+# of the reading is for the caches. That is why later models share keys and values between heads.
+# Here is the cache of a small model, before and after one step:
 
 # %%
 storyteller, tokenizer = gptlite.load()
@@ -268,20 +269,20 @@ _ = view.plot()
 #
 # Writing is slow because a token must be known before the next can be computed. But *checking* is
 # reading: if somebody guesses the next four tokens, one pass over all of them says what the model
-# would have chosen after each. As long as the guess was right, several tokens come out of one
-# pass. Where it first goes wrong, the model's own choice is there already, and the rest is thrown
-# away. **The text is the one that would have been written anyway**; only a bad guess costs a
-# little. (Several tokens in one pass are added up in another order than one by one, so scores may
-# differ in their last digit. Only where two tokens are as good as equal could that change a
-# choice.)
+# would have chosen after each. As long as the guess was right, several tokens come out of one pass
+# (the field says: speculative decoding). Where it first goes wrong, the model's own choice is there
+# already, and the rest is thrown away. **The text is the one that would have been written anyway**;
+# only a bad guess costs a little. (Several tokens in one pass are added up in a different order
+# than one by one, so logits may differ in their last digit. Only where two tokens are practically
+# equal could that change a choice.)
 #
-# Who guesses? A smaller model (Leviathan et al. 2023; Chen et al. 2023), or, with no model at
-# all, the text itself: what came next the last time the last few words occurred?
+# Who guesses? A smaller model (Leviathan et al. 2023; Chen et al. 2023), or, with no model at all,
+# the text itself: what came next the last time the last few words occurred?
 
 
 # %%
 def look_up(ids: list[int], most: int, longest: int = 3) -> list[int]:
-    """A guess: up to `most` tokens that followed the last occurrence of the last few tokens."""
+    """Guess up to `most` tokens: those that followed the last few tokens the time before."""
     for length in range(longest, 0, -1):
         tail = ids[-length:]
         for start in range(len(ids) - length - 1, -1, -1):
@@ -295,13 +296,13 @@ guess = look_up(ids, most=4)
 print("after 'The fox' the guess is:", views.token_labels(tokenizer, guess))
 
 # %% [markdown]
-# Checking needs one thing of the cache: it must be able to forget. The keys and values of wrong
+# Checking asks one thing of the cache: it must be able to forget. The keys and values of wrong
 # guesses are left behind by setting its length back; the next pass writes over them.
 
 
 # %%
 def speculate(prompt: list[int], n_new: int, most: int) -> tuple[list[int], list[tuple[int, int]]]:
-    """Greedy decoding with guesses: the new tokens, and for each pass (guessed, gained)."""
+    """Decode greedily with guesses; give the new tokens, and for each pass (guessed, gained)."""
     ids = list(prompt)
     cache = KVCache(storyteller.config)
     storyteller(ids[:-1], cache=cache, logits_to_keep=1)  # the prompt, all but its last token
@@ -320,7 +321,7 @@ def speculate(prompt: list[int], n_new: int, most: int) -> tuple[list[int], list
 
 
 def greedy(prompt: list[int], n_new: int) -> list[int]:
-    """Greedy decoding, one token a pass."""
+    """Decode greedily, one token per pass."""
     ids, unread = list(prompt), prompt
     cache = KVCache(storyteller.config)
     for _ in range(n_new):
@@ -341,7 +342,7 @@ print("token for token the same:", quick == slow)
 print(f"{len(slow)} tokens in {len(passes)} passes instead of {len(slow)}")
 
 # %% [markdown]
-# Which tokens came together: each shade is one pass.
+# Here you see which tokens came together: each shade is one pass.
 
 # %%
 shades, remarks = [], []
@@ -351,19 +352,19 @@ for number, (guessed, gained) in enumerate(passes):
         remarks.append(f"pass {number + 1}: {guessed} guessed, {gained} gained")
 n = len(quick)
 told = TokenRow(
-    "What each pass brought", views.token_labels(tokenizer, quick), shades[:n], remarks[:n]
+    "The tokens of each pass", views.token_labels(tokenizer, quick), shades[:n], remarks[:n]
 )
 _ = told.plot()
 
 # %% [markdown]
-# The small model soon goes round in circles, and circles are easy to guess: this is speculation
-# at its best. On text that never repeats, nearly every guess is wrong. Code, translations,
-# summaries and answers that quote their prompt are in between, which is where it is used.
+# The small model soon goes round in circles, and circles are easy to guess: this is speculation at
+# its best. On text that never repeats, nearly every guess is wrong. Code, translations, summaries
+# and answers that quote their prompt are in between, and there speculation is used.
 #
-# How much time does it save? As many passes as it saves, as long as checking five tokens costs
-# little more than writing one. On hardware where that holds, two or three times. In NumPy there
-# is the step between one vector and two, which eats up much of it: whether it pays here depends
-# on the machine.
+# How much time does it save? As much as the passes that it saves, as long as checking five tokens
+# costs little more than writing one. On hardware where that holds, text comes two or three times as
+# fast. In NumPy the step between one vector and two eats up much of the gain: whether it pays here
+# depends on the machine.
 
 # %%
 gained = Counter(gain for _, gain in passes)
@@ -372,13 +373,13 @@ bars = ax.bar([str(k) for k in range(1, 6)], [gained[k] for k in range(1, 6)], c
 ax.bar_label(bars)
 ax.set(xlabel="tokens gained in one pass", ylabel="passes")
 ax.spines[["top", "right"]].set_visible(False)
-print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
+print(f"{len(quick) / len(passes):.1f} tokens per pass on average")
 
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A laptop reads 50 GB a second from memory. How many tokens a second can GPT-2 xl write on
-# it at best, in float32? With 4 bits a weight?
+# **1.** A laptop reads 50 GB per second from memory. How many tokens per second can GPT-2 xl write
+# on it at best, in float32? With 4 bits per weight?
 #
 # <details><summary>Answer</summary>
 #
@@ -387,7 +388,7 @@ print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
 #
 # ```python
 # weights = bill(PRESETS["gpt2-xl"], total=1)["weights read"]
-# print(f"{50e9 / (4 * weights):.0f} and {50e9 / (weights / 2):.0f} tokens a second")
+# print(f"{50e9 / (4 * weights):.0f} and {50e9 / (weights / 2):.0f} tokens per second")
 # ```
 #
 # </details>
@@ -396,9 +397,9 @@ print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
 #
 # <details><summary>Answer</summary>
 #
-# No. Training reads like a prompt: thousands of tokens go through each matrix in one pass,
-# hundreds of multiplications for each byte. It is bound by arithmetic. That is also why it
-# profits from processors with more of it, and decoding hardly does.
+# No. Training reads like a prompt: thousands of tokens go through each matrix in one pass, hundreds
+# of multiplications for each byte. It is bound by arithmetic. That is also why training profits
+# from processors with more arithmetic, and decoding hardly does.
 #
 # ```python
 # tokens_in_a_batch = 16 * 256  # the storyteller's
@@ -407,8 +408,8 @@ print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
 #
 # </details>
 #
-# **3.** If each guessed token is right with probability `p`, independently, and 4 are guessed,
-# how many tokens does a pass bring on average?
+# **3.** If each guessed token is right with probability `p`, independently, and 4 are guessed, how
+# many tokens does a pass bring on average?
 #
 # <details><summary>Answer</summary>
 #
@@ -426,8 +427,8 @@ print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
 #
 # <details><summary>Answer</summary>
 #
-# With no guess every pass brings one token, as many passes as tokens: no worse than without.
-# (Here the guesses are switched off by allowing none.)
+# With no guess every pass brings one token, so there are as many passes as tokens: no worse than
+# without speculation. (Here the guesses are switched off by allowing none.)
 #
 # ```python
 # same, passes_without = speculate(prompt, 20, most=0)
@@ -440,10 +441,10 @@ print(f"{len(quick) / len(passes):.1f} tokens a pass on average")
 #
 # <details><summary>Answer</summary>
 #
-# Yes, in two ways. With a fixed seed one can draw what the model would have drawn after each
-# guessed token, with the same random number for each place, and keep the guesses as long as they
-# agree: the same text again. Or accept a guess with the right probability and draw from what is
-# left over otherwise, which gives not the same text, but the same distribution (Leviathan et al.
-# 2023).
+# Yes, in two ways. With a fixed seed you can draw the token that the model would have drawn after
+# each guessed token, with the same random number for each place, and keep the guesses as long as
+# they agree: the same text again. Or you accept a guess with the right probability, and otherwise
+# draw from the probability that is left over; that gives not the same text, but the same
+# distribution (Leviathan et al. 2023).
 #
 # </details>

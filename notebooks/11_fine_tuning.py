@@ -18,9 +18,9 @@
 #
 # - how every task becomes one row of tokens, with three tokens that are new;
 # - the loss, with the paper's equations computed by hand;
-# - a tiny GPT that knows from raw text what a handful of labels cannot tell it, beside one that
-#   begins from random numbers;
-# - what a frozen body and what each transferred layer is worth;
+# - a tiny GPT that has learned from raw text what a handful of labels cannot teach it, beside one
+#   that begins from random numbers;
+# - what a frozen body is worth, and what each transferred layer is worth;
 # - the other way to teach a task: as text, with the prompt left out of the loss.
 #
 # It goes with "Beyond Language Modeling" in [The Illustrated
@@ -82,14 +82,14 @@ ENDS = ["laughed", "wept", "sang", "danced", "slept", "smiled", "sneezed", "ran"
 
 
 def beginning(rng: np.random.Generator, people: list[str]) -> tuple[str, str, str]:
-    """The first part of a sentence, the person in it, and the animal."""
+    """Draw the first part of a sentence; give it, the person in it, and the animal."""
     places = [ADJECTIVES, people, VERBS, ANIMALS]
     adjective, person, verb, animal = (words[rng.integers(len(words))] for words in places)
     return f"The {adjective} {person} {verb} the {animal}", person, animal
 
 
 def sentence(rng: np.random.Generator) -> str:
-    """A whole sentence of the language."""
+    """Draw a whole sentence of the language."""
     first, person, _ = beginning(rng, MEN + WOMEN)
     pronoun = "he" if person in MEN else "she"
     return f"{first}, and {pronoun} {ENDS[rng.integers(8)]}.\n"
@@ -101,14 +101,14 @@ tokenizer = Tokenizer.train([raw_text], 480)
 print(raw_text[:180])
 
 # %% [markdown]
-# Notebook 8 shows how a model learns from it; here is the same in four lines.
+# Notebook 8 shows how a model learns from such text; here it is again in four lines.
 
 # %%
 config = GPTConfig(n_vocab=tokenizer.n_vocab, n_ctx=24, n_embd=64, n_head=4, n_layer=2)
 
 
 def untrained(seed: int) -> GPT:
-    """Random weights, the embeddings as long as in notebook 8."""
+    """Draw random weights, with embeddings as long as in notebook 8."""
     model = GPT.init(config, seed)
     for name in ("wte.weight", "wpe.weight"):
         model.parameters[name][:] *= 5
@@ -120,11 +120,11 @@ trainer = Trainer(pretrained, Recipe(batch=16, n_steps=300, learning_rate=4e-3, 
 losses: list[float] = []
 tokens = np.array(tokenizer.encode(raw_text), np.uint16)
 train(trainer, tokens, 50, lambda trainer, loss, speed: losses.append(loss))
-print("loss, nats a token:", "the first 50 steps above 2:", losses[0] > 2)
+print("loss, nats per token:", "the first 50 steps above 2:", losses[0] > 2)
 print("the last 50 steps below 1.1:", losses[-1] < 1.1)
 
 # %% [markdown]
-# ## A task of which the text never speaks
+# ## A task that the text never mentions
 #
 # Article: "Transfer Learning"
 #
@@ -132,8 +132,8 @@ print("the last 50 steps below 1.1:", losses[-1] < 1.1)
 # only half of the people. The test is about the other half.
 #
 # **Guess first:** how often can a model be right about a `witch` if the labels only ever spoke of
-# kings and queens? For one that knows nothing else, the word is a number like any other. But one
-# of our models has read that witches and queens both go with `she`.
+# kings and queens? For a model that knows nothing else, the word is a number like any other. But
+# one of our models has read that witches and queens both go with `she`.
 
 # %%
 LABELS = ["man", "woman"]
@@ -141,7 +141,7 @@ TOLD, UNTOLD = MEN[:4] + WOMEN[:4], MEN[4:] + WOMEN[4:]
 
 
 def labelled(seed: int, n: int, people: list[str]) -> Labelled:
-    """Some packed examples, and the numbers of their labels."""
+    """Pack some examples; give them with the numbers of their labels."""
     rng = np.random.default_rng(seed)
     drawn = [beginning(rng, people) for _ in range(n)]
     rows = [pack_classification(tokenizer, text, config.n_ctx) for text, _, _ in drawn]
@@ -156,14 +156,14 @@ for [row], label in zip(few.examples[:3], few.labels, strict=False):
 # %% [markdown]
 # ## Every task is a row of tokens
 #
-# No layer is added for a task's form. Three tokens are new: *start*, *delimiter* (the paper writes
-# `$`) and *extract*, at which the answer will be read. They get the three ids after the
+# No layer is added for the form of a task. Three tokens are new: *start*, *delimiter* (the paper
+# writes `$`) and *extract*, at which the answer will be read. They get the three ids after the
 # vocabulary, so no text can contain them. This is figure 1 of the paper:
 
 
 # %%
 def shown(row: list[int]) -> str:
-    """A row, with names for the new tokens."""
+    """Show a row, with names for the new tokens."""
     n = tokenizer.n_vocab
     names = {n: "[start]", n + 1: "[$]", n + 2: "[extract]"}
     return " ".join(names.get(i) or repr(tokenizer.decode([i])) for i in row)
@@ -181,14 +181,15 @@ for task, rows in packed.items():
         print("   ", shown(row))
 
 # %% [markdown]
-# Entailment has an order, similarity has none: so it is read both ways, and what comes out at the
-# two extracts is added. Each answer of a multiple choice has a row of its own, and all are scored.
+# Entailment has an order, similarity has none: so a pair is read both ways, and the vectors at the
+# two extracts are added. Each answer of a multiple choice has a row of its own, and all are scored.
 #
 # ## The answer is read at the last token
 #
-# The paper's equation 3: `P(y | x) = softmax(h W_y)`, where `h` is what comes out at the top of the
-# stack at *extract*, the only place that has seen the whole row, and `W_y` a matrix with a column
-# for each label. That matrix and three rows of the embedding are all that is new.
+# The paper's equation 3: `P(y | x) = softmax(h W_y)`, where `h` is the vector at the top of the
+# stack at *extract*, the only place that has seen the whole row, and `W_y` is a matrix with a
+# column for each label (the field says: a classification head). That matrix and three rows of the
+# embedding are all that is new.
 
 # %%
 classifier = Classifier.build(pretrained, n_labels=2, seed=0)
@@ -203,15 +204,15 @@ print(f"new numbers: {new}, of {sum(p.size for p in classifier.parameters.values
 # %% [markdown]
 # ## Two losses at once
 #
-# L2 is minus the logarithm of the right label's probability (equation 4). The paper adds the
-# old loss of next-token prediction on the same rows, L1, times lambda: `L3 = L2 + lambda L1`
-# (equation 5), lambda being 0.5. The paper hopes that the model generalises better for it and
-# learns faster; exercise 4 looks.
+# L2 is minus the logarithm of the right label's probability (equation 4). The paper adds the old
+# loss of next-token prediction on the same rows, L1, times lambda: `L3 = L2 + lambda L1` (equation
+# 5), with a lambda of 0.5. The paper hopes that the model will generalise better and learn faster;
+# exercise 4 has a look.
 #
-# Rows of a batch are padded on the right. With the causal mask nothing before the padding sees it,
-# so it needs no mask of its own; it only must not count in L1. A target of -100 says so, here and
-# in PyTorch. Logits of next tokens, the most expensive arrays of all, are made only where a token
-# is predicted.
+# Rows of a batch are padded on the right. With the causal mask no token before the padding sees it,
+# so padding needs no mask of its own; it only must not count in L1. A target of -100 says so, here
+# and in PyTorch. The logits of next tokens, the most expensive arrays of all, are made only where a
+# token is predicted.
 
 # %%
 short = [pack_classification(tokenizer, "The king", 32), pack_classification(tokenizer, "The", 32)]
@@ -241,17 +242,17 @@ print("a gradient for every parameter, W_y and the new rows too:", len(sums))
 # %% [markdown]
 # ## Eight labels
 #
-# Three ways to learn the task from the same examples: the pre-trained model, all of it learning
-# on; the same with its body frozen, so that only `W_y` learns; and the same architecture from
-# random numbers. Each with three seeds, which draw the examples, the new numbers, their order and
-# the dropout.
+# There are three ways to learn the task from the same examples: the pre-trained model, all of which
+# goes on learning; the same model with its body frozen, so that only `W_y` learns; and the same
+# architecture from random numbers. Each has three seeds, which draw the examples and their order,
+# the new weights and the dropout.
 
 # %%
 RECIPE = FineTuning(epochs=60, batch=8, learning_rate=1e-3, warm_up=0.1)
 
 
 def accuracy(start: GPT, n: int, seed: int, recipe: FineTuning = RECIPE, **options: int) -> float:
-    """Fine-tune on n examples; the share of right answers about people no label spoke of."""
+    """Fine-tune on n examples; give the share of right answers about people without labels."""
     examples = labelled(seed, n, TOLD)
     recipe = replace(recipe, seed=seed, epochs=max(1, recipe.epochs * 8 // n))
     classifier = Classifier.build(start, n_labels=2, seed=seed, **options)
@@ -269,7 +270,7 @@ for n in SIZES:
 
 majority = max(np.bincount(test.labels)) / len(test.labels)
 means = {arm: np.mean(of_sizes, axis=1) for arm, of_sizes in found.items()}  # [size]
-print(f"always the commoner answer: {majority:.2f}")
+print(f"always the more common answer: {majority:.2f}")
 print("pre-trained, right more than 80 times in 100:", bool((means["pre-trained"] > 0.8).all()))
 print(
     "from scratch, never right much more than half the time:",
@@ -284,24 +285,27 @@ for arm, of_sizes in found.items():
     for n, of_seeds in zip(SIZES, of_sizes, strict=True):
         ax.plot([n] * 3, of_seeds, ".", color=colours[arm], alpha=0.5)
 ax.axhline(majority, color="#888", linewidth=1)
-ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="labelled examples", ylim=(0.3, 1.03))
+ax.set(xscale="log", xticks=SIZES, xticklabels=SIZES, xlabel="labelled examples", ylim=(0.2, 1.03))
 ax.minorticks_off()
-ax.set_title("Right about people that no label spoke of (points: seeds)", loc="left", fontsize=10)
+ax.set_title("Right answers about people without labels (points: seeds)", loc="left", fontsize=10)
 _ = ax.legend(frameon=False)
 # %% [markdown]
-# From scratch there is no way from the people that the labels spoke of to the others, and more
-# labels of the same people cannot make one: what is missing is not labels. The pre-trained model
-# needs eight. What it knows was never labelled: in order to predict `he` or `she`, it had to learn
-# who is which.
+# From scratch there is no way from the people with labels to the others, and more labels of the
+# same people cannot make one: labels are not what is missing. (Some of its points are far below the
+# line. The test has only eight people, and a model that has never read about them gives each some
+# label at random, so a seed may be far off on either side.) The pre-trained model needs eight
+# labels. Its knowledge was never labelled: in order to predict `he` or `she`, it had to learn who
+# is which.
 #
 # The frozen body is in between. Everything that the head can read at *extract* was put there for
 # another purpose, and the new tokens keep their random numbers. It has one advantage: the features
-# are computed once for all epochs, so it costs next to nothing.
+# are computed once for all epochs (an epoch is one pass over the examples), so it costs next to
+# nothing.
 #
 # ## What each layer is worth
 #
-# How much of it sits where? Keep the embeddings and the first blocks, and draw the rest anew
-# (figure 2 of the paper, left).
+# Where in the model is this knowledge? Keep the embeddings and the first blocks, and draw the rest
+# anew (figure 2 of the paper, left; the field says: transfer learning).
 
 # %%
 worth = [
@@ -315,7 +319,7 @@ for i, of_seeds in enumerate(worth):
     ax.plot([i] * 3, of_seeds, ".", color="#084594")
 ax.axhline(majority, color="#888", linewidth=1)
 ax.set_ylim(0.3, 1.03)
-ax.set_title("Eight labels, by what is transferred", loc="left", fontsize=10)
+ax.set_title("Eight labels, by the layers transferred", loc="left", fontsize=10)
 ax.spines[["top", "right"]].set_visible(False)
 print("all of it, right more than 80 times in 100:", bool(np.mean(worth[-1]) > 0.8))
 
@@ -324,17 +328,17 @@ print("all of it, right more than 80 times in 100:", bool(np.mean(worth[-1]) > 0
 #
 # Article: "Machine Translation" and "Summarization"
 #
-# There is another way, which needs neither head nor new tokens: write the task as text. A prompt,
-# then what is to follow it, and the model learns to go on. It is GPT-2's way of thinking, and the
-# article's figures of translation and summaries show it with a delimiter between the two. The
-# prompt is read and not learned: its targets are -100.
+# There is another way, which needs neither a head nor new tokens: write the task as text, first a
+# prompt, then the text that is to follow, and the model learns to go on. That is GPT-2's way of
+# thinking, and the article's figures of translation and summaries show it with a delimiter between
+# the two. The prompt is read and not learned: its targets are -100.
 
 # %%
 HINT = " In short:"
 
 
 def summary(rng: np.random.Generator, people: list[str]) -> Completion:
-    """A sentence with a hint after it, and what it comes down to."""
+    """Draw a sentence with a hint after it, and its summary."""
     text, person, animal = beginning(rng, people)
     return Completion(f"{text}.{HINT}", f" {person}, {animal}")
 
@@ -363,14 +367,14 @@ print(prompt + generate(summariser, tokenizer, prompt, 8, temperature=0))
 # %% [markdown]
 # ## With the storyteller, and with your own data
 #
-# The same works for any model that gptlite opens, OpenAI's included. From a terminal:
+# The same works for any model that gptlite opens, including OpenAI's. From a terminal:
 #
 #     python -m gptlite.finetune --task entailment --data train.csv --validation held-out.csv \
 #         --out my-classifier --learning-rate 5e-4
 #
-# The columns are `premise`, `hypothesis` and `label`; `--help` lists those of the other tasks. More
-# text, or prompts and completions, with `--objective lm`. The result of a task opens again as a
-# `FineTuned`, with its tokenizer and labels:
+# The columns are `premise`, `hypothesis` and `label`; `--help` lists the columns of the other
+# tasks. With `--objective lm` the command trains on more text, or on prompts and completions. The
+# result of a task opens again as a `FineTuned`, with its tokenizer and labels:
 
 # %%
 model, its_tokenizer = gptlite.load()
@@ -393,12 +397,12 @@ print(
 # %% [markdown]
 # ## What the storyteller's reading is worth
 #
-# The language of this notebook was made so that reading helps. Do tales help with anything? Here
-# are tasks from five books that the storyteller never saw, and one out of a closed world. To learn
-# them all, again and again, takes two hours of a processor; so `scripts/demonstrations.py` did it,
-# and wrote down what came out. A point is a seed, which draws the tales or the words, the examples,
-# their order and all new weights; a line is the mean. The grey line is what always giving the most
-# frequent answer would give.
+# The language of this notebook was made so that reading helps. Does reading tales help with
+# anything? Here are tasks from five books that the storyteller never saw, and one from a closed
+# world. Learning them all, again and again, takes two hours of processor time; so
+# `scripts/demonstrations.py` did it, and wrote down the results. A point is a seed, which draws the
+# tales or the words, the examples, their order and all new weights; a line is the mean. The grey
+# line is the score of always giving the most frequent answer.
 
 # %%
 RESULTS = Path("..", "scripts", "demonstrations", "results.json")
@@ -412,7 +416,7 @@ ARMS = {
 
 
 def shares(name: str, arm: str, what: str = "accuracy") -> dict[int, list[float]]:
-    """What was measured of an arm: by the number of labels, a share for each seed."""
+    """Collect what was measured of an arm: for each number of labels, a share per seed."""
     found: dict[int, list[float]] = {}
     for one in demonstrations[name]["runs"]:
         if one["arm"] == arm:
@@ -421,7 +425,7 @@ def shares(name: str, arm: str, what: str = "accuracy") -> dict[int, list[float]
 
 
 def draw(ax: plt.Axes, name: str, title: str, what: str = "accuracy") -> None:
-    """The learning curves of a demonstration."""
+    """Draw the learning curves of a demonstration."""
     sizes = list(shares(name, "pre-trained", what))
     for arm, colour in ARMS.items():
         by_size = shares(name, arm, what)
@@ -438,7 +442,7 @@ def draw(ax: plt.Axes, name: str, title: str, what: str = "accuracy") -> None:
 
 
 def compared(title: str, rows: list[tuple[str, str, str]]) -> Table:
-    """Mean and standard deviation over the seeds, of each arm with all labels it was given."""
+    """Tabulate each arm with all its labels: mean and standard deviation over the seeds."""
     cells: list[list[str | int | float]] = []
     for name, what, arm in rows:
         n, of_seeds = list(shares(name, arm, what).items())[-1]
@@ -450,10 +454,10 @@ def compared(title: str, rows: list[tuple[str, str, str]]) -> Table:
 # %% [markdown]
 # ### Which book
 #
-# Sixty words of a tale, all names struck out: which of the five books is it from?
+# Here are sixty words of a tale, with all names struck out: which of the five books are they from?
 #
-# **Guess first:** how many labels does the model from scratch need, to do as well as the
-# storyteller does with a hundred?
+# **Guess first:** how many labels does the model from scratch need to do as well as the storyteller
+# does with a hundred?
 
 # %%
 axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained", sharey=True)[1]
@@ -464,18 +468,18 @@ for n in (0, 2, 4):
     axes[1].bar(str(n), np.mean(of_seeds), color="#9ecae1")
     axes[1].plot([str(n)] * len(of_seeds), of_seeds, ".", color="#084594")
 axes[1].set_xlabel("blocks that are kept, of six")
-_ = axes[1].set_title("100 labels, by what is transferred", loc="left", fontsize=10)
+_ = axes[1].set_title("100 labels, by the blocks transferred", loc="left", fontsize=10)
 
 # %% [markdown]
-# About four times as many. With few labels, the frozen body is no worse than the one that learns
-# on: who has twenty-five labels has reason to teach the head alone. And two blocks of six carry
-# what is to be had.
+# About four times as many. With few labels, the frozen body is no worse than the one that goes on
+# learning: with twenty-five labels there is reason to train the head alone. And two of the six
+# blocks carry all that can be gained.
 #
 # ### Which paragraph comes next
 #
 # GPT-1's multiple choice, in the form of the Story Cloze Test: a paragraph, the one that follows
-# it, and a distractor. On the left, it is out of another book; on the right, out of another tale of
-# the same book.
+# it, and a distractor. On the left, the distractor is from another book; on the right, from another
+# tale of the same book.
 
 # %%
 axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained", sharey=True)[1]
@@ -489,27 +493,27 @@ compared(
 )
 
 # %% [markdown]
-# A distractor out of another book can be told by its people, by the hand that wrote it, and by what
-# it speaks of. There reading helps: from scratch there is hardly a way. Out of the same book both
-# are alike in all that, and what is left is whether *these two* belong together. Fine-tuned, the
-# storyteller stays at chance: a null result. It is not that it could not know. As it is, asked
-# which paragraph the text makes likelier than it is anyway (zero-shot), it is right seven times in
-# ten. But the head reads one vector at the end of a row, which is not where the model
-# shows how likely the row was. To compare two texts is something that the labels have to teach, and
-# the next task shows how many labels that takes.
+# A distractor from another book can be recognised by its people, by its author, and by its subject.
+# There reading helps: from scratch the model hardly learns it at all. Two paragraphs of the same
+# book are alike in all of that, and the only question left is whether *these two* belong together.
+# Fine-tuned, the storyteller stays at chance: a null result. It is not that the storyteller could
+# not know. Without any training, asked which paragraph becomes more likely by the text than it is
+# anyway (zero-shot), it is right seven times in ten. But the head reads one vector at the end of a
+# row, and that is not where the model shows how likely the row was. The labels have to teach it to
+# compare two texts, and the next task shows how many labels that takes.
 #
 # ### Does it follow?
 #
 # "Every fox is clever. Jack is a fox." Then "Jack is clever" follows, and "Jack is slow" does not.
-# Rules that are tested were never learned from; on the right, no word of the test was, neither
-# `fox` nor `clever` nor `Jack`. No word's place betrays what it is: the two sentences come in
-# either order, and rules begin in six ways.
+# The rules of the test are not in the training examples; on the right, neither are its words, be it
+# `fox`, `clever` or `Jack`. No word's place betrays what it is: the two sentences come in either
+# order, and rules begin in six ways.
 
 # %%
 axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained", sharey=True)[1]
 draw(axes[0], "entailment", "New rules of known words", "unknown rules")
 axes[0].legend(frameon=False)
-draw(axes[1], "entailment", "Words that no label spoke of", "unknown words")
+draw(axes[1], "entailment", "Words without labels", "unknown words")
 TESTS = ("unknown rules", "unknown words")
 compared(
     "Entailment",
@@ -523,22 +527,22 @@ compared(
 )
 
 # %% [markdown]
-# To notice that a word is there twice, and in its place: all of the task is such a comparison,
-# and to learn it takes thousands of examples. Then it works for words that no label spoke of,
-# since the storyteller has read them all. From scratch it is not found at all. With two
-# comparisons (the fox must be a fox *and* clever; for either alone, three in four are right)
-# twelve thousand are not enough: a null result, nearly.
+# The whole task is one comparison: to notice that a word is there twice, and in its place. Learning
+# it takes thousands of examples. Then it works for words without labels, too, since the storyteller
+# has read them all. From scratch the comparison is not found at all. With two comparisons (the fox
+# must be a fox *and* clever; with either alone, three in four answers are right) twelve thousand
+# examples are not enough: a null result, nearly.
 #
 # And the auxiliary objective? It was left out, for it does harm here. With lambda at the paper's
-# 0.5 the model learns the rules just as well, and fails on new words. L1 asks at each position
-# for the next word, by the same matrix that embeds words; and in these texts the new ones never
-# come. So it pushes their embeddings away, and all in much the same direction: in one run by two
-# thirds of their length, their mean cosine going from 0.24 to 0.38, and without L1 by almost
+# 0.5 the model learns the rules just as well, and fails on new words. L1 asks at each position for
+# the next word, by the same matrix that embeds words; and in these texts the new words never come.
+# So L1 pushes their embeddings away, all in much the same direction: in one run by two thirds of
+# their length, while their mean cosine went from 0.24 to 0.38; without L1 they moved by almost
 # nothing.
 #
-# What the paper reports, of a model twenty times as large: best on 9 of 12 tasks; without
-# pre-training 59.9 points on average in place of 74.7; and on RTE, with 2,490 examples of
-# entailment, 56.0, below the 61.7 that another model had reached before it.
+# The paper reports about a model twenty times as large: best on 9 of 12 tasks; without pre-training
+# 59.9 points on average in place of 74.7; and on RTE, with 2,490 examples of entailment, 56.0,
+# below the 61.7 that another model had reached before it.
 #
 # ## Exercises
 #
@@ -546,8 +550,8 @@ compared(
 #
 # <details><summary>Answer</summary>
 #
-# Because of the mask: the first position sees nothing but itself, so what comes out there is the
-# same for every text.
+# Because of the mask: the first position sees nothing but itself, so its vector is the same for
+# every text.
 #
 # ```python
 # texts = ("The old king", "The lazy nun")
@@ -563,7 +567,7 @@ compared(
 # <details><summary>Answer</summary>
 #
 # They mean something already, which fine-tuning would have to unlearn; and `$` may stand in a text,
-# which then seems to end where it does not. The ids after the vocabulary cannot:
+# which would then seem to end too early. The ids after the vocabulary cannot stand in a text:
 #
 # ```python
 # [row] = pack_classification(tokenizer, "$ <|endoftext|> [extract]", 32)
@@ -572,11 +576,11 @@ compared(
 #
 # </details>
 #
-# **3.** Similarity adds what comes out of both orders. Which of its properties follows from that?
+# **3.** Similarity adds the vectors of both orders. Which of its properties follows from that?
 #
 # <details><summary>Answer</summary>
 #
-# That the order makes no difference, before any training and after it:
+# The order makes no difference, before any training and after it:
 #
 # ```python
 # there = pack_similarity(tokenizer, "The old king", "The nun sang", 32)
@@ -587,13 +591,13 @@ compared(
 #
 # </details>
 #
-# **4.** With lambda 0, is the pre-trained model still right about the people that no label spoke
-# of? What does L1 teach it?
+# **4.** With lambda 0, is the pre-trained model still right about the people without labels? What
+# does L1 teach it?
 #
 # <details><summary>Answer</summary>
 #
 # It is, just as well: the paper too found that L1 helps on large data sets and not on small ones
-# (table 5). What it teaches is the task's own rows, which end where raw text never does:
+# (table 5). L1 teaches it the task's own rows, which end where raw text never does:
 #
 # ```python
 # from gptlite.finetune.learners import measure_texts

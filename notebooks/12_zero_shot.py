@@ -15,12 +15,12 @@
 #
 # "Language Models are Unsupervised Multitask Learners" is the title of the GPT-2 paper. Its claim:
 # a model that has learned nothing but to predict the next token can be asked to answer, to
-# summarise or to translate, if the task is put as text. You will see
+# summarise or to translate, if the task is written as text. You will see
 #
 # - how the probability of a text becomes a choice, and where a prompt ends and an option begins;
 # - six tasks as the papers did them: gaps, pronouns, sentiment, questions, summaries, translations,
-#   and one they did not do that way, entailment;
-# - what the storyteller, which is twenty times smaller than the smallest GPT-2, can do of that,
+#   and one that they did not do that way, entailment;
+# - what the storyteller, which is twenty times smaller than the smallest GPT-2, can do of all this,
 #   against the right baselines. It can do little, and you will see exactly what;
 # - how perplexity depends on the way it is measured.
 #
@@ -61,9 +61,10 @@ storyteller = (model, tokenizer)
 # %% [markdown]
 # ## A choice is a comparison of probabilities
 #
-# A language model says how likely each token is after those before it. The probability of a whole
-# continuation is the product of these, its logarithm the sum of theirs. With that, any question
-# of several answers can be put to the model: which of them would it rather go on with?
+# A language model says how likely each token is after the tokens before it. The probability of a
+# whole continuation is the product of these probabilities, its logarithm the sum of their
+# logarithms. With that, any question with several answers can be put to the model: which answer
+# would it rather go on with?
 #
 # By hand, for the continuation " there was a king":
 
@@ -91,10 +92,10 @@ for text, logprob in zip(options, found, strict=True):
     print(f"{logprob:8.3f} {text!r}")
 
 # %% [markdown]
-# **Guess first:** these three have the same number of tokens or nearly. What if one option is much
-# longer than another: which of them has the advantage?
+# **Guess first:** these three have the same number of tokens, or nearly. What if one option is much
+# longer than another: which of the two has the advantage?
 #
-# The short one: every further token multiplies by a number below 1. Two ways to compare are
+# The shorter one has: every further token multiplies by a number below 1. Two ways to compare are
 # common: the sum, which is the probability of the option as it stands, and the mean per token
 # (`normalise="mean"`). GPT-1 took the mean for answers of different lengths.
 
@@ -107,11 +108,11 @@ for normalise in ("sum", "mean"):
 # %% [markdown]
 # ## Where does the prompt end?
 #
-# A trap for every user of such scores. A word in the middle of a text is one token with the space
-# before it (notebook 2). If the prompt ends with that space, and the two are encoded apart, the
-# model meets a space by itself and then a word without one, which it has hardly ever seen. So
-# gptlite encodes prompt and option as one text, and of its tokens gives to the prompt those that
-# end within it.
+# There is a trap for every user of such scores. A word in the middle of a text is one token with
+# the space before it (notebook 2). If the prompt ends with that space, and the two are encoded
+# separately, the model meets a space by itself and then a word without one, which it has hardly
+# ever seen. So gptlite encodes prompt and option as one text; the tokens that end within the prompt
+# belong to the prompt, all others to the option.
 
 # %%
 for prompt, option in [("Once upon a", " time"), ("Once upon a ", "time")]:
@@ -120,13 +121,13 @@ for prompt, option in [("Once upon a", " time"), ("Once upon a ", "time")]:
     print(f"{score(model, tokenizer, prompt, [option])[0]:7.3f}", shown)
 apart = tokenizer.encode("Once upon a ") + tokenizer.encode("time")
 logprobs = log_softmax(model(apart)[0])  # [seq, n_vocab]
-print(f"{sum(logprobs[i - 1, apart[i]] for i in range(3, len(apart))):7.3f} encoded apart")
+print(f"{sum(logprobs[i - 1, apart[i]] for i in range(3, len(apart))):7.3f} encoded separately")
 
 # %% [markdown]
 # ## Gaps
 #
 # The Children's Book Test strikes a word out of a story and offers ten to fill the gap. The GPT-2
-# paper takes the one that makes itself *and the rest of the sentence* likeliest; the smallest
+# paper takes the word that makes itself *and the rest of the sentence* most likely; the smallest
 # model found 88 % of the common nouns. Here are 24 gaps of our own, easy ones, with four words
 # each.
 
@@ -168,8 +169,8 @@ for word, logprob in zip(words, cloze(model, tokenizer, text, words), strict=Tru
 
 # %% [markdown]
 # **Guess first:** a choice of four is right one time in four by chance. What else has to be beaten
-# before one may say that the model read the sentence? Some words are just more frequent than
-# others, and what comes after the gap may betray the word without what comes before. Both can be
+# before you may say that the model read the sentence? Some words are just more frequent than
+# others, and the text after the gap may give the word away without the text before it. Both can be
 # measured with the same function.
 
 # %%
@@ -177,7 +178,7 @@ right, n = {}, len(gaps)
 with blas_threads(1):  # arrays this small are faster on one core
     right["the whole sentence"] = round(n * accuracy(model, tokenizer, gaps).by_sum)
     for name, options_of in {
-        "without what is before the gap": lambda gap: [f" {option}" for option in gap.options],
+        "without the text before the gap": lambda gap: [f" {option}" for option in gap.options],
         "the word alone": lambda gap: [
             f" {re.split('[ .,]', option)[0]}" for option in gap.options
         ],
@@ -187,16 +188,19 @@ with blas_threads(1):  # arrays this small are faster on one core
         )
 right["chance"] = n // 4
 Table(
-    f"Gaps filled rightly, of {n}", ["with", "right"], [list(r) for r in right.items()], bar="right"
+    f"Gaps filled correctly, of {n}",
+    ["with", "right"],
+    [list(r) for r in right.items()],
+    bar="right",
 )
 
 # %% [markdown]
-# That it can do. It is what it was trained for: to know which word fits there, in a tale. The
-# rest of this notebook asks for more.
+# This it can do. It was trained for just that: to know which word fits there, in a tale. The rest
+# of this notebook asks for more.
 #
 # ## Copying is not reasoning
 #
-# Does it use what was said before? Somebody is named, and named again:
+# Does it use the text before? Somebody is named, and named again:
 
 # %%
 NAMES = ["Jack", "Hans", "Peter", "Tom", "Mary", "Heidi", "Robin", "Alice"]
@@ -205,33 +209,33 @@ QUALITIES = ["clever", "brave", "lazy", "proud", "hungry", "old", "kind", "poor"
 
 
 def draw(rng: np.random.Generator) -> tuple[list[str], list[str], list[str]]:
-    """Two names, two animals and two qualities, all different."""
+    """Draw two names, two animals and two qualities, all different."""
     kinds = (NAMES, ANIMALS, QUALITIES)
     return tuple([str(word) for word in rng.choice(kind, 2, replace=False)] for kind in kinds)
 
 
 def copying(rng: np.random.Generator) -> Choice:
-    """Who was fond of the animal? Whoever was named."""
+    """Ask who was fond of the animal: the one who was named."""
     (name, other), (animal, _), _ = draw(rng)
     text = f"{name} had a {animal}. {name} was very fond of it, and one day"
     return Choice(text, (f" {name}", f" {other}"), 0)
 
 
 def one_rule(rng: np.random.Generator) -> Choice:
-    """What follows from one rule."""
+    """Ask what follows from one rule."""
     (name, _), (animal, _), (quality, other) = draw(rng)
     text = f"Every {animal} is {quality}. {name} is a {animal}. {name} is"
     return Choice(text, (f" {quality}.", f" {other}."), 0)
 
 
 def no_rule(rng: np.random.Generator) -> Choice:
-    """The same without the rule: what the model would say anyway."""
+    """Ask without the rule: the model's answer anyway."""
     whole = one_rule(rng)
     return whole._replace(prompt=whole.prompt.partition(". ")[2])
 
 
 def two_rules(rng: np.random.Generator) -> Choice:
-    """Two rules, of which one applies."""
+    """Ask with two rules; one applies."""
     (name, _), (animal, second), (quality, other) = draw(rng)
     rules = [f"Every {animal} is {quality}.", f"Every {second} is {other}."]
     first = int(rng.integers(2))
@@ -257,17 +261,17 @@ with blas_threads(1):
         print(f"{found.by_sum:.2f} {make.__name__}: {items[0].prompt!r}")
 
 # %% [markdown]
-# A name that was named comes again, and a quality too: the rule helps. But with two rules, of
-# which one applies, the model is back at a coin's toss. It repeats a word that was there; which of
-# two was said *of this animal* it does not see. A task with a short cut measures the short cut,
-# which is why the last row was needed.
+# A name that stood in the text comes again, and a quality too: the rule helps. But with two rules,
+# only one of which applies, the model is back at tossing a coin. It repeats a word that was there;
+# it does not see which of the two was said *of this animal*. A task with a shortcut measures the
+# shortcut, and so the last row was needed.
 #
 # ## Entailment
 #
-# Does a sentence follow from another? For GPT-1 that was the example of what fine-tuning is good
-# for, with a token between premise and hypothesis. The GPT-2 paper has no zero-shot
-# entailment; the prompt here is gptlite's own, akin to GPT-3's: a question, and two words that
-# stand for the answers.
+# Does a sentence follow from another? GPT-1 showed with this task what fine-tuning is good for,
+# with a token between premise and hypothesis. The GPT-2 paper has no zero-shot entailment; the
+# prompt here is gptlite's own, akin to GPT-3's: a question, and two words that stand for the
+# answers.
 
 # %%
 rng, n_right, n_true = np.random.default_rng(0), 0, 0
@@ -286,14 +290,14 @@ report("entailment", n_right, 60, 0.5)
 print(f"{n_right} of 60 right; it says True {n_true} times")
 
 # %% [markdown]
-# Within what chance does. Nothing in old tales looks like "True or False? Answer:", so nothing was
-# learned of it. Notebook 11 trains for tasks with labels instead.
+# That is within the range of chance. Nothing in old tales looks like "True or False? Answer:", so
+# the model learned nothing about it. Notebook 11 trains for tasks with labels instead.
 #
 # ## Pronouns
 #
-# Winograd's schemas come in pairs: one word is exchanged, and the pronoun stands for the other
-# one. GPT-1's way: put each candidate in the pronoun's place, and see how likely the *rest* of the
-# sentence is per token. (The largest GPT-2 had 71 % of 273 such sentences right.)
+# Winograd's schemas come in pairs: one word is exchanged, and then the pronoun stands for the other
+# person or thing. GPT-1's way: put each candidate in the pronoun's place, and see how likely the
+# *rest* of the sentence is per token. (The largest GPT-2 got 71 % of 273 such sentences right.)
 
 # %%
 PAIRS = """
@@ -317,11 +321,11 @@ report("pronouns", n_right, n_pairs, 0.5)
 print(f"{n_right} of {n_pairs} right")
 
 # %% [markdown]
-# A dozen is too few to tell anything but a great success, and this is none.
+# A dozen is too few to show anything but a great success, and this is not one.
 #
 # ## Sentiment
 #
-# GPT-1 again: put " very" after a review, and compare "positive" with "negative".
+# This is GPT-1's way again: put " very" after a review, and compare "positive" with "negative".
 
 # %%
 GOOD = """
@@ -360,14 +364,14 @@ columns = ["words", "right of 16", "share of the first in good texts", "in bad o
 Table("Sentiment", columns, rows, digits=2)
 
 # %% [markdown]
-# With the paper's words the answer never changes: "positive" was no word of tales, and the model
-# has hardly met either. With words it knows, the shares lean the right way, and on sixteen texts
-# that is within what chance does. Choosing the words that came out best *after* looking, and
-# reporting those, would be cheating.
+# With the paper's words the answer never changes: "positive" is not a word of old tales, and the
+# model has hardly met it or "negative". With words that it knows, the shares lean the right way,
+# but on sixteen texts that is within the range of chance. Choosing the words that came out best
+# *after* looking, and reporting only those, would be cheating.
 #
 # ## A tale to ask about
 #
-# For what follows, a short tale, written for this notebook:
+# The next sections need a short tale, written for this notebook:
 
 # %%
 TALE = """
@@ -401,14 +405,15 @@ n_tokens = len(tokenizer.encode(TALE))
 print(f"{len(TALE.split())} words, {n_tokens} tokens, and the context holds {model.config.n_ctx}")
 
 # %% [markdown]
-# It does not fit. What is cut away matters: before a question gptlite leaves out the beginning of
-# the text, so that its end and the question stay; before a summary the end, for articles say first
-# what matters. (`overflow="error"` refuses instead.)
+# It does not fit. It matters which part is cut away: before a question gptlite leaves out the
+# beginning of the text, so that its end and the question stay; before a summary it leaves out the
+# end, for articles put first what matters. (`overflow="error"` refuses instead.)
 #
 # ## Questions
 #
-# The document, then `Q:` and `A:`, and what the model writes on that line, greedily. The largest
-# GPT-2 came to 55 F1 on CoQA that way, without one of its 127,000 questions for training.
+# The prompt is the document, then `Q:` and `A:`; the answer is the text that the model writes on
+# that line, greedily. The largest GPT-2 reached 55 F1 on CoQA that way, without one of its 127,000
+# questions for training.
 
 # %%
 for question in ["Who sold the bell?", "What did the stranger pay?", "Where was the bell at last?"]:
@@ -416,8 +421,8 @@ for question in ["Who sold the bell?", "What did the stranger pay?", "Where was 
     print(f"{question} -> {told.text} ({told.logprob:.0f} nats)")
 
 # %% [markdown]
-# It goes on in the tone of a tale, which is all it ever saw, and answers nothing. Perhaps it
-# knows and cannot say? Then it should at least prefer the right one of two answers:
+# It goes on in the tone of a tale, which is all it ever saw, and answers nothing. Perhaps it knows,
+# and cannot say so? Then it should at least prefer the right one of two answers:
 
 # %%
 QUESTIONS = """
@@ -450,8 +455,8 @@ print(f"{found.by_mean * found.n:.0f} of {found.n} right")
 # Article: "Summarization"
 #
 # The article trains a model on rows of article, delimiter, summary. GPT-2's authors asked without
-# training: they wrote `TL;DR:` after the article, drew 100 tokens of the two likeliest each time,
-# and kept three sentences.
+# training: they wrote `TL;DR:` after the article, drew 100 tokens, each from the two most likely
+# ones, and kept three sentences.
 
 # %%
 with blas_threads(1):
@@ -459,10 +464,10 @@ with blas_threads(1):
         print(f"[{seed}] {summarise(model, tokenizer, TALE, seed=seed)}\n")
 
 # %% [markdown]
-# How good is a summary? ROUGE-1 compares its words with those of one that a person wrote: how many
-# are shared, as the mean of what share that is of either (F1). It is a crude measure, which is why
-# the baselines belong to it: the first three sentences of the text, or any three. And the paper's
-# own control is the same without the hint.
+# How good is a summary? ROUGE-1 compares its words with the words of a summary that a person wrote:
+# the shared words, as a share of either summary, averaged (F1, a harmonic mean). It is a crude
+# measure, and so it needs baselines: the first three sentences of the text, or any three. And the
+# paper's own control is the same prompt without the hint.
 
 # %%
 REFERENCE = (
@@ -472,7 +477,7 @@ REFERENCE = (
 
 
 def rouge_1(text: str) -> float:
-    """F1 of the words that a text shares with the reference."""
+    """Measure F1 of the words that a text shares with the reference."""
     ours, theirs = (Counter(re.findall(r"[a-z']+", t.lower())) for t in (text, REFERENCE))
     shared = (ours & theirs).total()
     return 2 * shared / (ours.total() + theirs.total())
@@ -497,15 +502,16 @@ Table("ROUGE-1 against a summary by hand", ["", "mean", "spread"], rows, bar="me
 # %% [markdown]
 # The hint changes nothing here, and three sentences of the tale itself, chosen blindly, are the
 # better summary. In the paper the hint was worth 6 points, for there it is in the training data:
-# people on the web write `TL;DR:` before a summary. And there too the first three sentences of a
+# people on the web write `TL;DR:` before a summary. And there, too, the first three sentences of a
 # news article beat the model, by 10 points of ROUGE (31.6 against 21.4).
 #
 # ## Translation
 #
 # Article: "Machine Translation"
 #
-# Examples, one a line, and a sentence with an `=` after it. GPT-2 reached 5 BLEU from English to
-# French, having seen 10 MB of French by accident. The storyteller has seen none:
+# The prompt is a list of examples, one per line, and a sentence with an `=` after it. GPT-2 reached
+# 5 BLEU from English to French, having seen 10 MB of French by accident. The storyteller has seen
+# none:
 
 # %%
 pairs = [("the cat", "le chat"), ("the dog", "le chien"), ("the house", "la maison")]
@@ -516,10 +522,10 @@ print(translate(model, tokenizer, "the king", pairs, max_new_tokens=24))
 #
 # ## From books that it never saw
 #
-# A dozen examples of one's own say little, and one knows what the model can do when one writes
-# them. Three of the tasks were made in numbers by a script, from books that the storyteller was not
-# trained on, with three seeds that draw the questions: `scripts/demonstrations.py`, whose results
-# are read here. The spread is the standard deviation over the seeds.
+# A dozen examples of your own say little, and while writing them you know what the model can do. So
+# a script made three of the tasks in larger numbers, from books that the storyteller was not
+# trained on, with three seeds that draw the questions. Here we read the results of that script,
+# `scripts/demonstrations.py`. The spread is the standard deviation over the seeds.
 
 # %%
 RESULTS = Path("..", "scripts", "demonstrations", "results.json")
@@ -527,7 +533,7 @@ demonstrations = json.loads(RESULTS.read_text())["demonstrations"]
 
 
 def measured(title: str, name: str) -> Table:
-    """Every way of a demonstration that needs no labels: mean and spread over the seeds."""
+    """Tabulate the ways of a demonstration that need no labels: mean and spread over seeds."""
     found: dict[str, list[float]] = {}
     for run in demonstrations[name]["runs"]:
         if "labels" not in run:
@@ -540,25 +546,26 @@ def measured(title: str, name: str) -> Table:
 # %% [markdown]
 # ### Gaps
 #
-# As in the Children's Book Test: twenty sentences of a tale, a gap in the next one, and ten nouns,
-# all of which stand in the text. By chance one in ten is right.
+# As in the Children's Book Test, there are twenty sentences of a tale, a gap in the next one, and
+# ten nouns, all from the text. By chance one answer in ten is right.
 #
-# **Guess first:** the model sees the last of the twenty sentences, as many as its 256 tokens hold.
-# What are they worth to it, beside the sentence alone?
+# **Guess first:** the model sees as many of the twenty sentences as its 256 tokens hold, the last
+# ones. What are they worth to it, compared with the sentence alone?
 
 # %%
 measured("Which of ten nouns", "cloze")
 
 # %% [markdown]
-# What is most frequent, in books or in the text itself, helps little. The sentence alone gives the
-# storyteller more than half of the answers, and the text before it a few more. (The smallest GPT-2
-# found 88 % of the nouns of the real test.)
+# The most frequent word, in books or in the text itself, helps little. The sentence alone gives the
+# storyteller more than half of the answers, and the text before it gives a few more. (The smallest
+# GPT-2 found 88 % of the nouns of the real test.)
 #
 # ### The next paragraph
 #
-# Which of two paragraphs comes next? The one that the text before makes likelier *than it is
-# anyway*: the log-probability after the text, less the one after nothing. Otherwise the shorter one
-# would win. The distractor is out of another book, or out of another tale of the same book.
+# Which of two paragraphs comes next? We take the one that becomes more likely by the text before it
+# *than it is anyway*: the log-probability after the text, less the log-probability after nothing.
+# Otherwise the shorter paragraph would win. The distractor is from another book, or from another
+# tale of the same book.
 
 # %%
 measured("A distractor of another book", "next paragraph")
@@ -567,28 +574,29 @@ measured("A distractor of another book", "next paragraph")
 measured("A distractor of the same book", "same book")
 
 # %% [markdown]
-# It is right far more often than chance. But so is, without any model, who takes the paragraph that
-# has more or rarer words in common with the text, for rare words come again in a tale: within one
-# book the storyteller is hardly better than that. Notebook 11 shows what labels make of the task.
+# It is right far more often than chance. But so is a rule without any model: take the paragraph
+# that has more words, or rarer words, in common with the text. Rare words come again in a tale, and
+# within one book the storyteller is hardly better than that rule. Notebook 11 shows what labels do
+# for the task.
 #
 # ### A fable's moral
 #
-# Ten morals, one of which is the fable's own. Sixty fables are Aesop's, out of a book that the
-# model was trained on, morals and all; thirty were written for this. The hint is "Moral:". What is
-# compared is again what the text adds.
+# Here are ten morals; one is the fable's own. Sixty fables are Aesop's, from a book that the model
+# was trained on, morals and all; thirty were written for this test. The hint is "Moral:". Again we
+# compare what the text adds.
 
 # %%
 measured("Which of ten morals", "morals")
 
 # %% [markdown]
-# Not even the fables that it was trained on bring their morals back, or only a few; and of those
-# that are new it chooses the moral hardly more often than chance: with thirty questions, one
-# standard error is 5 in 100. A moral is not a likely continuation, it is what the tale was *about*.
+# Even the fables that it was trained on hardly ever bring their morals back; and for new fables it
+# chooses the moral hardly more often than chance: with thirty questions, one standard error
+# is five percentage points. A moral is not a likely continuation; it says what the tale was *about*.
 #
 # ## What it can do, and what size changes
 #
-# All choices of this notebook. "Above chance" is in standard errors: below 2 there is nothing to
-# be explained.
+# Here are all the choices of this notebook. "Above chance" is in standard errors: below 2 there is
+# nothing to explain.
 
 # %%
 rows = [
@@ -598,10 +606,10 @@ columns = ["task", "n", "right", "chance", "above chance"]
 Table("The storyteller without training", columns, rows, bar="right", digits=2)
 
 # %% [markdown]
-# Filling gaps and repeating: yes. All that needs a prompt it has never met: no. That is no
-# failure of the method, but of 6 million parameters and 18 MB of tales. The paper's Table 3 shows
-# what more of both does (LAMBADA: the last word of a passage; CBT: gaps in children's books, ten
-# words to choose from; all without training):
+# It can fill gaps and repeat. It cannot do anything that needs a prompt of a kind it has never met.
+# That is not a failure of the method, but of 6 million parameters and 18 MB of tales. The paper's
+# Table 3 shows what more of both does (LAMBADA: the last word of a passage; CBT: gaps in children's
+# books, ten words to choose from; all without training):
 
 # %%
 PAPER = [["117M", 45.99, 87.65, 83.4], ["345M", 55.48, 92.35, 87.1]]
@@ -616,10 +624,10 @@ Table("GPT-2 paper, Table 3: accuracy in %", columns, PAPER, bar="LAMBADA", digi
 # ## The fine print of perplexity
 #
 # Perplexity is the exponential of the mean loss (notebook 8). A text longer than the context is
-# read in windows, and the first tokens of each have little before them. If the windows overlap,
-# and of each only the new tokens count, every token has more to go by, and the figure falls: with
-# the same model and text. A window moves on by its *stride*; which one was used belongs to the
-# number.
+# read in windows, and the first tokens of each window have little before them. If the windows
+# overlap, and only the new tokens of each count, every token has more context, and the figure
+# falls, with the same model and the same text. A window moves on by its *stride*; a perplexity
+# should be given with its stride.
 #
 # **Guess first:** with windows of 64 tokens, how much longer does it take at a stride of 16?
 
@@ -635,9 +643,9 @@ Table(
 )
 
 # %% [markdown]
-# Nearly four times, and most of the gain is had before. What is counted matters as well: per token
-# a model with long tokens looks worse, so models with different vocabularies are compared per word
-# or per byte.
+# It takes nearly four times as long, and a stride of 32 already has most of the gain. The unit
+# matters as well: per token, a model with long tokens looks worse, so models with different
+# vocabularies are compared per word or per byte.
 #
 # ## Exercises
 #
@@ -646,7 +654,8 @@ Table(
 #
 # <details><summary>Answer</summary>
 #
-# "Once upon atime" is another text, in which the last word begins otherwise, and far less likely.
+# "Once upon atime" is another text, in which the last word begins differently, and it is far less
+# likely.
 #
 # ```python
 # with_space, without = (score(*storyteller, "Once upon a", [o])[0] for o in (" time", "time"))
@@ -655,14 +664,14 @@ Table(
 #
 # </details>
 #
-# **2.** By the rules of the sum, which is likelier: an option, or the same option with something
+# **2.** By the rules of the sum, which is more likely: an option, or the same option with something
 # added? Is there an exception?
 #
 # <details><summary>Answer</summary>
 #
-# The shorter one, always: what is added multiplies the probability by a number below 1. (The
-# tokens must be those of the shorter one and more; an addition that changes the tokens before it,
-# such as "s" for a plural, makes it another text.)
+# The shorter one, always: every added token multiplies the probability by a number below 1. (The
+# longer option must begin with the tokens of the shorter one; an addition that changes the tokens
+# before it, such as "s" for a plural, makes it another text.)
 #
 # ```python
 # longer = [" a king" + " who was old" * i for i in range(4)]
@@ -676,9 +685,9 @@ Table(
 #
 # <details><summary>Answer</summary>
 #
-# Count how often it chooses the quality named last. Half of the time that one is right, so who
-# always says the last is at 50 % too: being at chance does not mean that there is no rule in what
-# it does.
+# Count how often it chooses the quality named last. Half of the time the last one is right, so
+# always naming the last gives 50 %, too: being at chance does not mean that its answers follow no
+# rule.
 #
 # ```python
 # rng, last = np.random.default_rng(3), 0
@@ -691,14 +700,14 @@ Table(
 #
 # </details>
 #
-# **4.** `entail` compares " True" with " False". Which of the two does the model like better before
-# it has read anything but "Answer:"? What would you do about it?
+# **4.** `entail` compares " True" with " False". Which of the two does the model prefer before it
+# has read anything but "Answer:"? What would you do about it?
 #
 # <details><summary>Answer</summary>
 #
-# Its liking for a word can be measured with a prompt that says nothing, and taken off. What is
-# left is what the premise changed. It moves the border between the two answers; a model that
-# does not tell true from false is not helped.
+# Its preference for a word can be measured with a prompt that says nothing, and subtracted (the
+# field says: calibration). The rest is due to the premise. That moves the border between the two
+# answers; it does not help a model that cannot tell true from false.
 #
 # ```python
 # empty = score(*storyteller, "Answer:", [" True", " False"])
