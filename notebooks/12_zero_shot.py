@@ -590,8 +590,8 @@ measured("Which of ten morals", "morals")
 
 # %% [markdown]
 # Even the fables that it was trained on hardly ever bring their morals back; and for new fables it
-# chooses the moral hardly more often than chance: with thirty questions, one standard error
-# is five percentage points. A moral is not a likely continuation; it says what the tale was *about*.
+# chooses the moral hardly more often than chance: with thirty questions, one standard error is five
+# percentage points. A moral is not a likely continuation; it says what the tale was *about*.
 #
 # ## What it can do, and what size changes
 #
