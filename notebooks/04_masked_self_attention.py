@@ -370,10 +370,10 @@ HeatMap(f"Block {best[0]}, head {best[1]}", apple_row[None], ["·it"], apple_tok
 #   gathered from other tokens. To know what a head is *for*, you have to change it and see what
 #   follows: notebook 9.
 #
-# All heads with their full triangles. Each title counts block and head. The dark first column is
-# the sink; dark cells on the diagonal are tokens that look at themselves, dark cells just below it
-# are tokens that look at the one before; other dark columns are words that everyone after them
-# looks at.
+# Here are all heads with their full triangles; each title gives the block, then the head. The dark
+# first column is the sink; dark cells on the diagonal are tokens that look at themselves, dark
+# cells just below it are tokens that look at the one before; other dark columns are words that
+# everyone after them looks at.
 
 # %%
 _ = views.attention_grid(law_trace, law_tokens).plot()

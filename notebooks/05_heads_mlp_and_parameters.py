@@ -251,7 +251,7 @@ rows = [[token, round(float(share), 2)] for token, share in zip(tokens, active, 
 Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share", digits=2)
 
 # %% [markdown]
-# Few, for any one token. (The very first token is a special case here too.)
+# Only a few do, for any one token. (The very first token is a special case here too.)
 #
 # ## What the figures leave out
 #

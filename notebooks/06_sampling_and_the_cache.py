@@ -62,9 +62,9 @@ for step in range(5):
 Table("Five turns of the loop", ["step", "the model sees", "and we choose"], rows)
 
 # %% [markdown]
-# `gptlite.generate.stream` is this loop (its heart, four lines like the ones above, is
-# `auto_regress` in `gptlite/generate/loop.py`). It gives each piece of text as soon as it is
-# certain; `temperature=0` means: always the most likely token.
+# `gptlite.generate.stream` is this loop. (Its heart is `auto_regress` in
+# `gptlite/generate/loop.py`: read, choose, append, and again.) It gives each piece of text as soon
+# as it is certain; `temperature=0` means: always the most likely token.
 
 # %%
 pieces = stream(model, tokenizer, "Once upon a time there", max_new_tokens=5, temperature=0)
@@ -387,8 +387,8 @@ _ = Curve("Work for a text", lines, "tokens", "multiplications, billions").plot(
 # is as large as $12 d^2$, that is, at `total` = $6d$: 1,536 positions for the storyteller, 4,608
 # for GPT-2 small, beyond the context of either.
 #
-# Multiplications are not seconds. Here is time, on the machine that ran this notebook: the time for
-# the next token, for different lengths of the text before it.
+# Multiplications are not seconds. Here are times, measured on the machine that ran this notebook:
+# how long the next token takes, for different lengths of the text before it.
 
 # %%
 sentence = tokenizer.encode("The old man and the fox went into the wood together. ")

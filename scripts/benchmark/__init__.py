@@ -1,7 +1,7 @@
 """The rooms behind scripts/benchmark.py.
 
 basics.py       a benchmark, a contestant, a measured run, and the settings that all are given
-contestants/    what each contestant does in one measured run
+contestants/    the measured runs of all contestants
 catalogue.py    all benchmarks, by name
 processes.py    a contestant's process: what it does, and how its parent sees it
 measuring.py    who takes part; the rounds; the figures as rows

@@ -31,7 +31,7 @@ _CITATION = re.compile(rf"\bArticle: ?({_TITLES})?")
 
 
 class Place(NamedTuple):
-    """Where a section is cited: a file, relative to the checkout, and what in it.
+    """A place that cites a section: a file, relative to the checkout, and a name in it.
 
     ``name`` is a function, a class or a method (``GPT.embed``), "" for a module as a whole; in a
     notebook's source it is the heading under which the cell stands.

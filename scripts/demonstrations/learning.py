@@ -1,11 +1,11 @@
-"""The arms that are compared: the same examples and steps, and a model that has read, or has not.
+"""The arms that are compared: equal examples and steps, with a model that has read or has not.
 
 =============  ====================================================================================
 from scratch   the storyteller's shape, its weights drawn anew
 frozen         the storyteller as it is; only the head learns
-pre-trained    the storyteller, all of which learns on
-auxiliary      the same, with GPT-1's auxiliary objective at its weight whatever the recipe's is
-n blocks       the storyteller's embeddings and first n blocks, what is above them drawn anew
+pre-trained    the storyteller; all of it goes on learning
+auxiliary      pre-trained, with GPT-1's auxiliary objective at GPT-1's weight, not the recipe's
+n blocks       the storyteller's embeddings and first n blocks; the blocks above drawn anew
 =============  ====================================================================================
 """
 

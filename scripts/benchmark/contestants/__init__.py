@@ -1,1 +1,1 @@
-"""What each contestant does in one measured run, a file for each kind of benchmark."""
+"""The contestants: their measured runs, a file for each kind of benchmark."""
