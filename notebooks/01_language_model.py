@@ -147,7 +147,7 @@ rows = []
 for seen in ("the", " opened the", "She opened the"):
     after = softmax(model(tokenizer.encode(seen))[0, -1])  # [n_vocab]
     rows.append([seen.replace(" ", "·"), float(after[door])])
-context = Table("How likely is ·door?", ["the model sees", "probability"], rows, bar="probability")
+context = Table("The probability of ·door", ["the model sees", "probability"], rows, bar="probability")
 context
 
 # %%
@@ -217,7 +217,7 @@ texts = [
     "The wolf ate the grandmother.",
     "The grandmother ate the wolf.",
 ]
-Table("How surprising is a sentence?", ["text", "nats"], [[t, nats(t)] for t in texts], digits=1)
+Table("The surprise of a sentence", ["text", "nats"], [[t, nats(t)] for t in texts], digits=1)
 
 # %% [markdown]
 # It knows that a king *was*, and that one gives something to *him*. But look at the last two rows:

@@ -103,7 +103,7 @@ print(prompt + tokenizer.decode(loop_ids))
 # %%
 chances = [float(np.exp(step.logprobs[0])) for step in steps]  # [80]
 curve = {"greedy": (range(1, len(chances) + 1), chances)}
-_ = Curve("How likely each chosen token was", curve, "step", "probability").plot()
+_ = Curve("Probability of each chosen token", curve, "step", "probability").plot()
 
 # %% [markdown]
 # From about step 20 the curve is a saw with teeth eight steps apart: the same phrase, round after
@@ -184,7 +184,7 @@ last = logits[0, -1]  # [n_vocab]
 temperatures = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0]
 unsure = [choices(softmax(last / temperature)) for temperature in temperatures]
 ax = Curve(
-    "How unsure the draw is", {"": (temperatures, unsure)}, "temperature", "equally likely choices"
+    "Uncertainty of the draw", {"": (temperatures, unsure)}, "temperature", "equally likely choices"
 ).plot()
 ax.set_yscale("log")
 
@@ -208,7 +208,7 @@ for text in ("Once upon a", "She shook her", "The old man", "Once upon a time th
     ]
     rows.append([text, float(softmax(last).max()), *kept])
 Table(
-    "How many tokens are left",
+    "Tokens left to draw from",
     ["after", "most likely token", "top-k 40", "top-p 0.9"],
     rows,
     "After 'Once upon a' a top-k of 40 lets in 39 tokens that share less than a tenth.",

@@ -160,7 +160,7 @@ harm = np.array(
     ]
 )  # [n_layer, n_head]
 print(f"loss with all heads: {whole:.2f} nats per token")
-ablation = HeatMap("How much greater the loss is without a head", harm, BLOCKS, HEADS)
+ablation = HeatMap("Rise of the loss without a head", harm, BLOCKS, HEADS)
 ablation
 
 # %%
@@ -280,7 +280,7 @@ HeatMap("One head from the queen's sentence", np.array(by_head), BLOCKS, HEADS, 
 # %%
 last = trace["h.4.attn.weights"][0, 0, -1]  # [seq]
 rows = [[token, float(weight)] for token, weight in zip(tokens, last, strict=True)]
-Table("What ·that looks at, in block 4, head 0", ["token", "weight"], rows, bar="weight")
+Table("Attention of ·that in block 4, head 0", ["token", "weight"], rows, bar="weight")
 
 # %% [markdown]
 # Is that a habit or an accident? We try twenty other pairs of sentences: four pairs of persons,
