@@ -416,8 +416,8 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 #
 # <details><summary>Answer</summary>
 #
-# Most of what makes a text likely is the order of its words: the same words, sorted, are many times
-# more perplexing.
+# A text is likely above all because of the order of its words: the same words, sorted, are many
+# times more perplexing.
 #
 # ```python
 # sentence = "there was a little boy who lived with his grandmother in a cottage"

@@ -64,7 +64,7 @@ _ = cut.plot()
 
 # %% [markdown]
 # There are no robots in old children's books, so `·robot` was not worth a token. It is written with
-# two. Nothing is ever unknown: what is rare takes more tokens.
+# two. Nothing is ever unknown: a rare word just takes more tokens.
 #
 # Why not simply words, or simply letters?
 
@@ -412,7 +412,8 @@ if folder is not None:  # the table above, held to the files
 # %% [markdown]
 # ## Whose texts are short?
 #
-# A vocabulary is good at what it was learned from. Tokens for one and the same sentence:
+# A vocabulary is good at the kind of text that it was learned from. Here are the numbers of tokens
+# for one and the same sentence:
 
 # %%
 languages = {

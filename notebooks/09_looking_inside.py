@@ -398,7 +398,7 @@ print(f"what the right order is worth: less than 0.1 nats: {abs(order) < 0.1}")
 # - Block 0: every position asks for the position before its own, and copies that one's token into
 #   *which token came before*.
 # - Block 1: every position asks, with its own token, for a position whose *token before* is the
-#   same; it copies the token there into *which token*, which is what is compared with the output
+#   same; it copies the token there into *which token*, the part that is compared with the output
 #   embedding.
 #
 # Neither head can do it alone: the second works on what the first wrote.

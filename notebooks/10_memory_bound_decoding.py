@@ -197,7 +197,7 @@ Table(
 
 # %% [markdown]
 # Here is the whole model, with random weights of GPT-2 small's shape (the time does not depend on
-# the numbers): the time of one pass over so many tokens, and the time per token.
+# the numbers): the time of one pass over 1 to 64 tokens, and the time per token.
 
 # %%
 model = GPT.init(small)

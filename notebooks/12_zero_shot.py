@@ -95,7 +95,7 @@ for text, logprob in zip(options, found, strict=True):
 # **Guess first:** these three have the same number of tokens, or nearly. What if one option is much
 # longer than another: which of the two has the advantage?
 #
-# The shorter one has: every further token multiplies by a number below 1. Two ways to compare are
+# The shorter one: every further token multiplies by a number below 1. Two ways to compare are
 # common: the sum, which is the probability of the option as it stands, and the mean per token
 # (`normalise="mean"`). GPT-1 took the mean for answers of different lengths.
 
