@@ -147,7 +147,8 @@ rows = []
 for seen in ("the", " opened the", "She opened the"):
     after = softmax(model(tokenizer.encode(seen))[0, -1])  # [n_vocab]
     rows.append([seen.replace(" ", "·"), float(after[door])])
-context = Table("The probability of ·door", ["the model sees", "probability"], rows, bar="probability")
+columns = ["the model sees", "probability"]
+context = Table("The probability of ·door", columns, rows, bar="probability")
 context
 
 # %%
