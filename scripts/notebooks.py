@@ -11,10 +11,11 @@ cells' text, no times. Both commands refuse a notebook that
 - raises, writes to standard error, or shows a path of this machine;
 - takes more than ``LIMIT_S`` seconds, or is larger than ``LIMIT_BYTES``;
 - does not say in its first code cell how to install gptlite (``INSTALL``);
+- has a line in a Markdown cell that begins with ``#`` and is no heading;
 - has an answer that is not in the form below, or whose code raises.
 
-``check`` compares every cell, and of the outputs all text that is not HTML; of images and HTML only
-that there are such.
+``check`` compares every cell, and all outputs that are text but not HTML; for images and HTML it
+only compares that they are there.
 
 An exercise's answer is hidden in a Markdown cell, in this form:
 
@@ -29,7 +30,7 @@ An exercise's answer is hidden in a Markdown cell, in this form:
 
     </details>
 
-Needs the extra ``notebooks``; what the outputs depend on is pinned in the extra ``dev``.
+Needs the extra ``notebooks``; the versions that outputs depend on are pinned in the extra ``dev``.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ METADATA = {
 }
 
 _ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
+_FALSE_HEADING = re.compile(r"^#+[^#\s].*", re.MULTILINE)  # "#9 is index 8"
 _PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -31,7 +32,8 @@ def source_of(path: Path) -> NotebookNode:
     """Read the notebook that a source describes, without outputs.
 
     Raises:
-        NotebookError: the first code cell does not say how to install gptlite.
+        NotebookError: the first code cell does not say how to install gptlite; or a Markdown cell
+            has a line that begins with ``#`` and is no heading.
     """
     read = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
@@ -40,6 +42,8 @@ def source_of(path: Path) -> NotebookNode:
     for cell in read.cells:
         if cell.cell_type not in make:
             raise NotebookError(f"{path.name}: a cell is {cell.cell_type}, not code or markdown")
+        if cell.cell_type == "markdown" and (line := _FALSE_HEADING.search(cell.source)):
+            raise NotebookError(f"{path.name}: a line that some take for a heading: {line[0]}")
         # Made from the text, so that an id stays as it is when cells around it change.
         text = f"{cell.source}{seen[cell.source] or ''}"
         seen[cell.source] += 1

@@ -174,6 +174,10 @@ def test_check_leaves_open_how_a_picture_and_html_look(built):
         ("# %%\nimport os\nprint(os.getcwd())", "a path of this machine"),
         ("# %%\nimport os\nos._exit(1)", "a cell failed:"),
         ("# %% [raw]\n# x", "a cell is raw"),
+        (
+            "# %% [markdown]\n# Its slot\n# #9 is index 8.",
+            "a line that some take for a heading: #9",
+        ),
     ],
 )
 def test_notebook_that_is_refused(write, cell, message):
