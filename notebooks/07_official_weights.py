@@ -116,7 +116,7 @@ once = [name for name in shapes if name.startswith("h.0.") or not name.startswit
 Table(
     "gpt2: block 0, and what is there once",
     ["on the hub, and in gptlite", "in OpenAI's files", "shape"],
-    [[name, openai_name(name), views.sizes.shown(shapes[name])] for name in once],
+    [[name, openai_name(name), views.sizes.shape_text(shapes[name])] for name in once],
     f"{len(shapes)} arrays in all: 12 for each of 12 blocks, and 4.",
 )
 
