@@ -145,10 +145,11 @@ print(f"loss at the start {start:.1f} nats, ln({config.n_vocab}) = {math.log(con
 # Learning means changing each parameter a little in the direction that lowers the loss. The
 # derivative of the loss with respect to the parameter gives that direction, and gptlite computes
 # all the derivatives by walking the forward pass backwards, layer by layer (the field says:
-# **back-propagation**; `gptlite/training/gradients.py` is the walk, and
-# `gptlite/training/backward.py` has each layer's step). It starts at the logits, where the
-# derivative is famously plain: the probabilities, less 1 at the right token. Every token's score is
-# pushed down by as much as the model believed in it; the right one is pushed up.
+# **back-propagation**; in `gptlite/training/`, `gradients.py` walks down the stack,
+# `block_backward.py` through a block, and `backward.py` through each layer). It starts at the
+# logits, where the derivative is famously plain: the probabilities, less 1 at the right token.
+# Every token's score is pushed down by as much as the model believed in it; the right one is pushed
+# up.
 
 # %%
 logits = np.array([2.0, 1.0, 0.0, -1.0], np.float32)  # [n_vocab], four tokens for once
