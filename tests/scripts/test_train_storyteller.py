@@ -154,3 +154,26 @@ def test_a_length_takes_the_place_of_the_recipe_s_own():
     assert training.shortened(recipe, None, None) == recipe
     assert training.shortened(recipe, 1e6, None) == {"tokens": 1e6, "batch": 16}
     assert training.shortened(recipe, None, 5.0) == {"minutes": 5.0, "batch": 16}
+
+
+def test_a_run_goes_from_the_books_to_the_card(tmp_path, monkeypatch, capsys):
+    import gptlite.pretrain.__main__ as pretrain
+
+    told = []
+    monkeypatch.setattr(training, "TRAINING_BOOKS", {})
+    monkeypatch.setattr(training, "VALIDATION_BOOKS", {})
+    monkeypatch.setattr(pretrain, "main", lambda arguments: told.append(arguments) or 0)
+    monkeypatch.setattr(training, "export", lambda trained, package: 5_000_000)
+    monkeypatch.setattr(training, "bits_on_books", lambda package, files: {"on average": 1.25})
+    card = tmp_path / "package" / "README.md"
+    card.parent.mkdir()
+    card.write_text("| on average | 9.9999 |\n")
+    options = ["--out", str(tmp_path / "out"), "--package", str(card.parent), "--resume"]
+    assert script.main([*options, "--minutes", "2"]) == 0
+    [arguments] = told
+    assert arguments[-3:] == ["--minutes", "2.0", "--resume"]
+    assert "--tokens" not in arguments
+    assert card.read_text() == "| on average | 1.2500 |\n"
+    assert "exported" in capsys.readouterr().out
+    assert script.main([*options, "--clean-only"]) == 0
+    assert len(told) == 1
