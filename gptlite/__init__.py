@@ -7,7 +7,7 @@
 ' there was a'
 
 The reading path, in order: config, tokenizer, layers, block, model, cache, sampling, generate.
-An evening's worth is block, model, generate/loop and cache.
+For a single evening: block, model, generate/loop and cache.
 """
 
 import os
@@ -42,16 +42,16 @@ def load(
     Args:
         name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
             ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (also called
-            small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"``: at
-            that revision of the hub); a directory; or a file of weights: safetensors, PyTorch,
-            TensorFlow or llm.c. A model of GPT-2's vocabulary that has no tokenizer beside it gets
+            small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"`` for
+            that revision on the hub); a directory; or a file of weights: safetensors, PyTorch,
+            TensorFlow or llm.c. A model with GPT-2's vocabulary but no tokenizer beside it gets
             GPT-2's.
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a
             thousandth of their range.
 
     Raises:
-        ValueError: an unknown name, or another dtype.
+        ValueError: the name or the dtype is unknown.
         CheckpointError: a file is missing or damaged, or model and tokenizer do not fit.
         DownloadError: a file could not be fetched.
     """
@@ -60,7 +60,7 @@ def load(
 
     place = locate(name_or_path)
     beside = has_vocabulary(place)
-    if beside:  # a bad one is found before the long work
+    if beside:  # a bad one is found before the slow part
         tokenizer = Tokenizer(*read_vocabulary(place))
     model = GPT(*read_checkpoint(place, dtype))
     if not beside:

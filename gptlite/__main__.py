@@ -7,8 +7,8 @@ COMMANDS = {
     "explain": "draw how a text is read, as a page for a browser",
     "download": "fetch one of OpenAI's models",
     "pretrain": "train a model on text files",
-    "finetune": "teach a trained model a task, or more text",
-    "tasks": "summarise, answer, choose: tasks that take no training",
+    "finetune": "teach a trained model a task, or train it on more text",
+    "tasks": "summarise, answer, choose: tasks that need no training",
     "evaluate": "measure how good a model is",
     "convert": "write a model in another format",
 }

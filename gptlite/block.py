@@ -8,10 +8,10 @@ Shapes, on every line that makes an array:
     head      attention heads; head * head_dim = n_embd
     n_embd    width of the residual stream
 
-``p`` is the block's parameters, named as in the ecosystem's files: ``p["attn"]["c_attn"]`` has
-``weight`` and ``bias``. Two functions come along from above: ``record`` shows each array to a trace
-(trace.py), and ``remember`` adds keys and values to a cache and returns all that it holds
-(cache.py). Without a trace or a cache, both return what they are given.
+``p`` is the block's parameters, named as in Hugging Face's files: ``p["attn"]["c_attn"]`` has
+``weight`` and ``bias``. Two functions are passed in from above: ``record`` shows each array to a
+trace (trace.py), and ``remember`` adds keys and values to a cache and returns all that it holds
+(cache.py). Without a trace or a cache, they return what they are given.
 
 Radford et al. 2019 (GPT-2), section 2.3; Alammar, "The Illustrated GPT-2".
 """
@@ -68,7 +68,7 @@ def attention(
 def attend(
     q: Array, k: Array, v: Array, padding: Array | None = None, record: Record = unrecorded
 ) -> Array:
-    """Score, mask, softmax, sum: make a mixture of the values for each query.
+    """Score, mask, softmax, sum: mix the values for each query.
 
     Article: "3- Sum" and "GPT-2 Self-attention: 3- Sum".
     """
@@ -94,7 +94,7 @@ def mlp(x: Array, p: Weights, record: Record) -> Array:
 
 
 def queries_keys_values(x: Array, c_attn: Weights, n_head: int) -> list[Array]:
-    """Make query, key and value of every head at every position, by one multiplication.
+    """Make every head's query, key and value at every position, in one multiplication.
 
     Article: "1- Create Query, Key, and Value Vectors" and "GPT-2 Self-attention: 1- Creating
     queries, keys, and values".
@@ -115,32 +115,32 @@ def split_heads(x: Array, n_head: int) -> Array:
 
 
 def attention_scores(q: Array, k: Array) -> Array:
-    """Compare each query with each key: their dot product, divided by the root of its length.
+    """Compare each query with each key: their dot product over the square root of ``head_dim``.
 
     Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring". The article leaves out the
-    ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1), without which the softmax of long
-    vectors' products would all but pick one position.
+    ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1). Without it, the dot products of long
+    vectors would be so large that the softmax all but picked one position.
     """
     q = q * q.shape[-1] ** -0.5  # [batch, head, seq, head_dim]
     return q @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
 
 
 def mask_future(scores: Array, padding: Array | None = None) -> Array:
-    """Change the scores in place so that no position attends to its right, nor to padding.
+    """Change the scores in place so that no position attends to later ones, or to padding.
 
-    Article: "The Decoder Block" and "The Illustrated Masked Self-Attention". The new positions are
-    the last ones: among them the mask is a triangle, and those in the cache are open to all.
+    Article: "The Decoder Block" and "The Illustrated Masked Self-Attention". The new positions come
+    last: among them the mask is a triangle, and the cached ones before them are open to all.
     Without this step the block would be an encoder's. Article: "The Encoder Block" and
     "Self-Attention (without masking)".
 
     Args:
-        padding: what to add for each position, 0 or ``MASKED``: ``[batch, 1, 1, total]``.
+        padding: a number to add for each position, 0 or ``MASKED``: ``[batch, 1, 1, total]``.
 
     >>> mask_future(np.zeros((2, 4), np.float32)).tolist()
     [[0.0, 0.0, 0.0, -10000000000.0], [0.0, 0.0, 0.0, 0.0]]
     """
     seq = scores.shape[-2]
-    if seq > 1:  # a single new position is the last of all, and may attend to every one
+    if seq > 1:  # a single new position comes last, and may attend to all of them
         scores[..., -seq:] += np.triu(np.full((seq, seq), MASKED, np.float32), 1)  # [seq, seq]
     if padding is not None:
         scores += padding

@@ -1,8 +1,8 @@
 """The cache: keys and values of the positions already read, so that none is computed twice.
 
-A position's key and value depend on the tokens up to that position alone, and those do not change
-when the text goes on. So a new token needs its own query, key and value, and the keys and values of
-all tokens before it: nothing else of the past is ever asked for.
+A position's key and value depend only on the tokens up to that position, and those do not change
+as the text goes on. So a new token needs its own query, key and value, and the keys and values of
+all the tokens before it: nothing else from the past is ever needed.
 """
 
 from gptlite.config import GPTConfig
@@ -18,7 +18,7 @@ class KVCache:
     Attributes:
         keys, values: ``[n_layer, batch, head, n_ctx, head_dim]``; the first ``length`` positions
             are in use.
-        length: number of positions held. A smaller number forgets the last ones.
+        length: number of positions held. Setting it lower forgets the last ones.
     """
 
     def __init__(self, config: GPTConfig, batch: int = 1) -> None:
@@ -32,9 +32,9 @@ class KVCache:
         self.length = 0
 
     def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
-        """Write the new keys and values of one block, and return all there are.
+        """Store the new keys and values of one block, and return all there are so far.
 
-        ``[batch, head, seq, head_dim] -> [batch, head, total, head_dim]``, each of the two.
+        ``[batch, head, seq, head_dim] -> [batch, head, total, head_dim]``, for both.
         """
         start, total = self.length, self.length + k.shape[2]
         self.keys[layer, :, :, start:total] = k

@@ -1,4 +1,4 @@
-"""The arguments of a call of the model, checked: ids, their positions, and where padding is."""
+"""The arguments of a call of the model, checked: ids, their positions, and the padding."""
 
 from typing import Any, NamedTuple
 
@@ -21,7 +21,7 @@ class Call(NamedTuple):
         ids: ``[batch, seq]``.
         positions: the place of each id, counted from the first token of its row: ``[seq]``, or
             ``[batch, seq]`` where there is padding.
-        padding: a number to add to the scores of each position, 0 or, at padding, ``MASKED``:
+        padding: a number to add to the scores of each position, 0, or ``MASKED`` at padding:
             ``[batch, 1, 1, total]``. None where there is no padding.
     """
 

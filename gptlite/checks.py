@@ -1,7 +1,7 @@
-"""Checks of arguments: each refuses bad input in one line that names what was found and expected.
+"""Argument checks: each refuses bad input in one line that says what was expected and found.
 
-The checks stand here, and not in the functions that call them, so that the code there is about what
-it does with good input.
+The checks live here rather than in the functions that call them, so that the code there is only
+about good input.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -19,7 +19,7 @@ DEFAULT_NEW_TOKENS = 200
 
 
 def check_int(name: str, value: object, least: int) -> None:
-    """Raise TypeError unless the value is an int (NumPy's count), ValueError if below ``least``."""
+    """Raise TypeError unless the value is an int (or NumPy's), ValueError if below ``least``."""
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool):
         raise TypeError(f"{name} must be an int, not {value!r}")
     if value < least:
@@ -27,13 +27,13 @@ def check_int(name: str, value: object, least: int) -> None:
 
 
 def check_range(name: str, value: object, low: float, high: float, ends: str = "[]") -> None:
-    """Refuse a value that is no finite number from ``low`` to ``high``.
+    """Refuse a value that is not a finite number from ``low`` to ``high``.
 
     Args:
-        ends: "[]", or a round bracket at an end that is itself not allowed: "(]".
+        ends: "[]", with a round bracket for an end that is itself excluded: "(]".
 
     Raises:
-        TypeError: the value is no number. ValueError: it is NaN, infinite, or out of range.
+        TypeError: the value is not a number. ValueError: it is NaN, infinite, or out of range.
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {value!r}")
@@ -58,7 +58,7 @@ def check_text(text: object) -> None:
 
 
 def check_special(allowed: Collection[str], known: str) -> None:
-    """Raise TypeError if the names are one str, ValueError if one is not the known token's."""
+    """Raise TypeError if ``allowed`` is one str, ValueError if it has more than the known name."""
     if isinstance(allowed, str):
         raise TypeError("allowed_special must be a set of names, not one str")
     if unknown := set(allowed) - {known}:
@@ -68,7 +68,7 @@ def check_special(allowed: Collection[str], known: str) -> None:
 def checked_parameters(
     shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Check parameters, and put them in the order of their shapes; float16 matrices as ``Half``.
+    """Check parameters, and put them in the order of ``shapes``; float16 matrices become ``Half``.
 
     Raises:
         ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
@@ -91,8 +91,8 @@ def checked_rows(prompts: Sequence[ArrayLike], speculate: int) -> list[list[int]
     """Check rows of token ids, and turn them into lists.
 
     Raises:
-        TypeError, ValueError: there is no row, a row is empty or not of integers, or tokens are to
-            be guessed ahead for several rows.
+        TypeError, ValueError: there is no row, a row is empty or holds anything but integers, or
+            ``speculate`` is not 0 for several rows.
     """
     rows = []
     for prompt in prompts:
@@ -119,7 +119,7 @@ def checked_length(
     """Say how many tokens to make: ``max_new_tokens``; if that is None, 200 or as many as fit.
 
     Raises:
-        TypeError, ValueError: the number is no int, or below 0; another ``overflow``.
+        TypeError, ValueError: the number is not an int, or is below 0; ``overflow`` is unknown.
         ContextOverflowError: the tokens do not fit, and ``overflow`` is "error".
     """
     if overflow not in ("error", "slide"):
@@ -141,10 +141,10 @@ def checked_length(
 
 
 def checked_stop(stop: str | Collection[str]) -> Collection[str]:
-    """Check the strings at which a text is to end, and collect them.
+    """Check the strings at which a text is to end, and return them as a collection.
 
     Raises:
-        TypeError, ValueError: one of them is no string, or empty.
+        TypeError, ValueError: one of them is not a string, or is empty.
     """
     stop = [stop] if isinstance(stop, str) else stop
     if not isinstance(stop, Collection) or not all(isinstance(s, str) for s in stop):

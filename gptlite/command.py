@@ -1,4 +1,4 @@
-"""The common part of all commands: an error that a user can cause is one line, no traceback."""
+"""The common part of all commands: a user's mistake is reported in one line, not a traceback."""
 
 import argparse
 import io
@@ -9,12 +9,12 @@ from typing import NoReturn
 
 from gptlite.errors import CheckpointError, DownloadError
 
-# The errors that a user can cause; any other is a mistake in gptlite, and shows its traceback.
+# The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
 FAILURES = (CheckpointError, DownloadError, OSError, ValueError, ArithmeticError, MemoryError)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says in one line what is wrong with an option, without the usage before it."""
+    """A parser that says in one line what is wrong with an option, without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
         """Print the message, and exit with status 2."""
@@ -28,7 +28,7 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     Args:
         program: the command's name, for the line that says what went wrong.
         work: the work; called without arguments.
-        interrupted: gives the message to print after Ctrl-C; "", the default, for none.
+        interrupted: returns the message to print after Ctrl-C; "", the default, for none.
 
     Returns:
         The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C.
@@ -36,7 +36,7 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     try:
         work()
     except BrokenPipeError:
-        return 0  # the reader of the output has read enough, as ``head`` does
+        return 0  # the reader of the output has had enough, as ``head`` does
     except FAILURES as failure:
         complain(program, failure)
         return 2
@@ -71,7 +71,7 @@ def speak_utf8() -> None:
     """Make the standard streams read and write UTF-8, whatever the locale says."""
     for file in (sys.stdin, sys.stdout, sys.stderr):
         if isinstance(file, io.TextIOWrapper):
-            # A file's name that an ASCII locale could not decode is printed as its own bytes.
+            # A file name that an ASCII locale could not decode is printed as its own bytes.
             errors = "strict" if file is sys.stdin else "surrogateescape"
             file.reconfigure(encoding="utf-8", errors=errors)
 

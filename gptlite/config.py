@@ -48,7 +48,7 @@ class GPTConfig:
 
     @property
     def n_params(self) -> int:
-        """Number of parameters; the input embedding, which is the output layer too, counts once.
+        """Number of parameters; the input embedding, which is also the output layer, counts once.
 
         >>> GPTConfig.preset("gpt2").n_params
         124439808
@@ -57,7 +57,7 @@ class GPTConfig:
 
     @classmethod
     def preset(cls, name: str) -> "GPTConfig":
-        """Give one of OpenAI's four sizes, by its name on the hub.
+        """Look up one of OpenAI's four sizes by its name on the hub.
 
         Article: "Transformers for Language Modeling".
 
@@ -65,7 +65,7 @@ class GPTConfig:
         48
 
         Raises:
-            ValueError: an unknown name; the message lists the known ones.
+            ValueError: the name is unknown; the message lists the known ones.
         """
         if name not in PRESETS:
             raise ValueError(f"unknown size {name!r}; the sizes are {', '.join(PRESETS)}")
@@ -84,7 +84,7 @@ PRESETS = {
 def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     """List every parameter's name and shape, in the order of the forward pass.
 
-    Article: "You've Made It!", whose table forgets ``ln_f`` and counts ``c_fc``'s bias too short.
+    Article: "You've Made It!", whose table leaves out ``ln_f`` and makes ``c_fc``'s bias too short.
     """
     d = config.n_embd
     shapes: dict[str, tuple[int, ...]] = {

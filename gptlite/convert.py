@@ -16,7 +16,7 @@ def parser() -> Parser:
     parser = Parser(PROGRAM, description="Write a model and its tokenizer in another format.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="a name, a directory, or a file of weights of any format")
-    add("directory", metavar="DIR", help="where to write; made if it is not there")
+    add("directory", metavar="DIR", help="where to write; created if it is missing")
     add(
         "--format",
         choices=["hub", "openai"],
@@ -28,7 +28,7 @@ def parser() -> Parser:
         "--dtype",
         choices=["float32", "float16"],
         default="float32",
-        help="float16 for files of half the size, in the format hub",
+        help="float16 makes files of half the size, in the format hub",
     )
     return parser
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def convert(options: argparse.Namespace) -> None:
     """Read the model, write it, and print the directory. Errors: see ``save_pretrained``."""
-    # Checked before the long work.
+    # Check these before the slow work.
     check_format(options.dtype, options.format)
     check_place(options.directory, options.format, with_tokenizer=True)
     model, tokenizer = gptlite.load(options.model)

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and read by lines, so that an error can name its line."""
+"""Files: written whole or not at all, and read line by line, so that an error can name its line."""
 
 import json
 import os
@@ -13,14 +13,14 @@ LARGE = 1_000_000_000  # bytes; smaller files are read or written within two sec
 
 @contextmanager
 def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file for binary writing that appears under ``path`` only when the block ends well.
+    """Open a file for binary writing that appears under ``path`` only if the block succeeds.
 
     The bytes go to a temporary file in the same folder, which is flushed to the disk (fsync) and
     then renamed to ``path`` in one step. If the block raises, ``path`` is as it was before and the
     temporary file is gone.
 
     Raises:
-        OSError: the folder is missing or cannot be written, or ``path`` is something else than a
+        OSError: the folder is missing or cannot be written, or ``path`` is something other than a
             file (see ``expect_file``). The error names ``path``.
     """
     path = Path(path)
@@ -41,7 +41,7 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 
 def expect_file(path: str | os.PathLike[str]) -> None:
-    """Refuse a path where a new file would replace something else than a file.
+    """Refuse a path where a new file would replace something other than a file.
 
     Raises:
         IsADirectoryError: the path is a folder.
@@ -50,14 +50,14 @@ def expect_file(path: str | os.PathLike[str]) -> None:
     path = Path(path)
     if path.is_dir():  # "" too: it is the current folder
         raise IsADirectoryError(EISDIR, "expected the name of a file, found a folder", str(path))
-    # /dev/stdout may lead to a file, by a shell's ">", and still is not the name of a file.
+    # /dev/stdout may lead to a file, through a shell's ">", but is still not the name of a file.
     if (path.exists() and not path.is_file()) or path.absolute().parent == Path("/dev"):
         found = "expected the name of a file, found a device, pipe or socket"
         raise FileExistsError(EEXIST, found, str(path))
 
 
 def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:
-    """Give the names one by one, with a progress bar on stderr where the bytes take seconds."""
+    """Yield the names one by one, with a progress bar on stderr if the bytes will take seconds."""
     if n_bytes < LARGE:
         return names
     from tqdm import tqdm
@@ -70,7 +70,7 @@ def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[s
 
 @contextmanager
 def naming_line(path: str | os.PathLike[str], number: int) -> Iterator[None]:
-    """Put the file and the number of the line before the message of a ValueError."""
+    """Begin the message of a ValueError with the file and the line number."""
     try:
         yield
     except ValueError as error:
@@ -101,8 +101,8 @@ def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
     """Read a JSON object from each line that is not blank, with the line's number.
 
     Raises:
-        ValueError: a line is not one JSON object, or has a lone surrogate, which no text in UTF-8
-            can have; or all lines are blank. OSError: the file cannot be read.
+        ValueError: a line is not one JSON object, or has a lone surrogate, which UTF-8 cannot
+            encode; or all lines are blank. OSError: the file cannot be read.
     """
     for number, line in text_lines(path):
         with naming_line(path, number):
@@ -111,7 +111,7 @@ def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, An
                 json.dumps(row, ensure_ascii=False).encode("utf-8")
             except UnicodeEncodeError as error:  # "\ud800": half a character
                 lone = error.object[error.start]
-                raise ValueError(f"a lone surrogate, {lone!r}, which no UTF-8 has") from None
+                raise ValueError(f"a lone surrogate, {lone!r}, which is not UTF-8") from None
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"not JSON: {error}") from None
             if not isinstance(row, dict):

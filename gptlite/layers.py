@@ -1,6 +1,6 @@
 """The four functions a transformer is made of besides attention: plain functions of arrays.
 
-``[..., n]`` is any number of leading axes (batch, seq, head), then one of ``n`` numbers. All arrays
+``[..., n]`` is any number of leading axes (batch, seq, head), then one of length ``n``. All arrays
 are float32, in and out. The derivative of each function is in ``training/backward.py``.
 """
 
@@ -19,7 +19,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
     Args:
         weight: ``[n_in, n_out]``.
-        bias: ``[n_out]``, or None for none.
+        bias: ``[n_out]``, or None for no bias.
     """
     rows = x.reshape(-1, x.shape[-1])  # [rows, n_in]: a whole batch reads the weights once
     y = rows @ weight  # [rows, n_out]
@@ -44,7 +44,7 @@ def gelu(x: Array) -> Array:
 
 
 def gelu_tanh(x: Array) -> Array:
-    """Compute the tanh inside ``gelu``, which its derivative needs again."""
+    """Compute the tanh inside ``gelu``; the derivative of ``gelu`` needs it too."""
     u = x * x  # [..., n]
     u *= 0.044715 * SQRT_2_OVER_PI
     u += SQRT_2_OVER_PI
@@ -54,7 +54,7 @@ def gelu_tanh(x: Array) -> Array:
 
 
 def softmax(x: Array) -> Array:
-    """Turn scores into probabilities over the last axis: positive, with sum 1.
+    """Turn scores into probabilities over the last axis: positive, and adding up to 1.
 
     Article: "2- Score". The highest score is subtracted first: the result stays the same, and
     ``exp`` cannot overflow.
@@ -71,9 +71,9 @@ def softmax(x: Array) -> Array:
 def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float = 1e-5) -> Array:
     """Shift each vector to mean 0 and scale it to variance 1; then apply a learned gain and shift.
 
-    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", which names it and draws it nowhere.
-    Ba, Kiros and Hinton 2016, equation 4. GPT-2 norms the input of each sub-layer (pre-layer-norm)
-    and, once more, what comes out at the top of the stack.
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", which names it but never draws it.
+    Ba, Kiros and Hinton 2016, equation 4. GPT-2 normalises the input of each sub-layer
+    (pre-layer-norm) and, once more, what comes out at the top of the stack.
 
     Args:
         x: ``[..., n_embd]``, like the result.
@@ -88,9 +88,9 @@ def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float = 1e-5) -> A
 
 
 def centre_and_scale(x: Array, epsilon: float) -> tuple[Array, Array]:
-    """Give ``x`` less its mean, ``[..., n_embd]``, and 1 over its standard deviation, ``[..., 1]``.
+    """Return ``x - mean``, ``[..., n_embd]``, and 1 over the standard deviation, ``[..., 1]``.
 
-    The derivative of ``layer_norm`` needs both again.
+    The derivative of ``layer_norm`` needs both too.
     """
     n = x.shape[-1]
     centred = x - x.sum(axis=-1, keepdims=True) / n  # [..., n_embd]

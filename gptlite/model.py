@@ -29,16 +29,16 @@ class GPT:
 
     Attributes:
         config: the sizes.
-        parameters: ``{name: array}`` in the order of the forward pass, named as in the ecosystem's
+        parameters: ``{name: array}`` in the order of the forward pass, named as in Hugging Face's
             files. The mapping is read-only; the arrays in it may be changed in place.
-        blocks: the same arrays as a tree for each block: ``blocks[0]["ln_1"]["weight"]``.
+        blocks: the same arrays, as one tree per block: ``blocks[0]["ln_1"]["weight"]``.
         wte, wpe: the embeddings of tokens, ``[n_vocab, n_embd]``, and of positions,
             ``[n_ctx, n_embd]``.
         ln_f: gain, shift and epsilon of the last layer norm.
     """
 
     def __init__(self, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
-        """Take the arrays as they are, without a copy. Matrices may be float16 (fast/memory.py).
+        """Take the arrays as they are, without copying. Matrices may be float16 (fast/memory.py).
 
         Raises:
             ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
@@ -71,15 +71,15 @@ class GPT:
             cache: the positions computed before, which ``ids`` continue; the new positions are
                 added to the cache.
             trace: where to keep every intermediate array.
-            attention_mask: ``[batch, total]``, 1 for tokens and 0 for padding on their left;
+            attention_mask: ``[batch, total]``, 1 for tokens and 0 for the padding on their left;
                 positions are counted from the first token of each row.
-            logits_to_keep: compute the logits of only so many last positions.
+            logits_to_keep: for how many of the last positions to compute logits; None for all.
 
         Returns:
             Logits, float32 ``[batch, seq, n_vocab]``.
 
         Raises:
-            TypeError, ValueError, ContextOverflowError: see ``call.checked_call``; or an edit
+            TypeError, ValueError, ContextOverflowError: see ``call.checked_call``; also, an edit
                 of the trace names no array or gives another shape.
         """
         # [batch, kept, n_embd]
@@ -94,7 +94,7 @@ class GPT:
         attention_mask: ArrayLike | None = None,
         keep: int | None = None,
     ) -> Array:
-        """Send the ids up the stack of blocks: a whole call but for the logits.
+        """Send the ids up the stack of blocks: a whole call except for the logits.
 
         Arguments and errors are those of a call; ``keep`` is its ``logits_to_keep``.
 
@@ -120,7 +120,7 @@ class GPT:
         """Add a vector for the token and one for its position: ``[batch, seq, n_embd]``.
 
         Article: "Input Encoding". Each position has a learned row in ``wpe``, where the transformer
-        of 2017 had waves.
+        of 2017 used sine waves.
 
         Args:
             ids: ``[batch, seq]``.
@@ -139,7 +139,7 @@ class GPT:
 
     @classmethod
     def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
-        """Make an untrained model. Its weights: see ``training.initial.initial_parameters``."""
+        """Make an untrained model with the weights of ``training.initial.initial_parameters``."""
         from gptlite.training.initial import initial_parameters
 
         return cls(config, initial_parameters(config, seed))
@@ -166,7 +166,7 @@ class GPT:
 def nested(parameters: Mapping[str, Array], epsilon: float) -> dict[str, Any]:
     """Turn ``{"h.0.ln_1.weight": array}`` into ``{"h": {"0": {"ln_1": {"weight": array}}}}``.
 
-    The layer norms get their epsilon beside gain and shift.
+    Each layer norm gets its epsilon beside its gain and shift.
     """
     root: dict[str, Any] = {}
     for name, array in parameters.items():

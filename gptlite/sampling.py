@@ -2,11 +2,11 @@
 
 Always taking the highest logit (greedy decoding) tends to run in circles; drawing from all tokens
 by their probability sooner or later picks a foolish one from the long tail. Filters cut the tail
-off: a dropped token's logit becomes minus infinity, its probability 0. They belong to the sampler:
-top_k is no property of the model, though the article reads as if it were one.
+off: a dropped token's logit becomes minus infinity, its probability 0. Filters belong to the
+sampler: top_k is not a property of the model, though the article reads as if it were.
 
-Each filter equals the logits processor of the same name in Hugging Face transformers, and the order
-is the same: repetition penalty, temperature, top-k, top-p. Shapes are in the notation of block.py.
+Each filter does what the logits processor of that name does in Hugging Face transformers, and the
+order is the same: repetition penalty, temperature, top-k, top-p. Shapes are in block.py's notation.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ DROPPED = np.float32(-np.inf)
 
 
 def apply_repetition_penalty(logits: Array, ids: Sequence[ArrayLike], penalty: float) -> Array:
-    """Make the tokens already in the text less likely, each once (Keskar et al. 2019, section 4.1).
+    """Make the tokens already in the text less likely, once each (Keskar et al. 2019, section 4.1).
 
     A positive logit is divided by the penalty, a negative one multiplied: both go down.
 
@@ -65,7 +65,7 @@ def apply_top_k(logits: Array, k: int) -> Array:
 def apply_top_p(logits: Array, p: float) -> Array:
     """Keep the fewest tokens that together have probability p (Holtzman et al. 2020, section 3.1).
 
-    The token that crosses p is kept, so that one always is. Of equal logits the later ids stay.
+    The token that crosses p is kept, so at least one is. Among equal logits the later ids stay.
 
     >>> logits = np.log(np.array([[0.5, 0.125, 0.375]], np.float32))
     >>> np.isfinite(apply_top_p(logits, 0.75)).tolist()
@@ -73,7 +73,7 @@ def apply_top_p(logits: Array, p: float) -> Array:
     """
     logits = logits.copy()  # [batch, n_vocab]
     for row in logits:
-        # Only the logits that an earlier filter left are sorted: say 40 instead of 50,257.
+        # Sort only the logits that an earlier filter left: 40, say, instead of 50,257.
         kept = np.flatnonzero(row > DROPPED)  # [kept]
         rising = kept[np.argsort(row[kept], kind="stable")]  # [kept]
         below = running_sum(softmax(row[rising])).astype(np.float32)  # [kept]
@@ -86,7 +86,7 @@ def apply_top_p(logits: Array, p: float) -> Array:
 def choose(logits: Array, points: Sequence[float]) -> NDArray[np.int64]:
     """Draw a token from each row by its probability (inverse of the cumulative distribution).
 
-    The probabilities are laid end to end in the order of the ids, and the point falls on a token.
+    The probabilities lie end to end in the order of the ids, and the point falls on one token.
     Rounding in the logits may shift the borders a little, but never the order.
 
     Args:
@@ -109,12 +109,12 @@ def choose(logits: Array, points: Sequence[float]) -> NDArray[np.int64]:
 
 
 def running_sum(probabilities: Array) -> NDArray[np.float64]:
-    """Sum up, ``[n] -> [n]``, in float64: in float32 small terms among 50,257 would be lost."""
+    """Sum up, ``[n] -> [n]``, in float64: float32 would lose the small terms among 50,257."""
     return np.cumsum(probabilities, dtype=np.float64)  # [n]
 
 
 def log_softmax(logits: Array) -> Array:
-    """Compute the logarithm of ``softmax``, ``[..., n]``, finite where softmax rounds to 0."""
+    """Compute the logarithm of ``softmax``, ``[..., n]``, finite even where softmax rounds to 0."""
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)  # [..., n]
     shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
     return shifted
@@ -133,7 +133,7 @@ class Sampler:
         repetition_penalty: above 1 for less repetition; 1 for none.
 
     Raises:
-        TypeError: a setting is not a number, or top_k not an int.
+        TypeError: a setting is not a number, or top_k is not an int.
         ValueError: a setting is NaN or outside its range.
     """
 

@@ -1,4 +1,4 @@
-"""Text files: those that a user names, read as UTF-8."""
+"""Text files that a user names, read as UTF-8."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Find the files: each path itself, or the ``*.txt`` files of a directory in order of name.
+    """Find the files: each path itself, or a directory's ``*.txt`` files in order of name.
 
     Raises:
         FileNotFoundError: a path does not exist, or a directory holds no text file.
@@ -26,7 +26,7 @@ def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
 
 
 def read_text(path: Path) -> str:
-    """Read a file's text, and leave its line ends as they are.
+    """Read a file's text, and leave its line endings as they are.
 
     Raises:
         ValueError: the file is empty, or not UTF-8; the message says where.

@@ -1,20 +1,20 @@
 """Text to token ids and back: the byte-level byte-pair encoding (BPE) of GPT-2.
 
-A model computes with numbers, so text has to become a list of ids out of a fixed vocabulary. Three
-ideas make GPT-2's (section 2.2 of "Language Models are Unsupervised Multitask Learners"):
+A model computes with numbers, so text has to become a list of ids from a fixed vocabulary. GPT-2's
+rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask Learners"):
 
-1. **Bytes.** The smallest tokens are the 256 values of a byte of UTF-8. Every text in every script
-   is a row of bytes, so nothing is ever "unknown", and the base vocabulary is 256, not 150,000.
+1. **Bytes.** The smallest tokens are the 256 values of a byte of UTF-8. Any text in any script is
+   a row of bytes, so nothing is ever "unknown", and the base vocabulary is 256 tokens, not 150,000.
 2. **Pieces.** Text is first cut into words, numbers, punctuation and white space (``PATTERN``), and
-   no token reaches over a cut: otherwise "dog.", "dog!" and "dog?" would each win a place in the
-   vocabulary. A space goes with the word after it, so most words in a sentence are " word".
+   no token crosses a cut: otherwise "dog.", "dog!" and "dog?" would each win a place in the
+   vocabulary. A space goes with the word after it, so most words in a sentence look like " word".
 3. **Merges.** Inside a piece, neighbours are joined into longer and longer tokens. Which pairs may
    join was learned once from a corpus, by joining its most frequent pair again and again
-   (``training/merges.py``). The place of a merge in that order is its *rank*, and encoding replays
-   the order: of all pairs that could join, the pair that was learned first does.
+   (``training/merges.py``). A merge's place in that order is its *rank*, and encoding replays the
+   order: of all the pairs that could join, the one learned first does.
 
-``merged`` is that third idea, written the plain way. But: it looks at every pair again for each
-merge, which is fine for words and slow for long ones. ``Tokenizer.encode`` gets the same ids from
+``merged`` is the third idea, written the plain way. It looks at every pair again for each merge,
+which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
 ``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
 """
 
@@ -28,11 +28,11 @@ from gptlite.checks import check_special, check_text
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
 
-Pair = tuple[str, str]  # two tokens, in the symbols of alphabet.py
+Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
 
 
 def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
-    """Encode one piece: give the row of its bytes, then row after row with one merge more.
+    """Encode one piece: return its row of bytes, then the row after each merge.
 
     >>> merged("low", {("l", "o"): 0, ("lo", "w"): 1})
     [['l', 'o', 'w'], ['lo', 'w'], ['low']]
@@ -48,7 +48,7 @@ def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
 
 
 class PieceSteps(NamedTuple):
-    """The encoding of one piece: its bytes, the rows with one merge more each, the final ids."""
+    """The encoding of one piece: its text, its row after each merge (bytes first), its ids."""
 
     piece: str
     rows: list[list[bytes]]
@@ -58,8 +58,8 @@ class PieceSteps(NamedTuple):
 class Tokenizer:
     """A vocabulary and the ways through it: ``encode`` and ``decode``.
 
-    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", by which the words in its figures
-    are tokens, often parts of words.
+    Article: "End of part #1: The GPT-2, Ladies and Gentlemen", which says that the words in
+    its figures are really tokens, often parts of words.
 
     Args:
         vocab: {token: id}, with ids 0 to n - 1; ``<|endoftext|>`` is one of the tokens.
@@ -88,7 +88,7 @@ class Tokenizer:
         return len(self.vocab)
 
     def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
-        """Turn a text into ids: the same ids that ``steps`` ends in, fast.
+        """Turn a text into ids, fast: the same ids that ``steps`` ends with.
 
         Args:
             allowed_special: ``{"<|endoftext|>"}`` to read that name as the token ``eot``. By
@@ -96,7 +96,7 @@ class Tokenizer:
 
         Raises:
             TypeError: ``text`` is not a str, or ``allowed_special`` is a str.
-            ValueError: another special token; a lone surrogate in the text, which no UTF-8 has.
+            ValueError: a special token is unknown, or the text has a lone surrogate (not UTF-8).
         """
         check_text(text)
         check_special(allowed_special, EOT)
@@ -107,7 +107,7 @@ class Tokenizer:
         return ids
 
     def steps(self, text: str) -> list[PieceSteps]:
-        """Show each step of ``encode``: the pieces, their bytes, and merge after merge.
+        """Show each step of ``encode``: the pieces, their bytes, and one merge after another.
 
         >>> steps = Tokenizer.train(["low lower lowest"], 259).steps("low low")
         >>> steps[1].rows
@@ -122,10 +122,10 @@ class Tokenizer:
         return steps
 
     def decode_bytes(self, ids: Iterable[int]) -> bytes:
-        """Put the bytes of a row of tokens together: ``decode_bytes(encode(t)) == t.encode()``.
+        """Join the bytes of a row of tokens: ``decode_bytes(encode(t)) == t.encode()``.
 
         Raises:
-            ValueError: an id that is not in the vocabulary. TypeError: an id that is not an int.
+            ValueError: an id is not in the vocabulary. TypeError: an id is not an int.
         """
         return self._joiner.join(ids)
 

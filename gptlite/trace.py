@@ -1,8 +1,8 @@
 """The trace of a call: every named intermediate array, to look at or to change.
 
 ``model(ids, trace=Trace())`` keeps them all. The views draw the same arrays, and the gradients are
-computed from them (``training/gradients.py``). A trace with edits changes the computation on its
-way: cut out a head, or put in what another text had at this place, and see what follows.
+computed from them (``training/gradients.py``). A trace with edits changes the computation as it
+runs: cut out a head, or put in what another text had at that place, and see what follows.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,7 +49,7 @@ class Trace(dict[str, Array]):
         edits: what to change on the way, ``{name: edit}``: a number multiplies the array, an array
             takes its place, a function is given the array and the trace so far and returns the
             array to go on with. The trace holds the changed array. Keys and values in a cache stay
-            as they were computed. ``gptlite.views.edits`` has the edits that are wanted most.
+            as they were computed. ``gptlite.views.edits`` has the most useful edits.
 
     >>> from gptlite import GPT, GPTConfig
     >>> model = GPT.init(GPTConfig(n_vocab=11, n_ctx=8, n_embd=4, n_head=2, n_layer=2))
@@ -70,7 +70,7 @@ class Trace(dict[str, Array]):
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Keep an array under ``prefix + name``, and hand it on to the computation."""
+        """Keep an array under ``prefix + name``, and pass it on to the computation."""
         name = prefix + name
         if name in self.edits:
             array = edited(name, array, self.edits[name], self)  # [...]
@@ -107,7 +107,7 @@ def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
 
 
 def unrecorded(name: str, array: Array) -> Array:
-    """Hand an array on, and keep nothing."""
+    """Pass an array on, and keep nothing."""
     return array
 
 

@@ -1,10 +1,10 @@
-"""Speed and memory: the same numbers as on the reading path, otherwise arranged.
+"""Speed and memory: the same numbers as on the reading path, arranged differently.
 
 Nothing here is needed to understand a GPT. Each file has a plain twin:
 
     blockwise.py   block.attend, for a few queries at a time
     bpe.py         tokenizer.merged, for many words at once
     joining.py     b"".join of many tokens' bytes, at once
-    memory.py      np.zeros, in memory only where written; float32 weights, kept in 16 bits
+    memory.py      np.zeros, in memory only where written; float32 weights kept in 16 bits
     threads.py     the number of threads that BLAS uses
 """

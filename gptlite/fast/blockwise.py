@@ -1,8 +1,8 @@
 """Attention for a long text: ``block.attend``, called for a few queries at a time.
 
-The scores of 1,024 queries would be 1,024 x 1,024 numbers in each head, of which the mask hides
-half. The scores of a few queries stay in the processor's cache from the product to the sum, and
-none are made of keys that all of these queries must not see.
+The scores of 1,024 queries would be 1,024 x 1,024 numbers in each head, half of them hidden by the
+mask. The scores of a few queries stay in the processor's cache from the product to the sum, and no
+scores are computed for keys that none of these queries may see.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ Attend = Callable[[Array, Array, Array, Array | None, Record], Array]
 def a_few_queries_at_a_time(
     attend: Attend, q: Array, k: Array, v: Array, padding: Array | None, record: Record
 ) -> Array:
-    """Give ``attend(q, k, v, padding, record)``; a trace wants the scores whole, and gets them.
+    """Compute ``attend(q, k, v, padding, record)``; a trace wants the scores whole, and gets them.
 
     Args:
         q: ``[batch, head, seq, head_dim]``.

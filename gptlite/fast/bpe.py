@@ -1,19 +1,19 @@
-"""The encoding of ``tokenizer.py`` once more, fast: many words at once.
+"""The encoding of ``tokenizer.py`` again, made fast: many words at once.
 
 The plain way, ``Tokenizer.steps``, looks at every pair of a piece again for each merge. It is short
 and sure, and takes more than a hundred times as long. The ids here are the same, since within each
-piece the same pairs join in the same order; only the work is arranged in another way:
+piece the same pairs join in the same order; only the work is arranged differently:
 
 1. **Look-up.** A word's ids depend on the word alone, and most words of a text have come before. So
-   text is split at spaces, which is quicker than to cut it into pieces, and words and pieces that
-   were seen are looked up: what is left to do grows with the different words, not with the text.
-2. **Rounds.** The pieces that are new are encoded all together, in arrays: in each round every
-   piece makes its next merge, in a fifth of the time that one piece after the other takes.
-3. **A heap.** A long piece would need too many rounds. It is a linked list, whose pairs wait in a
-   heap by rank, and only what stands beside a merge is looked at again: n log n for n bytes.
+   text is split at spaces, which is quicker than cutting it into pieces, and words and pieces seen
+   before are looked up: the work left grows with the number of different words, not with the text.
+2. **Rounds.** New pieces are encoded all together, in arrays: in each round every piece makes its
+   next merge, in a fifth of the time that one piece after another would take.
+3. **A heap.** A long piece would need too many rounds. It becomes a linked list whose pairs wait in
+   a heap by rank, and only the neighbours of a merge are looked at again: n log n for n bytes.
 
-The tests hold rounds, heap and plain way together. Learning the merges (``training/merges.py``)
-splits, cuts and lays out its texts by the functions at the end of this file.
+The tests check that the rounds, the heap and the plain way agree. Learning the merges
+(``training/merges.py``) prepares its texts with the functions at the end of this file.
 """
 
 import re
@@ -34,10 +34,10 @@ Cut = Callable[[str], list[str]]
 ID = np.dtype(np.uintc)
 #: The mark after each piece in a row of ids. It joins with nothing.
 MARK = -1
-#: What a token that was joined to the one before it leaves in a linked list.
+#: Left in a linked list by a token that was joined to the one before it.
 HOLE = -2
 
-# Before a space that a word follows there is always a cut, whatever stands around it.
+# There is always a cut before a space that a word follows, whatever stands around it.
 _WORD_START = re.compile(r"(?= \S)")
 _WORD_SPACE = re.compile(r" (?=\S)")
 _STRETCH = 1 << 14  # characters: the words of one stretch of text stay in the processor's cache
@@ -49,11 +49,11 @@ _BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the
 
 
 class BytePairEncoder:
-    """Text to ids, by what it remembers and by array operations.
+    """An encoder that looks up what it has seen before, and does the rest in array operations.
 
     Args:
-        cut: text to its pieces. There must be a cut before each space that a word follows.
-        id_of_byte: ``[256]``.
+        cut: splits a text into pieces. It must cut before each space that a word follows.
+        id_of_byte: the id of each byte, ``[256]``.
         first, second, new: merge number n joins tokens ``first[n], second[n]`` into ``new[n]``.
     """
 
@@ -69,21 +69,21 @@ class BytePairEncoder:
         self._id_of_byte = np.array(id_of_byte, np.int64)  # [256]
         self._joins = list(zip(first, second, new, strict=True))
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
-        # The same for many pairs at once: their numbers in order, above all of them _NONE.
+        # The same for many pairs at once: their numbers in order, and _NONE above them all.
         self._new = np.array(new, np.int64)  # [n_merges]
         pairs = pair_number(np.array(first, np.int64), np.array(second, np.int64))  # [n_merges]
         pairs = np.append(pairs, _NONE)  # [n_merges + 1]
         self._pair_rank = np.argsort(pairs)  # [n_merges + 1]
         self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
-        # What was seen before, with its ids as bytes: pieces, and words without their space.
+        # Pieces, and words without their space, that were seen before, with their ids as bytes.
         self._pieces: dict[str, bytes] = {}
         self._words: dict[str, bytes] = {}
 
     def encode(self, text: str) -> list[int]:
-        """The ids of a text.
+        """Turn a text into ids.
 
         Raises:
-            ValueError: a lone surrogate in the text, which no UTF-8 has.
+            ValueError: the text has a lone surrogate, which UTF-8 cannot encode.
         """
         first, others = split_words(text)
         # Each different word gets a number and is looked up once; the rows of ids are put together
@@ -98,7 +98,7 @@ class BytePairEncoder:
         return ids
 
     def _look_up(self, first: str, others: list[str]) -> list[bytes]:
-        """The ids, as bytes, of a text's first word and of others, given without their space."""
+        """Find the ids, as bytes, of a text's first word, and of others without their space."""
         new = [word for word in others if word not in self._words]
         first_row, *rows = self._encode_words([first, *(" " + word for word in new)])
         self._words.update(zip(new, rows, strict=True))
@@ -107,7 +107,7 @@ class BytePairEncoder:
         return rows
 
     def _encode_words(self, words: list[str]) -> list[bytes]:
-        """The ids, as bytes, of each word; all words but the first begin with their space."""
+        """Find the ids, as bytes, of each word; all words but the first begin with their space."""
         pieces, ends = cut_words(self._cut, words)  # [n_words]
         new = list(set(pieces).difference(self._pieces))
         self._pieces.update(zip(new, self._merge(new), strict=True))
@@ -116,7 +116,7 @@ class BytePairEncoder:
         return [b"".join(rows[i:j]) for i, j in pairwise([0, *ends.tolist()])]
 
     def _merge(self, pieces: list[str]) -> list[bytes]:
-        """The ids, as bytes, of each piece."""
+        """Find the ids, as bytes, of each piece."""
         utf8 = to_utf8(pieces)
         short = [piece for piece in utf8 if len(piece) <= _LONG]
         blocks = (short[i : i + _BLOCK] for i in range(0, len(short), _BLOCK))
@@ -124,8 +124,8 @@ class BytePairEncoder:
         return [next(rows) if len(p) <= _LONG else self._merge_by_heap(p) for p in utf8]
 
     def _merge_in_rounds(self, pieces: list[bytes]) -> list[bytes]:
-        """The ids, as bytes, of short pieces. In each round every piece makes its next merge, at
-        all places where it waits; so there are as many rounds as the longest piece takes merges.
+        """Find the ids, as bytes, of short pieces. In each round every piece makes its next merge,
+        wherever it can; so there are as many rounds as the slowest piece needs.
         """
         row = lay_out(pieces, self._id_of_byte)  # [n]
         rank = np.append(self._ranks(row[:-1], row[1:]), _NONE)  # [n]: of a token and the next
@@ -136,7 +136,7 @@ class BytePairEncoder:
             at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < _NONE))  # [n_found]
             if not len(at):
                 break
-            # Of a run of places, as in "aaaa", every other one joins.
+            # In a run of places, as in "aaaa", every other one joins.
             run = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) > 1, at, 0))  # [n_found]
             at = at[(at - run) % 2 == 0]  # [n_joins]
             row[at] = self._new[rank[at]]
@@ -151,8 +151,8 @@ class BytePairEncoder:
         return [data[i + ID.itemsize : j] for i, j in pairwise(bounds.tolist())]
 
     def _merge_by_heap(self, piece: bytes) -> bytes:
-        """The ids, as bytes, of a long piece: a list linked both ways. Merges are taken by rank
-        from a heap, each at all places where it waits.
+        """Find the ids, as bytes, of a long piece: a list linked both ways. Merges are taken from a
+        heap by rank, and each is made wherever it can be.
         """
         row = lay_out([piece], self._id_of_byte).tolist()
         right = list(range(1, len(row) + 1))
@@ -183,14 +183,14 @@ class BytePairEncoder:
         return array("I", [token for token in row if token >= 0]).tobytes()
 
     def _ranks(self, first: Ids, second: Ids) -> Ids:
-        """The rank of each pair, or ``_NONE``."""
+        """Find the rank of each pair, or ``_NONE``."""
         pair = pair_number(first, second)  # [n]
         at = np.searchsorted(self._pairs, pair)  # [n]
         return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
 
 
 def _forget(known: dict[str, bytes], new: Iterable[str]) -> None:
-    """Keep what is remembered small: nothing long, and not too much."""
+    """Keep the memory of words small: nothing long, and not too much."""
     for long in [word for word in new if len(word) > _LONG]:
         del known[long]
     if len(known) > _MANY:
@@ -198,7 +198,7 @@ def _forget(known: dict[str, bytes], new: Iterable[str]) -> None:
 
 
 def split_words(text: str) -> tuple[str, Iterator[str]]:
-    """The first word of a text, and the others, each without the space that it begins with.
+    """Split a text into its first word and the others, each without the space that it begins with.
 
     >>> first, others = split_words("Once upon a  time")
     >>> first, list(others)
@@ -217,10 +217,10 @@ def split_words(text: str) -> tuple[str, Iterator[str]]:
 
 
 def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
-    """The pieces of words, and how many there are up to the end of each word.
+    """Cut words into pieces; return them, and how many there are up to the end of each word.
 
-    All words but the first begin with their space. So they are cut in one call, in half the time of
-    a call for each.
+    All words but the first begin with their space. So one call can cut them all, in half the time
+    that a call for each would take.
     """
     pieces = cut("".join(words))
     word_end = np.fromiter(map(len, words), np.int64).cumsum()  # [n_words]
@@ -229,40 +229,40 @@ def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
 
 
 def to_utf8(pieces: Iterable[str]) -> list[bytes]:
-    """The bytes of each piece.
+    """Turn each piece into its bytes.
 
     Raises:
-        ValueError: a lone surrogate, which no UTF-8 has.
+        ValueError: a piece has a lone surrogate, which UTF-8 cannot encode.
     """
     try:
         return [piece.encode() for piece in pieces]
     except UnicodeEncodeError as error:
         lone = error.object[error.start]
-        raise ValueError(f"text has a lone surrogate, {lone!r}, which no UTF-8 has") from None
+        raise ValueError(f"text has a lone surrogate, {lone!r}, which is not UTF-8") from None
 
 
 def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:
-    """Pieces as one row of ids, ``[n]``, with ``MARK`` after each."""
+    """Lay pieces out as one row of ids, ``[n]``, with ``MARK`` after each."""
     row = id_of_byte[np.frombuffer(b" ".join([*pieces, b""]), np.uint8)]  # [n]
     row[np.cumsum([len(piece) + 1 for piece in pieces], dtype=np.int64) - 1] = MARK
     return row
 
 
 def pair_number(first: Ids, second: Ids) -> Ids:
-    """One number for each pair of ids, in the order of the pairs: found faster than a tuple."""
+    """Turn each pair of ids into one number, in the pairs' order: found faster than a tuple."""
     return first << 32 | second  # [n]
 
 
 def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:
-    """Rows of a flat array, one after the other: ``flat[bounds[i] : bounds[i + 1]]`` for each i.
+    """Join rows of a flat array: ``flat[bounds[i] : bounds[i + 1]]`` for each i in ``which``.
 
-    No row of them is empty.
+    None of these rows may be empty.
     """
     if not len(which):
         return flat[:0]  # [0]
     start, stop = bounds[:-1][which], bounds[1:][which]  # [n_taken]
     end = np.cumsum(stop - start)  # [n_taken]
-    # From place to place it is one step, and from the end of a row to the next row a leap.
+    # Within a row each place is one step on; from the end of a row to the next row it is a leap.
     step = np.ones(end[-1], np.int64)  # [n]
     step[0] = start[0]
     step[end[:-1]] = start[1:] - stop[:-1] + 1

@@ -1,4 +1,4 @@
-"""The bytes of many tokens, put together at once: ``b"".join(tokens[i] for i in ids)``, fast."""
+"""The bytes of many tokens, joined at once: ``b"".join(tokens[i] for i in ids)``, fast."""
 
 from array import array
 from collections.abc import Iterable, Sequence
@@ -7,7 +7,7 @@ import numpy as np
 
 from gptlite.fast.bpe import ID, take_rows
 
-FEW = 32  # ids; of so few, the plain way is done sooner
+FEW = 32  # ids; with so few, the plain way is faster
 
 
 class Joiner:
@@ -19,10 +19,10 @@ class Joiner:
         self._bounds = np.array([0, *map(len, tokens)], np.int64).cumsum()  # [n_vocab + 1]
 
     def join(self, ids: Iterable[int]) -> bytes:
-        """Put the bytes of a row of tokens together.
+        """Join the bytes of a row of tokens.
 
         Raises:
-            ValueError: an id that is not in the vocabulary. TypeError: an id that is not an int.
+            ValueError: an id is not in the vocabulary. TypeError: an id is not an int.
         """
         ids = ids if isinstance(ids, list) else list(ids)
         try:

@@ -1,4 +1,4 @@
-"""Arrays that spare memory: ``np.zeros`` that is there only where written, float32 in 16 bits.
+"""Arrays that save memory: ``np.zeros`` that uses it only where written, float32 in 16 bits.
 
 To the model's code they are arrays like any other.
 """
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-WIDENED = 1 << 19  # numbers widened at a time: 2 MB, which a core's cache has
+WIDENED = 1 << 19  # numbers widened at a time: 2 MB, which fits in a core's cache
 
 
 def reserved(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -27,7 +27,7 @@ class Half(np.ndarray[Any, np.dtype[np.float16]]):
     """A float16 array that computes in float32: ``array.view(Half)``.
 
     NumPy multiplies float16 slowly on any processor. So the array is widened where it is used: in a
-    product some columns at a time, so that the whole matrix is never there twice.
+    product a few columns at a time, so that the whole matrix is never in memory twice.
     """
 
     def __array_ufunc__(
@@ -41,7 +41,7 @@ class Half(np.ndarray[Any, np.dtype[np.float16]]):
 
 
 def product(x: NDArray[np.float32], weight: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Multiply ``[rows, n_in]`` by ``[n_in, n_out]``, widened some columns at a time."""
+    """Multiply ``[rows, n_in]`` by ``[n_in, n_out]``, widened a few columns at a time."""
     n_in, n_out = weight.shape
     y = np.empty((len(x), n_out), np.float32)  # [rows, n_out]
     step = max(1, WIDENED // n_in)  # columns

@@ -1,7 +1,7 @@
-"""The threads of BLAS: without ``blas_threads(n)`` a block runs the same, on BLAS's own number.
+"""The threads of BLAS: without ``blas_threads(n)`` a block runs the same, on BLAS's default.
 
 Training takes several shards of a batch through the whole model side by side (training/shards.py).
-NumPy lets go of the interpreter while it computes; each thread keeps its arrays in its own core's
+NumPy releases the interpreter while it computes; each thread keeps its arrays in its own core's
 cache, and the element-wise work is shared out as well as the matrix products. That beats a BLAS
 that splits each single product over all cores, so BLAS is told to use one thread meanwhile.
 """

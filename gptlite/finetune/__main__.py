@@ -1,4 +1,4 @@
-"""The command: ``python -m gptlite.finetune`` (run.py has what it does)."""
+"""The command: ``python -m gptlite.finetune`` (run.py does the work)."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +16,10 @@ PROGRAM = "gptlite.finetune"
 
 def parser() -> Parser:
     """Define the command's options."""
-    parser = Parser(PROGRAM, description="Teach a trained model a task, or more text.")
+    parser = Parser(PROGRAM, description="Teach a trained model a task, or train it on more text.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("--data", nargs="+", required=True, metavar="PATH", help="examples or texts: see below")
-    add("--validation", nargs="+", metavar="PATH", help="more of them, to measure with")
+    add("--validation", nargs="+", metavar="PATH", help="more of them, to measure on")
     add("--out", required=True, metavar="DIR", help="folder to write; must be new or empty")
     add("--model", metavar="MODEL", help="a name, directory or file (default: the storyteller)")
     add(
@@ -34,20 +34,20 @@ def parser() -> Parser:
         nargs="+",
         metavar="NAME=COLUMN",
         type=utf8,
-        help="the file's names of the columns, such as text=sentence label=class",
+        help="names of the columns in the file, such as text=sentence label=class",
     )
     add(
         "--arm",
         metavar="ARM",
         help="full: everything learns (the default); frozen: only the head; scratch: from random "
-        "weights; a number: that many blocks and the embeddings are kept, the rest is drawn anew",
+        "weights; a number: that many blocks and the embeddings are kept, the rest are drawn anew",
     )
-    add("--lm-weight", type=float, metavar="X", help="lambda, of the auxiliary loss (default: 0.5)")
+    add("--lm-weight", type=float, metavar="X", help="lambda of the auxiliary loss (default: 0.5)")
     add(
         "--n-ctx",
         type=int,
         metavar="N",
-        help="the most tokens of a row, or with --objective lm of a window of text (default: the "
+        help="the most tokens in a row, or with --objective lm in a window of text (default: the "
         "model's)",
     )
     add(
@@ -56,13 +56,13 @@ def parser() -> Parser:
         help="with --objective lm: learn only the completions",
     )
     add("--epochs", type=int, default=GPT_1.epochs, metavar="N", help=or_else)
-    add("--batch", type=int, default=GPT_1.batch, metavar="N", help=f"examples a step {or_else}")
+    add("--batch", type=int, default=GPT_1.batch, metavar="N", help=f"examples per step {or_else}")
     add(
         "--learning-rate",
         type=float,
         default=GPT_1.learning_rate,
         metavar="X",
-        help=f"the peak {or_else}; small models want more, the storyteller 5e-4",
+        help=f"the peak {or_else}; small models need more, the storyteller 5e-4",
     )
     add(
         "--warm-up",
@@ -73,7 +73,7 @@ def parser() -> Parser:
     )
     add("--weight-decay", type=float, default=GPT_1.weight_decay, metavar="X", help=or_else)
     add("--dropout", type=float, default=GPT_1.dropout, metavar="X", help=or_else)
-    add("--seed", type=int, default=0, metavar="N", help=f"of everything random {or_else}")
+    add("--seed", type=int, default=0, metavar="N", help=f"for everything random {or_else}")
     add(
         "--threads",
         type=int,

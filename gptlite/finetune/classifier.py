@@ -1,6 +1,6 @@
 """A GPT that classifies: one linear layer reads the vector of the last token.
 
-GPT-1 paper, section 3.2, in its letters: x^1 .. x^m are the tokens of an example, and x^m is
+GPT-1 paper, section 3.2, in its notation: x^1 .. x^m are the tokens of an example, and x^m is
 ``extract``; h_l^m is the vector at the top of the stack at x^m; W_y is the new layer.
 
     P(y | x^1 .. x^m) = softmax(h_l^m W_y)                                        (equation 3)
@@ -64,9 +64,9 @@ class Classifier(NamedTuple):
 
         Args:
             model: pre-trained; for the arm "from scratch" ``GPT.init(model.config, seed)``.
-            n_labels: classes; not used if ``choosing``, where each row is a class.
+            n_labels: number of classes; unused if ``choosing``, where each row is a class.
             n_new_tokens: rows to add to the embedding.
-            transferred: blocks to keep, from the bottom, beside the embeddings; the blocks above
+            transferred: blocks to keep, from the bottom, besides the embeddings; the blocks above
                 and ``ln_f`` are drawn anew. None keeps everything. GPT-1 paper, figure 2, left.
 
         Raises:
@@ -85,11 +85,11 @@ class Classifier(NamedTuple):
 
 
 def with_new_tokens(model: GPT, n: int, seed: int = 0) -> GPT:
-    """Copy the model, with ``n`` tokens more in its vocabulary (GPT-1 paper, section 3.2)."""
+    """Copy the model, with ``n`` more tokens in its vocabulary (GPT-1 paper, section 3.2)."""
     c = model.config
     config = GPTConfig(c.n_vocab + n, c.n_ctx, c.n_embd, c.n_head, c.n_layer, c.layer_norm_epsilon)
     parameters = {name: array.astype(np.float32) for name, array in model.parameters.items()}
-    # Another stream than GPT.init's, which would give the numbers of its first tokens again.
+    # A stream other than GPT.init's, which would repeat the numbers of its first tokens.
     new = np.random.default_rng([seed, 1]).standard_normal((n, c.n_embd), np.float32)  # [n, n_embd]
     new *= 0.02
     wte = np.concatenate([parameters["wte.weight"], new])  # [n_vocab, n_embd]
@@ -152,8 +152,8 @@ def class_logits(features: Array, head: Array, choosing: bool) -> Array:
     Args:
         features: h_l^m of every row, ``[batch, n_rows, n_embd]``.
         head: W_y, ``[n_embd, n_outputs]``.
-        choosing: see ``Classifier``. Vectors of several rows are added if the task is not to choose
-            among them (section 3.3, similarity).
+        choosing: see ``Classifier``. If the task is not to choose among the rows, the vectors of
+            several rows are added (section 3.3, similarity).
 
     Returns:
         ``[batch, n_labels]``.
@@ -172,7 +172,7 @@ def read_features(model: GPT, examples: Sequence[Rows], threads: int = 1) -> Arr
         ``[n, n_rows, n_embd]``.
 
     Raises:
-        ValueError: no examples, or they differ in their number of rows.
+        ValueError: there are no examples, or they differ in their number of rows.
         ContextOverflowError: a row is longer than ``n_ctx``.
     """
     from tqdm import tqdm

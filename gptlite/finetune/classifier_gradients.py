@@ -1,14 +1,14 @@
-"""The loss of a classifier and its derivatives: the labels', and the next tokens' beside it.
+"""The loss of a classifier and its gradients: for the labels, and for the next tokens as well.
 
-GPT-1 paper, section 3.2, in the letters of classifier.py:
+GPT-1 paper, section 3.2, in the notation of classifier.py:
 
     L2 = - sum log P(y | x^1 .. x^m), of the labels                               (equation 4)
     L3 = L2 + lambda L1                                                           (equation 5)
 
 where L1 is the loss of next-token prediction (equation 1).
 
-The paper maximises sums; here, as everywhere, means are minimised: L2 is a mean over examples, L1 a
-mean over predicted tokens.
+The paper maximises sums; here, as everywhere in gptlite, means are minimised: L2 is a mean over
+examples, L1 a mean over predicted tokens.
 """
 
 from collections.abc import Sequence
@@ -32,17 +32,17 @@ def classification_loss(
     n_examples: int,
     gradients: Gradients,
 ) -> tuple[float, Array]:
-    """Compute L2 (equations 3 and 4), and its derivatives.
+    """Compute L2 (equations 3 and 4), and its gradients.
 
     Args:
         features: h_l^m of every row, ``[batch, n_rows, n_embd]``.
         labels: the right classes, ``[batch]``.
         head, choosing: see ``Classifier``.
         n_examples: examples in the whole batch; the loss is their mean.
-        gradients: the sums; the derivative by W_y is added here.
+        gradients: the sums; the gradient of W_y is added to them.
 
     Returns:
-        The loss, in nats, and the derivative by h_l^m, ``[batch, n_rows, n_embd]``.
+        The loss, in nats, and the gradient at h_l^m, ``[batch, n_rows, n_embd]``.
     """
     logits = class_logits(features, head, choosing)  # [batch, n_labels]
     loss, dlogits = cross_entropy(logits, labels, 1.0 / n_examples)  # [batch, n_labels]
@@ -72,7 +72,7 @@ def accumulate_classifier_gradients(
         n_examples, n_predictions: the numbers in the whole batch; L2 and L1 are means over them.
         lm_weight: lambda. If it is 0, no logits of next tokens are computed.
         gradients: the sums; the gradient of each of ``classifier.parameters`` is added once.
-        trace: an empty ``DropoutTrace``, to train with dropout, also of the vectors W_y reads.
+        trace: an empty ``DropoutTrace``, to train with dropout, also in the vectors W_y reads.
 
     Returns:
         The shard's shares of L2 and of L1, in nats. L3 is the first plus lambda times the second.

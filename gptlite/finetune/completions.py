@@ -19,7 +19,7 @@ def read_completions(path: str | os.PathLike[str]) -> list[Completion]:
     """Read a file with the columns ``prompt`` and ``completion``: see ``read_columns``.
 
     Raises:
-        ValueError: a column is missing or empty, or a line is malformed; names the line.
+        ValueError: a column is missing or empty, or a line is malformed; the error names the line.
         OSError: the file cannot be read.
     """
     found = []
@@ -38,7 +38,7 @@ def pack_completion(tokenizer: Tokenizer, example: Completion, n_ctx: int) -> tu
     Article: "Machine Translation" and "Summarization", whose rows are a source, a delimiter (here
     the prompt's own last words, such as "TL;DR:") and the result.
 
-    The two texts are encoded apart: a model that goes on from the prompt meets them so. If they are
+    The two texts are encoded separately, as they are when a model continues the prompt. If they are
     too long, the longer one is shortened: the prompt loses its beginning, the completion its end.
 
     Returns:

@@ -26,26 +26,26 @@ from gptlite.training.tape import Gradients
 class FineTuning:
     """The recipe: the numbers that a fine-tuned model depends on.
 
-    It depends on the model it began as, the examples and the processor as well. The defaults are
-    GPT-1's (section 4.1). Where the paper says nothing, pre-training's numbers hold: AdamW's beta_2
-    is 0.99, where the authors' code had Adam's usual 0.999.
+    The result depends on the starting model, the examples and the processor as well. The defaults
+    are GPT-1's (section 4.1). Where the paper says nothing, pre-training's numbers hold: AdamW's
+    beta_2 is 0.99, where the authors' code had Adam's usual 0.999.
 
     Attributes:
-        epochs: times that every example is seen.
+        epochs: how many times every example is seen.
         batch: examples per step, however many rows each has.
-        learning_rate: its peak.
+        learning_rate: the peak of the learning rate.
         warm_up: share of the steps up to the peak, 0 to 1.
-        weight_decay: of matrices.
-        clip: the most that the length of all gradients together may be.
-        dropout: share of numbers struck out, also in the vectors that a classifier's head reads.
+        weight_decay: how strongly AdamW shrinks matrices.
+        clip: the greatest length that all gradients together may have.
+        dropout: share of numbers dropped, also in the vectors that a classifier's head reads.
         lm_weight: lambda, the weight of the auxiliary objective L1 in a classifier's loss.
         frozen: True if only a classifier's head learns. The vectors that it reads are then computed
-            once, without dropout inside the model, and L1 could teach nothing.
-        seed: of the order of the examples and the dropout.
-        threads: shards computed side by side; the cut of a batch into shards depends on it.
+            once, without dropout inside the model, and L1 plays no part.
+        seed: fixes the order of the examples and the dropout.
+        threads: shards computed side by side; how a batch is cut into shards depends on it.
 
     Raises:
-        TypeError: a number is not of its type.
+        TypeError: a number has the wrong type.
         ValueError: a number is out of range, or not finite.
     """
 
@@ -80,7 +80,7 @@ class Measured(NamedTuple):
     """A model's loss and accuracy on examples that it does not learn from.
 
     Attributes:
-        loss: in nats; a classifier's is L2.
+        loss: in nats; for a classifier, L2.
         accuracy: share of right answers; None for a language model.
         confusion: how often the label of a row was taken for the label of a column,
             ``[n_labels, n_labels]``; None for a language model.
@@ -100,9 +100,9 @@ class Epoch(NamedTuple):
     """The measurements of an epoch.
 
     Attributes:
-        number: counted from 1.
-        loss: mean of the batches' losses, each before its step; a classifier's is L3.
-        validation: after the epoch; None without validation examples.
+        number: the epoch's number, counted from 1.
+        loss: mean of the batches' losses, each before its step; for a classifier, L3.
+        validation: measured after the epoch; None without validation examples.
         best: True if it is the best epoch so far; without validation examples every epoch is.
     """
 
@@ -138,7 +138,7 @@ class ExampleLearner(Learner):
         Args:
             parameters: the arrays that learn, ``{name: array}``; changed in place.
             shard_loss: computes the loss of a part of a batch.
-            widths: tokens of each example, ``[n]``; a batch is cut into shards by them.
+            widths: how many tokens each example has, ``[n]``; used to cut a batch into shards.
         """
         n_steps = recipe.epochs * math.ceil(len(widths) / recipe.batch)
         warm_up = round(recipe.warm_up * n_steps)
@@ -156,7 +156,7 @@ class ExampleLearner(Learner):
         """Cut the batch of the next step into shards.
 
         Args:
-            batch: numbers of the examples, ``[batch]``.
+            batch: the numbers of the examples, ``[batch]``.
         """
         seed, threads = self.recipe.seed, self.recipe.threads
         return [
@@ -168,7 +168,7 @@ class ExampleLearner(Learner):
 def run_epochs(
     learner: ExampleLearner, validate: Callable[[], Measured] | None, report: Report | None
 ) -> list[Epoch]:
-    """Learn for all epochs, with a progress bar, and put back the weights of the best epoch.
+    """Train for all epochs, with a progress bar, and put back the weights of the best epoch.
 
     Args:
         validate: measures the validation examples; None if there are none.

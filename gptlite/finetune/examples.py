@@ -4,12 +4,12 @@
 classification  ``text``, ``label``
 entailment      ``premise``, ``hypothesis``, ``label``
 similarity      ``first``, ``second``, ``label``
-choice          ``context``, ``choice_1``, ``choice_2`` and on, ``label``: the number of the right
-                one, counted from 1; ``question`` if there is one
+choice          ``context``, ``choice_1``, ``choice_2`` and so on, ``label``: the number of the
+                right one, counted from 1; ``question`` if there is one
 ==============  =======================================================================
 
-Other columns are left alone. In CSV, quotes (") stand around a text with commas, quotes or line
-feeds in it. In TSV, as in the files of GLUE, a quote is a part of the text like any letter.
+Other columns are ignored. In CSV, quotes (") stand around a text with commas, quotes or line feeds
+in it. In TSV, as in the files of GLUE, a quote is a part of the text like any other character.
 """
 
 import csv
@@ -47,10 +47,10 @@ class TableRow(NamedTuple):
     """A line of a table.
 
     Attributes:
-        path: of the table.
-        line: its number, counted from 1; if the row has several lines, that of the last one.
+        path: the table's path.
+        line: the line's number, counted from 1; if the row has several lines, that of the last.
         header: number of the line that names the columns; in JSON lines it is the line itself.
-        values: of each column, as they stand there: text, or another JSON value.
+        values: each column's value, as it stands in the file: text, or another JSON value.
     """
 
     path: str
@@ -63,11 +63,11 @@ class Example(NamedTuple):
     """A line of a file: an example's texts, and their label.
 
     Attributes:
-        path: of the file.
-        line: its number, counted from 1.
+        path: the file's path.
+        line: the line's number, counted from 1.
         texts: in the order of ``TEXTS``; a choice has a context, a question ("" if there is none),
             and the choices.
-        label: as it stands there, without spaces around it.
+        label: the label as it stands in the file, without the spaces around it.
     """
 
     path: str
@@ -85,14 +85,14 @@ def read_examples(
     """Read the labelled examples of a file.
 
     Args:
-        path: ends in .csv, .tsv or .jsonl, which says how it is to be read.
+        path: ends in .csv, .tsv or .jsonl, which says how to read it.
         task: one of ``TEXTS``.
         columns: ``{our name: name in the file}`` where they differ.
-        like: an example of another file; these examples must have as many choices.
+        like: an example from another file; the examples here must have as many choices.
 
     Raises:
         ValueError: a column is missing, a text or label is empty, or a line is malformed, with the
-            line's number; there are no examples; an unknown name of a column.
+            line's number; there are no examples; ``columns`` has an unknown name.
         OSError: the file cannot be read.
     """
     columns = dict(columns or {})
@@ -133,7 +133,7 @@ def read_examples(
 
 
 def choices_of(names: Iterable[str]) -> list[str]:
-    """List the names of a choice's columns: at least two, without a gap."""
+    """List the names of a choice's columns: at least two, without gaps."""
     n = len([name for name in names if CHOICE.fullmatch(name)])
     return [f"choice_{i}" for i in range(1, max(n, 2) + 1)]
 
@@ -159,10 +159,10 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[TableRow]:
 
 
 def text_of(row: TableRow, column: str) -> str:
-    """Give a column's text. JSON's whole numbers, true and false are written out, as in CSV.
+    """Return a column's text. JSON's whole numbers, true and false are written out, as in CSV.
 
     Raises:
-        ValueError: there is no such column, or its value is of another kind; names the line.
+        ValueError: the column is missing, or its value is of another kind; the line is named.
     """
     if column not in row.values:
         with naming_line(row.path, row.header):
@@ -191,7 +191,7 @@ def read_separated(path: str | os.PathLike[str], separator: str) -> Iterator[Tab
     """Read the rows of a CSV or TSV file after the first, which names the columns.
 
     Raises:
-        ValueError: a line is malformed; names it. OSError: the file cannot be read.
+        ValueError: a line is malformed; the error names it. OSError: the file cannot be read.
     """
     content = Path(path).read_bytes().removeprefix(b"\xef\xbb\xbf")
     try:
@@ -234,8 +234,8 @@ def read_separated(path: str | os.PathLike[str], separator: str) -> Iterator[Tab
 def long_fields(n: int) -> Iterator[None]:
     """Let ``csv`` read fields of up to ``n`` characters within the block.
 
-    By itself it refuses more than 131,072. The limit is one for the whole process; after the block
-    it has its old value again.
+    By default ``csv`` refuses more than 131,072. There is one limit for the whole process; after
+    the block it has its old value again.
     """
     limit = csv.field_size_limit()
     csv.field_size_limit(max(limit, n))
@@ -246,10 +246,10 @@ def long_fields(n: int) -> Iterator[None]:
 
 
 def number_labels(examples: Sequence[Example], labels: Sequence[str]) -> list[int]:
-    """Give the number of each example's label among ``labels``.
+    """Find the number of each example's label among ``labels``.
 
     Raises:
-        ValueError: a label is unknown; names file and line.
+        ValueError: a label is unknown; the error names the file and the line.
     """
     number = {label: i for i, label in enumerate(labels)}
     for example in examples:
@@ -272,7 +272,7 @@ def pack(tokenizer: Tokenizer, task: str, texts: Sequence[str], n_ctx: int) -> l
     """Pack an example's texts, in the order of ``Example.texts``, into rows of token ids.
 
     Raises:
-        ValueError: the task has another number of texts; ``n_ctx`` leaves no room for them.
+        ValueError: the task needs another number of texts; ``n_ctx`` leaves no room for them.
     """
     expected = len(TEXTS[task])
     if len(texts) < expected + 2 if task == "choice" else len(texts) != expected:

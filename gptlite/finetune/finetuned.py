@@ -1,4 +1,4 @@
-"""A fine-tuned classifier with everything that its use takes: saved, opened again, asked.
+"""A fine-tuned classifier with everything it takes to use it: saved, opened again, asked.
 
 >>> import gptlite
 >>> from gptlite.finetune.classifier import Classifier
@@ -8,8 +8,8 @@
 >>> len(fine_tuned.predict([["They danced till morning."], ["He wept."]]))
 2
 
-Hugging Face transformers opens the directory too: a task of one row (classification, entailment)
-is a ``GPT2ForSequenceClassification`` there.
+Hugging Face transformers can open the directory too: a task with one row per example
+(classification, entailment) is a ``GPT2ForSequenceClassification`` there.
 """
 
 import json
@@ -41,11 +41,11 @@ class FineTuned(NamedTuple):
     """A classifier that takes texts and gives labels.
 
     Attributes:
-        classifier: its model has three tokens more than the tokenizer.
-        tokenizer: of the texts.
+        classifier: its model has three more tokens than the tokenizer.
+        tokenizer: encodes the texts.
         task: one of ``examples.TEXTS``.
-        labels: of the classes, in order; for a choice, the numbers of the choices.
-        n_ctx: the most tokens of a row, at most the model's ``n_ctx``.
+        labels: the classes' labels, in order; for a choice, the numbers of the choices.
+        n_ctx: the most tokens that a row may have, at most the model's ``n_ctx``.
     """
 
     classifier: Classifier
@@ -62,8 +62,8 @@ class FineTuned(NamedTuple):
                 classification; premise and hypothesis; context, question and choices.
 
         Raises:
-            ValueError: no examples; another number of texts than the task has, or of choices than
-                it was trained with.
+            ValueError: there are no examples, or not as many texts as the task has, or not as many
+                choices as it was trained with.
         """
         examples = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
         for rows in examples if self.task == "choice" else ():

@@ -1,7 +1,7 @@
-"""Fine-tuning: a model that has learned from raw text learns a task, or more text.
+"""Fine-tuning: a model that has learned from raw text learns a task, or reads more text.
 
 GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels, and
-``fine_tune_language_model`` teaches a model more text. epochs.py has the loop of both.
+``fine_tune_language_model`` trains a model on more text. epochs.py has the loop for both.
 """
 
 from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ def fine_tune(
         The epochs, in order.
 
     Raises:
-        ValueError: no examples, labels that are no classes, or different numbers of rows.
+        ValueError: no examples, labels that are not classes, or different numbers of rows.
         ContextOverflowError: a row is longer than ``n_ctx``.
         FloatingPointError: training has diverged.
     """
@@ -93,7 +93,7 @@ def fine_tune(
 def classifier_learner(
     classifier: Classifier, train: Labelled, recipe: FineTuning
 ) -> ExampleLearner:
-    """Make the learner of a whole classifier: everything learns, by L3 (equation 5)."""
+    """Make the learner of a whole classifier: everything learns, from L3 (equation 5)."""
     labels = np.asarray(train.labels)  # [n]
     widths = np.array([sum(map(len, rows)) for rows in train.examples])  # [n], tokens
 
@@ -117,7 +117,7 @@ def classifier_learner(
 def head_learner(
     classifier: Classifier, features: Array, labels: Sequence[int], recipe: FineTuning
 ) -> ExampleLearner:
-    """Make the learner of a head: only W_y learns, by L2 (equation 4). L1 does not depend on W_y.
+    """Make the learner of a head: only W_y learns, from L2 (equation 4); L1 does not depend on W_y.
 
     Args:
         features: h_l^m of every example's rows, ``[n, n_rows, n_embd]``; they never change.
@@ -138,7 +138,7 @@ def head_learner(
 
 
 def check_labels(part: Labelled, classifier: Classifier) -> None:
-    """Refuse labels that are no classes.
+    """Refuse labels that are not classes.
 
     Raises:
         ValueError: see ``fine_tune``.

@@ -1,4 +1,4 @@
-"""Every task as rows of tokens: a few tokens have to be learned anew, and no layer.
+"""Every task as rows of tokens: it adds a few tokens to learn, and no layers of its own.
 
 GPT-1 paper, section 3.3 and figure 1. A row begins with ``start`` and ends with ``extract``, where
 the classifier reads; ``delimiter`` stands between two texts. All three are new tokens after those
@@ -7,13 +7,13 @@ of the vocabulary, so that no text can contain them.
 ==============  ===================================================================================
 classification  start text extract
 entailment      start premise delimiter hypothesis extract
-similarity      start first delimiter second extract, and the same with the two exchanged
+similarity      start first delimiter second extract, and the same with the two swapped
 choice          for each answer: start context question delimiter answer extract
 ==============  ===================================================================================
 
 Where a row would be longer than ``n_ctx``, its longest text is shortened, token by token (the first
 one if several are equally long); the new tokens stay. A text loses its end. The context of a choice
-loses its beginning, for the answer goes on from its end.
+loses its beginning, since the answer follows on from its end.
 """
 
 from collections.abc import Sequence
@@ -41,8 +41,8 @@ def pack_classification(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[Row
     """Pack one text: ``[[start, text, extract]]``.
 
     Raises:
-        ValueError: ``n_ctx`` leaves no room beside the new tokens; a lone surrogate in a text. The
-            functions below raise it, too.
+        ValueError: ``n_ctx`` leaves no room beside the new tokens, or a text has a lone surrogate.
+            The functions below raise it too.
     """
     new = NewTokens.after(tokenizer.n_vocab)
     ids = tokenizer.encode(text)
@@ -51,7 +51,7 @@ def pack_classification(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[Row
 
 
 def pack_entailment(tokenizer: Tokenizer, premise: str, hypothesis: str, n_ctx: int) -> list[Row]:
-    """Pack two texts in their order: ``[[start, premise, delimiter, hypothesis, extract]]``."""
+    """Pack two texts in order: ``[[start, premise, delimiter, hypothesis, extract]]``."""
     new = NewTokens.after(tokenizer.n_vocab)
     p, h = tokenizer.encode(premise), tokenizer.encode(hypothesis)
     n_p, n_h = allowances([len(p), len(h)], n_ctx - 3)
@@ -85,13 +85,13 @@ def pack_choices(
 
 
 def allowances(lengths: Sequence[int], room: int) -> list[int]:
-    """Say how many tokens of each text fit, if always the longest text gives one up.
+    """Say how many tokens of each text fit, if the longest text always gives one up.
 
     >>> allowances([100, 20, 70], room=100)
     [40, 20, 40]
 
     Raises:
-        ValueError: there is no room for a single token.
+        ValueError: there is no room for even one token.
     """
     if room < 1:
         raise ValueError(f"n_ctx leaves room for {room} tokens of text: at least 1 is needed")

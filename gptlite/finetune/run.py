@@ -1,12 +1,12 @@
-"""Fine-tuning from files to files: a model learns a task, or more text.
+"""Fine-tuning from files to files: a model learns a task, or reads more text.
 
 A task (``--task``) is a file of labelled texts; the result is a directory that
 ``gptlite.finetune.FineTuned.from_pretrained`` opens. ``--objective lm`` goes on with next-token
 prediction on other texts; the result is a model like any other, for ``gptlite.load``.
 
 After each epoch the model is measured on the validation examples, and written if it is the best so
-far (without validation examples, always). So a run may be killed at any moment, and leaves its best
-model so far, whole.
+far (without validation examples, always). So a run may be killed at any moment, and leaves behind
+its best model so far, whole.
 
 GPT-1 paper, sections 3.2 and 3.3.
 """
@@ -73,7 +73,7 @@ def check_out(given: str) -> None:
     """Refuse a folder that is not empty, or cannot be written to. Nothing is created there.
 
     Raises:
-        OSError: the folder, or the one it would be created in, cannot be written to; names it.
+        OSError: the folder, or the one to create it in, cannot be written to; the error names it.
         ValueError: the folder is not empty, or has no name.
     """
     if not given:
@@ -91,7 +91,7 @@ def check_out(given: str) -> None:
 
 
 def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
-    """Open the model to begin with, and find the most tokens of a row or window.
+    """Open the model to start from, and find the most tokens that a row or window may have.
 
     Raises:
         ValueError: --n-ctx is out of range.
@@ -121,7 +121,7 @@ def learn_task(options: argparse.Namespace) -> None:
         raise ValueError(f"--task is needed: one of {', '.join(TEXTS)}; or --objective lm")
     if options.arm == "frozen" and options.lm_weight is not None:
         raise ValueError("--lm-weight does not belong to --arm frozen: only the head learns")
-    # Everything that can be checked is, before the long work.
+    # Check everything that can be checked before the slow work.
     task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
     check_out(options.out)
     train: list[Example] = []
@@ -162,7 +162,7 @@ def learn_task(options: argparse.Namespace) -> None:
 
 
 def columns_of(given: list[str] | None) -> dict[str, str]:
-    """Make ``{name: name in the file}`` of each ``NAME=COLUMN``.
+    """Make ``{name: name in the file}`` from each ``NAME=COLUMN``.
 
     Raises:
         ValueError: there is no "=".
@@ -258,6 +258,6 @@ def read_texts_or_completions(path: Path) -> Sequence[str | Completion]:
 
 
 def text_windows(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[TextRow]:
-    """Cut a text, after ``<|endoftext|>``, so that each of its tokens is predicted once."""
+    """Cut ``<|endoftext|>`` and a text into rows, so that each of its tokens is predicted once."""
     ids = [tokenizer.eot, *tokenizer.encode(text)]
     return [TextRow(ids[i : i + n_ctx + 1]) for i in range(0, len(ids) - 1, n_ctx)]

@@ -1,8 +1,8 @@
-"""Auto-regression: each token chosen is added to the text, and the text read again for the next.
+"""Auto-regression: each new token joins the text, and the text is read again for the next one.
 
 loop.py         the loop, in tokens
 samples.py      the loop for prompts and continuations, in tokens and in text
-growing.py      a text in whole characters, as its tokens come
+growing.py      a text in whole characters, as its tokens arrive
 speculation.py  several tokens in one pass, where a text repeats itself
 __main__.py     the command: python -m gptlite.generate "Once upon a time"
 """

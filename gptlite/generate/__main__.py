@@ -44,7 +44,7 @@ def command_line() -> Parser:
     )
     add("--speculate", type=int, default=0, metavar="N", help=f"guess N tokens ahead {or_else}")
     add("--no-stream", action="store_true", help="print the text when it is complete")
-    add("--show", action="store_true", help="each token's probability and its runners-up")
+    add("--show", action="store_true", help="show each token's probability and runners-up")
     add("--interactive", action="store_true", help="continue each line of standard input")
     return parser
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Load the model and answer the one prompt, or each line of standard input."""
-    # The settings are checked before a model is loaded, which may take long.
+    # Check the settings before loading a model, which may take a while.
     Sampler(args.temperature, args.top_k, args.top_p, args.repetition_penalty)
     if args.show and args.num_samples != 1:
         raise ValueError("--show follows one sample: leave --num-samples out")
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
-    """Print the prompt and its continuation; where several are asked for, each under a heading."""
+    """Print the prompt and its continuation; if several are asked for, each under a heading."""
     others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
     options = {name: value for name, value in vars(args).items() if name not in others}
     if args.show:

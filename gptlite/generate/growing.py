@@ -18,7 +18,7 @@ class GrowingText:
         self.ended = False
 
     def add(self, token: int) -> str:
-        """Take the next token; give the piece of text that is now certain, or ""."""
+        """Take the next token; return the piece of text that is now certain, or ""."""
         if token == self.tokenizer.eot:
             return self.end()
         if self.ended:
@@ -29,7 +29,7 @@ class GrowingText:
             _, at = min(found)  # the stop string that was complete first
             self.held = self.held[:at]
             return self.end()
-        # What could be the beginning of a stop string is held back until more is known.
+        # Anything that could begin a stop string is held back until more is known.
         beginnings = (s[:n] for s in self.stop for n in range(1, len(s)))
         wait = max((len(s) for s in beginnings if self.held.endswith(s)), default=0)
         certain = len(self.held) - wait
@@ -37,6 +37,6 @@ class GrowingText:
         return piece
 
     def end(self) -> str:
-        """End the text, for no more tokens come; give the piece that was held back."""
+        """End the text, as no more tokens will come; return the piece that was held back."""
         piece, self.held, self.ended = self.held, "", True
         return piece

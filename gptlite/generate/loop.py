@@ -1,4 +1,4 @@
-"""Auto-regression: each token chosen is added to the text, and the text read again for the next."""
+"""Auto-regression: each new token joins the text, and the text is read again for the next one."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -22,7 +22,7 @@ class Step(NamedTuple):
     def logprobs(self) -> Array:
         """Log-probability of each chosen token, ``[batch]``, in nats.
 
-        It is the model's own, before temperature and filters: it can be compared between samplers,
+        It is the model's own, before temperature and filters: it can be compared across samplers,
         and its sum over the steps is the log-probability of the text.
         """
         return log_softmax(self.logits)[np.arange(len(self.ids)), self.ids]  # [batch]
@@ -39,17 +39,16 @@ def auto_regress(
     """Read, choose, append, and again: inference, one token at a time.
 
     Article: "One Difference From BERT" and "Evaluation Time: Processing One Token at a Time". With
-    a cache every token is read once; without, all of them are read again for each new token, and
-    the result is the same.
+    a cache every token is read once; without one, again and again, and the result is the same.
 
     Args:
-        rows: the tokens of each text; the lists grow.
-        n_new: tokens to make for each row.
-        rngs: the source of randomness of each row.
+        rows: the tokens of each text; new ones are appended to these lists.
+        n_new: how many tokens to make for each row.
+        rngs: each row's own random generator.
     """
     cache = None
     for _ in range(n_new):
-        if cache is None:  # at first, and wherever the text has to be read as a whole
+        if cache is None:  # at first, and whenever the whole text has to be read again
             unread, mask = left_padded(rows)  # [batch, seq]
             cache = KVCache(model.config, len(rows)) if use_cache else None
         # [batch, n_vocab]
@@ -66,7 +65,7 @@ def auto_regress(
 
 
 def slide(row: list[int], n_ctx: int) -> bool:
-    """Forget the older half of a row that has outgrown the context, and say whether it had.
+    """Forget the older half of a row if it has outgrown the context, and say whether it had.
 
     The newer half must be read again: its keys and values belong to its old positions.
     """
@@ -77,9 +76,9 @@ def slide(row: list[int], n_ctx: int) -> bool:
 
 
 def left_padded(rows: list[list[int]]) -> tuple[NDArray[np.int64], NDArray[np.bool_] | None]:
-    """Pad rows on the left to ``[batch, seq]``; give the mask too, which is False at padding.
+    """Pad rows on the left to ``[batch, seq]``; return the mask too, which is False at padding.
 
-    The mask is None where all rows have one length.
+    The mask is None if all rows are equally long.
 
     >>> ids, mask = left_padded([[5], [6, 7]])
     >>> ids.tolist(), mask.tolist()

@@ -35,18 +35,18 @@ def generate(
 
     Args:
         prompt: the text; None or "" for ``<|endoftext|>``, after which the model begins a new one.
-        max_new_tokens: the most tokens to add; None for 200, or as many as fit if those are fewer.
+        max_new_tokens: the most tokens to add; None for 200, or as many as fit if that is fewer.
         temperature, top_k, top_p, repetition_penalty: see ``Sampler``; temperature 0 is greedy.
-        seed: the same seed gives the same text; None a new one every time.
+        seed: the same seed gives the same text; None gives a new one every time.
         stop: strings at which the text ends, as it does at ``<|endoftext|>``; they are left off.
         overflow: past ``n_ctx`` tokens, "error" refuses before any work, "slide" goes on with the
             newer half of the tokens.
-        speculate: where the text ends as it ended once before, guess up to so many of its next
-            tokens from what came then, and check them in one pass. The text stays the same; it
-            comes faster where it repeats itself (code, refrains, quotations). 8 is a good number.
+        speculate: where the last few tokens have occurred before, guess up to this many next ones
+            from what followed then, and check them in one pass. The text stays the same, and comes
+            faster where it repeats itself (code, refrains, quotations). 8 is a good number.
 
     Returns:
-        The continuation, without the prompt. A last character cut short by the length is left off.
+        The continuation, without the prompt. An incomplete character at its end is left off.
 
     Raises:
         ContextOverflowError: the prompt and the new tokens are more than ``n_ctx``.
@@ -78,8 +78,7 @@ def generate_samples(
 ) -> list[str]:
     """Continue one prompt several times, side by side. The options are those of ``generate``.
 
-    The first continuation is the one that ``generate`` gives; none depends on how many others
-    there are.
+    The first continuation is the one that ``generate`` gives; none depends on ``num_samples``.
     """
     steps = stream_samples(model, tokenizer, prompt, num_samples, **options)
     return ["".join(pieces) for pieces in zip(*steps, strict=True)]
@@ -92,7 +91,7 @@ def stream_samples(
     num_samples: int = 1,
     **options: Any,
 ) -> Iterator[list[str]]:
-    """Give the next piece of every sample, side by side, until all end; a piece may be ""."""
+    """Yield the next piece of every sample, side by side, until all end; a piece may be ""."""
     return text_pieces(*begin(model, tokenizer, prompt, num_samples, **options))
 
 
@@ -108,7 +107,7 @@ def begin(
     speculate: int = 0,
     **sampling: Any,
 ) -> tuple[Iterator[Step], list[GrowingText]]:
-    """Prepare a generation: its steps, yet to be made, and a text for each sample, yet empty."""
+    """Prepare a generation: return its steps, not yet run, and an empty text for each sample."""
     check_int("num_samples", num_samples, least=1)
     stop = checked_stop(stop)
     ids = tokenizer.encode("" if prompt is None else prompt) or [tokenizer.eot]
@@ -140,15 +139,15 @@ def generate_tokens(
 ) -> Iterator[Step]:
     """Continue rows of token ids side by side, one ``Step`` at a time.
 
-    The steps go on past ``<|endoftext|>``: whoever reads them decides when to stop.
+    The steps go on past ``<|endoftext|>``: the caller decides when to stop.
 
     Args:
         prompts: the token ids of each row; the rows may differ in length.
         sampler: chooses the next tokens.
         max_new_tokens, overflow, speculate: as for ``generate``; speculation is for a single row.
         seed: row i draws from ``np.random.default_rng([seed, i])``, however many rows there are;
-            None for other tokens every time.
-        use_cache: keep keys and values instead of computing them again.
+            None gives new tokens every time.
+        use_cache: keep keys and values instead of computing them again and again.
 
     Raises:
         ContextOverflowError: a prompt and its new tokens are more than ``n_ctx``.

@@ -2,10 +2,10 @@
 
 A step of generation waits for memory, not for arithmetic: every weight is read for a single token.
 Reading the weights for several tokens takes little longer, so a token that was guessed right is
-nearly free. The guess here needs no second model: where a text ends as it ended once before, it may
-go on as it did then (prompt lookup; Saxena 2023). The model still chooses every token itself, and
-once it differs from the guess the rest of the pass is forgotten: the text is the same as that of
-``loop.auto_regress``, token by token.
+nearly free. The guess here needs no second model: where the last few tokens have occurred before,
+the text may go on as it did then (prompt lookup; Saxena 2023). The model still chooses every token
+itself, and once it differs from the guess the rest of the pass is forgotten: the text is the same
+as that of ``loop.auto_regress``, token by token.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,13 +17,13 @@ from gptlite.generate.loop import Step, slide
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
 
-# Tokens that must agree before anything is guessed. Fewer agree by chance too often, and a wrong
-# guess costs time.
+# How many tokens must agree before anything is guessed. Fewer agree by chance too often, and a
+# wrong guess costs time.
 LEAST = 3
 
 
 class Lookup:
-    """A text so far, with the place where each few tokens of it stood last.
+    """The text so far, with the place where each few tokens of it last occurred.
 
     >>> text = Lookup([1, 2, 3, 4, 5, 1, 2, 3])
     >>> text.guess(8)
@@ -36,12 +36,12 @@ class Lookup:
     def __init__(self, ids: Iterable[int]) -> None:
         self.ids: list[int] = []
         self.after: dict[tuple[int, ...], int] = {}  # LEAST tokens -> the place after them
-        self.place = -1  # where the text went on the last time it ended as it does now; or -1
+        self.place = -1  # where the text went on the last time it ended as it does now, or -1
         self.agreed = 0  # tokens before that place that are known to agree with the text's end
         self.extend(ids)
 
     def extend(self, ids: Iterable[int]) -> None:
-        """Add the tokens with which the text goes on."""
+        """Add the tokens that the text goes on with."""
         for token in ids:
             self.ids.append(token)
             end = tuple(self.ids[-LEAST:])
@@ -53,14 +53,14 @@ class Lookup:
     def guess(self, most: int) -> list[int]:
         """Guess the next tokens: as many as agreed before, at most ``most``, perhaps none."""
         seen = self.ids[self.place :] if self.agreed else []
-        # A text that repeats itself without end is guessed past its own end.
+        # If the text keeps repeating itself, the guess runs on past the end of the text.
         return [seen[i % len(seen)] for i in range(min(most, self.agreed))]
 
 
 def look_ahead(
     model: GPT, row: list[int], n_new: int, sampler: Sampler, rng: np.random.Generator, most: int
 ) -> Iterator[Step]:
-    """Do as ``auto_regress`` does, for one row, with up to ``most`` guesses in each pass."""
+    """Do what ``auto_regress`` does, for one row, with up to ``most`` guesses in each pass."""
     n_ctx, n_made = model.config.n_ctx, 0
     lookup, cache, unread = Lookup(row), KVCache(model.config), list(row)
     while n_made < n_new:

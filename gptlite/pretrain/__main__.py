@@ -1,4 +1,4 @@
-"""The command: ``python -m gptlite.pretrain`` (run.py has what it does)."""
+"""The command: ``python -m gptlite.pretrain`` (run.py does the work)."""
 
 import argparse
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ def parser() -> Parser:
     parser = Parser(PROGRAM, description="Train a GPT-2 from scratch on text files.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("--data", nargs="+", metavar="PATH", help="text files, or folders of .txt files")
-    add("--validation", nargs="+", metavar="PATH", help="texts to measure with, in the same form")
+    add("--validation", nargs="+", metavar="PATH", help="texts to measure on, in the same form")
     add("--out", required=True, metavar="DIR", help="the run's directory")
     add("--resume", action="store_true", help="go on with the run in --out, with its options")
     add("--tokenizer", metavar="DIR", help="use the vocabulary in DIR instead of learning one")
@@ -33,11 +33,11 @@ def parser() -> Parser:
     budget.add_argument("--minutes", type=float, metavar="M", help="or train for about M minutes")
     add("--batch", type=int, default=16, metavar="N", help=f"sequences per step {or_else}")
     add("--learning-rate", type=float, default=1e-3, metavar="X", help=f"the peak {or_else}")
-    add("--weight-decay", type=float, default=0.1, metavar="X", help=f"of matrices {or_else}")
-    add("--dropout", type=float, default=0.0, metavar="X", help=f"share struck out {or_else}")
-    add("--seed", type=int, default=0, metavar="N", help=f"of everything random {or_else}")
+    add("--weight-decay", type=float, default=0.1, metavar="X", help=f"for matrices {or_else}")
+    add("--dropout", type=float, default=0.0, metavar="X", help=f"share dropped {or_else}")
+    add("--seed", type=int, default=0, metavar="N", help=f"for everything random {or_else}")
     add("--every", type=int, default=250, metavar="N", help=f"steps between reports {or_else}")
-    add("--sample", default="Once upon a time", metavar="TEXT", help="the beginning of the samples")
+    add("--sample", default="Once upon a time", metavar="TEXT", help="how the samples begin")
     return parser
 
 

@@ -17,7 +17,7 @@ from gptlite.training.backward import Ids
 def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> None:
     """Encode every file as one document, ``<|endoftext|>`` before each, into one NumPy file.
 
-    GPT-2 saw its documents in this form: the token says that another text ends before it.
+    GPT-2 saw its documents in this form: the token says that the text before it has ended.
     """
     from tqdm import tqdm
 
@@ -34,13 +34,13 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no token file, holds an id outside the vocabulary, or is too short.
+        ValueError: it is not a token file, holds an id outside the vocabulary, or is too short.
     """
     try:
         tokens: Ids = np.lib.format.open_memmap(path, mode="r")  # [tokens]
     except FileNotFoundError:
         raise
-    except Exception as error:  # damaged headers raise many kinds, as in trainer.py's state.npz
+    except Exception as error:  # damaged headers raise many kinds, as for trainer.py's state.npz
         raise ValueError(f"{path}: not a token file ({type(error).__name__}: {error})") from error
     if tokens.ndim != 1 or tokens.dtype not in (np.uint16, np.uint32):
         found = f"{tokens.dtype} {list(tokens.shape)}"
@@ -56,9 +56,9 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
 
 
 def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple[Ids, Ids]:
-    """Make the batch of a step, from the step alone: there is nothing to save, nothing to lose.
+    """Make the batch of a step from its number alone: there is nothing to save, nothing to lose.
 
-    Article: "The Illustrated Masked Self-Attention", whose features are inputs, its labels targets.
+    Article: "The Illustrated Masked Self-Attention", where inputs are features and targets labels.
 
     Each pass over the corpus (epoch) cuts it into windows, from a start of its own, and takes each
     window once, in an order of its own.
@@ -69,9 +69,9 @@ def batch_at(step: int, tokens: Ids, batch: int, n_ctx: int, seed: int) -> tuple
     Returns:
         Inputs and targets ``[batch, n_ctx]``: the targets are the inputs' next tokens.
     """
-    # One window fewer than fit (but one at least), so that an epoch has room to start elsewhere.
+    # One window fewer than fit (but at least one), so that an epoch has room to start elsewhere.
     windows_per_epoch = max(1, (len(tokens) - 1) // n_ctx - 1)
-    n_shifts = len(tokens) - n_ctx * windows_per_epoch  # the greatest reaches the last token
+    n_shifts = len(tokens) - n_ctx * windows_per_epoch  # the largest reaches the last token
     starts = []
     for i in range(step * batch, (step + 1) * batch):
         epoch, place = divmod(i, windows_per_epoch)

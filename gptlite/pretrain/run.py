@@ -1,9 +1,9 @@
 """A run of pre-training in its directory: prepared or resumed, trained, measured.
 
-From text files to a directory that ``gptlite.load`` opens: learns a vocabulary, encodes the texts,
-trains, and writes ``config.json``, ``model.safetensors``, ``vocab.json`` and ``merges.txt``. Beside
-them stand ``log.jsonl`` (a line of measurements for each report) and the files that ``--resume``
-needs.
+The run starts from text files. It learns a vocabulary, encodes the texts, trains, and writes
+``config.json``, ``model.safetensors``, ``vocab.json`` and ``merges.txt`` to a directory that
+``gptlite.load`` opens. Beside them are ``log.jsonl`` (a line of measurements for each report) and
+the files that ``--resume`` needs.
 
 A run may be killed at any moment. ``state.npz`` is written last, after all files of the same step:
 if it is there, the others are too, and anything newer is made again.
@@ -37,7 +37,7 @@ from gptlite.training.backward import Ids
 from gptlite.training.losses import bits_per_byte, next_token_losses
 
 TOKEN_FILE, RUN_FILE, LOG_FILE = "tokens.npy", "run.json", "log.jsonl"
-REPORT_TOKENS = 32 * 1024  # of the validation texts, measured at each report
+REPORT_TOKENS = 32 * 1024  # how many of the validation texts' tokens each report measures
 
 
 def pretrain(options: argparse.Namespace) -> None:
@@ -54,7 +54,7 @@ def pretrain(options: argparse.Namespace) -> None:
     out = Path(options.out)
     check_int("--every", options.every, least=1)
     options.sample.encode()  # refuses what is not UTF-8, before the first report does
-    # Read now: a text that cannot be read should be refused before the training, not after it.
+    # Read these now: an unreadable text should be refused before the training, not after it.
     texts = {file: read_text(file) for file in text_files(options.validation or [])}
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out}: not a directory")
@@ -88,7 +88,7 @@ def pretrain(options: argparse.Namespace) -> None:
 
 
 def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer, Ids]:
-    """Learn the vocabulary, encode the texts, draw the first weights, and write all into ``out``.
+    """Learn the vocabulary, encode the texts, draw the first weights, and write it all to ``out``.
 
     Returns:
         The trainer, the tokenizer, and the corpus, ``[tokens]``.
@@ -112,7 +112,7 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     def config(n_vocab: int) -> GPTConfig:
         return GPTConfig(n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer)
 
-    # Everything that can be checked is, before the long work and before anything is written.
+    # Check everything that can be checked before the slow work, and before anything is written.
     if not options.data:
         raise ValueError("--data is needed: text files, or a folder of .txt files")
     files = text_files(options.data)
@@ -185,7 +185,7 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
     tokens = open_token_file(out / TOKEN_FILE, config.n_vocab, config.n_ctx)
     if hashlib.sha256(tokens.data).hexdigest() != read_run_file(out)["tokens_sha256"]:
         raise CheckpointError(f"{out / TOKEN_FILE}: not the tokens that this run began with")
-    # A run that was killed while it wrote left these behind.
+    # A run that was killed while writing leaves these behind.
     for name in (STATE_FILE, "model.safetensors"):
         for leftover in out.glob(f".{name}.*.tmp"):
             leftover.unlink()
@@ -193,10 +193,10 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
 
 
 class RunLog:
-    """The lines of ``log.jsonl``: one object for each report, and each step once."""
+    """The lines of ``log.jsonl``: one object per report, and no step twice."""
 
     def __init__(self, path: Path, step: int) -> None:
-        """Keep the lines up to ``step``: the lines after it are of work that was lost.
+        """Keep the lines up to ``step``: later lines are from work that was lost.
 
         Raises:
             CheckpointError: the file is damaged.
@@ -247,7 +247,7 @@ def validation_loss(model: GPT, tokenizer: Tokenizer, windows: list[list[int]]) 
 
 
 def sample(model: GPT, tokenizer: Tokenizer, prompt: str) -> str:
-    """Continue the prompt by 40 tokens, for a look at how far the model is."""
+    """Continue the prompt by 40 tokens, to see how far the model has come."""
     return prompt + generate(model, tokenizer, prompt, max_new_tokens=40, seed=0, overflow="slide")
 
 

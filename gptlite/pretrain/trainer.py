@@ -1,8 +1,8 @@
-"""Pre-training: the recipe, a model on its way, its state on disk, and the loop over batches.
+"""Pre-training: the recipe, a model in training, its state on disk, and the loop over batches.
 
 A run lives in one directory. Everything that the next step depends on is in its ``state.npz``,
-which is written in one piece. So a run that was killed goes on from there, and gives bit for bit
-the model that it would have given.
+which is written in one piece. So a run that was killed can go on from there, and ends with the
+model that it would have ended with, bit for bit.
 """
 
 import json
@@ -39,21 +39,21 @@ STATE_FILE = "state.npz"
 class Recipe:
     """The numbers that a run's result depends on.
 
-    It depends on the model's sizes, the tokens and the processor as well.
+    The result depends on the model's sizes, the tokens and the processor as well.
 
     Attributes:
         batch: sequences of ``n_ctx`` tokens per step.
         n_steps: steps in all; the learning rate reaches 0 with the last.
-        learning_rate: its peak.
+        learning_rate: the peak of the learning rate.
         warm_up: steps up to the peak.
-        weight_decay: of matrices.
-        clip: the most that the length of all gradients together may be.
-        dropout: share of numbers struck out; 0 for none.
-        seed: of the initial weights, the order of the batches and the dropout.
-        threads: shards computed side by side; the cut of a batch into shards depends on it.
+        weight_decay: how strongly AdamW shrinks matrices.
+        clip: the greatest length that all gradients together may have.
+        dropout: share of numbers dropped; 0 for none.
+        seed: fixes the initial weights, the order of the batches and the dropout.
+        threads: shards computed side by side; how a batch is cut into shards depends on it.
 
     Raises:
-        TypeError: a number is not of its type.
+        TypeError: a number has the wrong type.
         ValueError: a number is out of range, or not finite.
     """
 
@@ -154,8 +154,8 @@ class Trainer(Learner):
                 raise ValueError(f"step {trainer.step} of {recipe.n_steps}")
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file: nothing to resume") from None
-        # Every exception there is: zipfile, JSON and NumPy's parser of headers raise a dozen kinds
-        # for damaged bytes, tokenize.TokenError, EOFError and NotImplementedError among them.
+        # Catch every exception: zipfile, JSON and NumPy's header parser raise a dozen kinds for
+        # damaged bytes, tokenize.TokenError, EOFError and NotImplementedError among them.
         except Exception as error:
             raise CheckpointError(
                 f"{path}: not a training state ({type(error).__name__}: {error})"
@@ -166,7 +166,7 @@ class Trainer(Learner):
 def seconds_per_step(trainer: Trainer, tokens: Ids, trials: int = 4) -> float:
     """Measure the time of a step on this machine: the median of a few.
 
-    They change the model: give the trainer one to waste.
+    These steps change the model: give the trainer one that may be wasted.
     """
     recipe, n_ctx = trainer.recipe, trainer.model.config.n_ctx
     times = []
@@ -190,7 +190,7 @@ def train(
     Args:
         tokens: the corpus, ``[tokens]``.
         every: steps between reports; the last report comes with the last step.
-        report: called with the trainer, the mean loss since the report before, in nats per token,
+        report: called with the trainer, the mean loss since the last report, in nats per token,
             and the tokens per second.
     """
     from tqdm import tqdm

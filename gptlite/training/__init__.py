@@ -3,9 +3,9 @@
 initial.py         the weights of an untrained model
 backward.py        the derivative of each layer, by hand; beside layers.py
 block_backward.py  a decoder block, walked backwards; beside block.py
-gradients.py       the derivative by every parameter, from the top down; beside model.py
-tape.py            what goes along: the trace that is read, the gradients that are added up
-dropout.py         a trace that strikes numbers out
+gradients.py       the gradient of every parameter, from the top down; beside model.py
+tape.py            what travels along: the trace that is read, the gradients that are added up
+dropout.py         a trace that drops numbers at random
 optimizer.py       AdamW; the learning rate's rise and fall
 shards.py          a batch in parts, side by side, and one sum of their gradients
 learner.py         one step of learning: gradients, clipping, AdamW

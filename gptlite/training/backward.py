@@ -1,9 +1,9 @@
-"""The derivative of each layer, by hand: from the derivative by its output to those by its inputs.
+"""The derivative of each layer, by hand: from the gradient at its output to those at its inputs.
 
 Each function stands beside one of the forward pass, which its docstring names. It takes ``dy``, the
-derivative of the loss by the layer's output, and what the forward pass wrote in the trace. It
-returns the derivative by each input, shaped like that input. Shapes are in the notation of
-block.py; ``rows`` is batch and seq laid end to end.
+derivative of the loss with respect to the layer's output, and what the forward pass wrote in the
+trace. It returns the derivative with respect to each input, in that input's shape. Shapes are in
+the notation of block.py; ``rows`` is batch and seq merged into one axis.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gptlite.layers import SQRT_2_OVER_PI, Array, centre_and_scale, gelu_tanh
 
-Ids = NDArray[np.integer[Any]]  # token ids; or numbers of rows, of examples, of classes
+Ids = NDArray[np.integer[Any]]  # token ids; or the numbers of rows, examples or classes
 
 
 def cross_entropy(logits: Array, targets: Ids, weight: float) -> tuple[float, Array]:
@@ -23,8 +23,8 @@ def cross_entropy(logits: Array, targets: Ids, weight: float) -> tuple[float, Ar
 
     Args:
         logits: ``[rows, n_vocab]``; overwritten with the derivative.
-        targets: the right columns, ``[rows]``.
-        weight: of each row in the sum; 1 over the number of rows makes the loss their mean.
+        targets: the right column of each row, ``[rows]``.
+        weight: the weight of each row in the sum; 1 over the number of rows makes the loss a mean.
 
     Returns:
         The loss, in nats, and ``dlogits [rows, n_vocab]``.
@@ -63,7 +63,7 @@ def layer_norm_backward(
 ) -> tuple[Array, Array, Array]:
     """Go back through ``layers.layer_norm``: ``y = (x - mean) / std * weight + bias``.
 
-    Mean and standard deviation depend on every number of the vector. So the part of the derivative
+    Mean and standard deviation depend on every number in the vector. So the part of the derivative
     that would shift or stretch the whole vector is taken out again: the norm would undo it.
 
     Args:
@@ -77,7 +77,7 @@ def layer_norm_backward(
     leading = tuple(range(x.ndim - 1))
     dweight = (dy * normed).sum(axis=leading)  # [n_embd]
     dbias = dy.sum(axis=leading)  # [n_embd]
-    dx = dy * weight  # [..., n_embd], of the normed vector first
+    dx = dy * weight  # [..., n_embd], at first the normed vector's gradient
     shift = dx.mean(axis=-1, keepdims=True)  # [..., 1]
     stretch = np.einsum("...i,...i->...", dx, normed)[..., None] / x.shape[-1]  # [..., 1]
     dx -= shift

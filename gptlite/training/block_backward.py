@@ -1,14 +1,14 @@
 """The decoder block, walked backwards: each function here stands beside one of block.py.
 
-The comments quote block.py's lines, the last one first; below each stands the way back through it.
-``dx`` is the derivative of the loss by the array ``x``, and shaped like it. Shapes are in the
-notation of block.py; where there is no cache, ``total`` is ``seq``.
+The comments quote block.py's lines, the last one first; below each comes the way back through it.
+``dx`` is the gradient at ``x``: the derivative of the loss with respect to the array ``x``, in the
+same shape. Shapes are in the notation of block.py; without a cache, ``total`` is ``seq``.
 
 Every function takes:
 
     p          the parameters that its twin in block.py takes
-    at         what stands before the names of the block's arrays and parameters: "h.0."
-    tape       what the forward pass recorded; an array is popped where it is read last
+    at         the prefix of the names of the block's arrays and parameters: "h.0."
+    tape       what the forward pass recorded; each array is popped when it is last read
     gradients  the sums that each parameter's gradient is added to, once
 """
 
@@ -26,15 +26,15 @@ def block_backward(
 ) -> Array:
     """Go back through ``block.decoder_block``.
 
-    A sum hands its derivative on to both of its terms. So ``dx`` comes down the residual connection
-    as it is, and what comes back through the sub-layer is added to it.
+    A sum passes its gradient on to both of its terms. So ``dx`` comes down the residual connection
+    unchanged, and what comes back through the sub-layer is added to it.
 
     Args:
-        dx: by the block's output, ``[batch, seq, n_embd]``; overwritten with the result.
+        dx: the gradient at the block's output, ``[batch, seq, n_embd]``; overwritten.
         x: the block's input, ``[batch, seq, n_embd]``.
 
     Returns:
-        The derivative by the block's input, ``[batch, seq, n_embd]``.
+        The gradient at the block's input, ``[batch, seq, n_embd]``.
     """
     # return record("out", x + found)
     dfound = dx  # [batch, seq, n_embd]
@@ -55,7 +55,7 @@ def mlp_backward(dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gra
     """Go back through ``block.mlp``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
-        dfound: by the feed-forward network's output; left as it is.
+        dfound: the gradient at the feed-forward network's output; left as it is.
     """
     # return record("mlp.out", linear(x, **p["c_proj"]))
     dx = record_backward(tape, at + "mlp.out", dfound)  # [batch, seq, n_embd]
@@ -75,7 +75,7 @@ def attention_backward(
     """Go back through ``block.attention``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
-        dfound: by attention's output; left as it is.
+        dfound: the gradient at attention's output; left as it is.
     """
     # return record("attn.out", linear(z, **p["c_proj"]))
     dz = record_backward(tape, at + "attn.out", dfound)  # [batch, seq, n_embd]
@@ -108,11 +108,11 @@ def attend_backward(
         dz, z: ``[batch, seq, n_embd]``, the heads merged.
         q, k, v: ``[batch, head, seq, head_dim]``.
         weights: the softmax's output, ``[batch, head, seq, seq]``.
-        mask: the factors that dropout multiplied the weights by before they met ``v``, of the same
-            shape; None for none.
+        mask: the factors by which dropout multiplied the weights on their way to ``v``, in the same
+            shape; None without dropout.
 
     Returns:
-        ``dqkv [batch, seq, 3 * n_embd]``, by c_attn's output.
+        ``dqkv [batch, seq, 3 * n_embd]``, the gradient at c_attn's output.
     """
     batch, seq, n_embd = z.shape
     n_head, scale = q.shape[1], q.shape[-1] ** -0.5
@@ -124,12 +124,12 @@ def attend_backward(
     # return weights @ v
     used = weights if mask is None else weights * mask  # [batch, head, seq, seq]
     np.matmul(used.swapaxes(-1, -2), dz_heads, out=dv)
-    dscores = dz_heads @ v.swapaxes(-1, -2)  # [batch, head, seq, seq], of the weights first
+    dscores = dz_heads @ v.swapaxes(-1, -2)  # [batch, head, seq, seq], at first the weights'
     # weights = record("attn.weights", softmax(scores))
     if mask is not None:
         dscores *= mask
     # Softmax: ds = w (dw - sum_j w_j dw_j). That sum over positions equals dz . z over head_dim.
-    # A masked score gets 0 of it: its weight is 0.
+    # A masked score gets a gradient of 0, since its weight is 0.
     inner = split_heads(dz * z, n_head).sum(axis=-1, keepdims=True)  # [batch, head, seq, 1]
     dscores -= inner
     dscores *= weights
@@ -149,7 +149,7 @@ def linear_step(dy: Array, x: Array, p: Weights, name: str, gradients: Gradients
     Args:
         dy: ``[..., n_out]``.
         x: ``[..., n_in]``.
-        name: of the layer: "h.0.mlp.c_fc".
+        name: the layer's name: "h.0.mlp.c_fc".
 
     Returns:
         ``dx [..., n_in]``.
@@ -166,7 +166,7 @@ def layer_norm_step(dy: Array, x: Array, p: Weights, name: str, gradients: Gradi
 
     Args:
         dy, x: ``[..., n_embd]``.
-        name: of the layer: "h.0.ln_1".
+        name: the layer's name: "h.0.ln_1".
 
     Returns:
         ``dx [..., n_embd]``.

@@ -1,4 +1,4 @@
-"""The derivative of the loss by every parameter: the forward pass of model.py, walked backwards.
+"""The gradient of every parameter: the forward pass of model.py, walked backwards.
 
 ``walk_back`` goes from the top of the stack down to the embeddings, through each block
 (block_backward.py), and there through each layer (backward.py). This is back-propagation
@@ -22,7 +22,7 @@ IGNORED = -100
 def loss_and_gradients(
     model: GPT, ids: ArrayLike, targets: ArrayLike, trace: Trace | None = None
 ) -> tuple[float, dict[str, Array]]:
-    """Compute the mean cross-entropy of next-token prediction, and its derivatives.
+    """Compute the mean cross-entropy of next-token prediction, and its gradients.
 
     GPT-1 paper, equation 1; Illustrated GPT-2, "The Illustrated Masked Self-Attention": one
     sequence of ``seq`` tokens is ``seq`` examples.
@@ -68,7 +68,7 @@ def accumulate_gradients(
         trace: an empty ``DropoutTrace``, to train with dropout.
 
     Returns:
-        Nats.
+        The shard's share of the loss, in nats.
     """
     tape = Tape() if trace is None else trace
     x = model.top_of_stack(ids, trace=tape)  # [batch, seq, n_embd]
@@ -88,11 +88,11 @@ def language_model_loss(
     Args:
         x: the result of ``model.top_of_stack``, ``[batch, seq, n_embd]``.
         targets: ``[batch, seq]``, ``IGNORED`` where the prediction does not count.
-        weight: of each prediction in the loss; 1 over their number makes the loss their mean.
+        weight: the weight of each prediction; 1 over their number makes it their mean.
 
     Returns:
         The loss, in nats; ``dx [batch, seq, n_embd]``; and ``dwte [n_vocab, n_embd]``, the
-        derivative by the embedding in its second use, as the output layer.
+        gradient of the embedding in its second use, as the output layer.
 
     Raises:
         TypeError, ValueError: see ``loss_and_gradients``.
@@ -118,17 +118,16 @@ def language_model_loss(
 def walk_back(
     model: GPT, ids: Ids, dx: Array, dwte: Array, tape: Trace, gradients: Gradients
 ) -> None:
-    """Go back through ``model.top_of_stack``: go from the top of the stack down to the embeddings.
+    """Go back through ``model.top_of_stack``, from the top of the stack down to the embeddings.
 
-    The loss up there may be any: the next tokens', a classifier's, or both.
+    Any loss may stand at the top: the next tokens', a classifier's, or both.
 
     Args:
         ids: the token ids that went up the stack, ``[batch, seq]``.
-        dx: the derivative of the loss by the vectors at the top, ``[batch, seq, n_embd]``;
-            overwritten.
-        dwte: the derivative by the embedding as the output layer, ``[n_vocab, n_embd]``: 0 if the
-            loss made no logits. The derivative by the rows that were read is added to it.
-        tape: what the way up recorded; emptied.
+        dx: the gradient at the top of the stack, ``[batch, seq, n_embd]``; overwritten.
+        dwte: the gradient of the embedding as the output layer, ``[n_vocab, n_embd]``: 0 if the
+            loss made no logits. The gradient of the rows that were read is added to it.
+        tape: what the forward pass recorded; emptied here.
         gradients: the sums that each parameter's gradient is added to, once.
 
     Raises:

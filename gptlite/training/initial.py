@@ -10,7 +10,7 @@ def initial_parameters(config: GPTConfig, seed: int = 0) -> dict[str, Array]:
     """Draw the weights of an untrained model as OpenAI's code draws them.
 
     They are normal with standard deviation 0.02 (0.01 for positions); biases are 0, gains 1.
-    Matrices that write to the residual stream are smaller by ``1/sqrt(2 * n_layer)``, so that the
+    Matrices that write to the residual stream are scaled by ``1/sqrt(2 * n_layer)``, so that the
     stream does not grow with depth (GPT-2 paper, section 2.3).
 
     Returns:

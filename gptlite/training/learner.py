@@ -14,15 +14,15 @@ from gptlite.training.tape import Gradients
 
 
 class Learner:
-    """Parameters on their way: AdamW's moments, and the number of steps done.
+    """Parameters in training, with AdamW's moments and the number of steps done.
 
-    A batch comes as its shards (shards.py), functions that each compute a part of it: what an
-    example is, and how the loss is made of it, the learner need not know.
+    A batch comes as its shards (shards.py), functions that each compute a part of it: the learner
+    need not know what an example is, or how its loss is computed.
 
     Attributes:
         parameters: the arrays that learn, ``{name: array}``; changed in place.
         moments: AdamW's running means, by the same names.
-        step: steps done.
+        step: the number of steps done.
     """
 
     def __init__(
@@ -36,10 +36,10 @@ class Learner:
         """Begin with moments of 0.
 
         Args:
-            rate_at: gives the learning rate of a step, counted from 1.
-            weight_decay: of matrices.
-            clip: the most that the length of all gradients together may be.
-            threads: shards computed side by side.
+            rate_at: returns the learning rate of a step, counted from 1.
+            weight_decay: how strongly AdamW shrinks matrices.
+            clip: the greatest length that all gradients together may have.
+            threads: how many shards are computed side by side.
         """
         self.parameters = parameters
         self.rate_at = rate_at
@@ -54,7 +54,7 @@ class Learner:
         self._pool = ThreadPoolExecutor(threads)
 
     def gradients(self, shards: Sequence[Shard]) -> tuple[float, Gradients]:
-        """Compute the loss of a batch, in nats, and its derivative by every parameter."""
+        """Compute the loss of a batch, in nats, and the gradient of every parameter."""
         return add_up(shards, self._pool, self.threads)
 
     def train_step(self, shards: Sequence[Shard]) -> float:
@@ -62,11 +62,11 @@ class Learner:
 
         Raises:
             FloatingPointError: the loss or the gradients are not finite: training has diverged.
-                Nothing has been changed then.
+                In that case nothing has been changed.
         """
         loss, gradients = self.gradients(shards)
         step = self.step + 1
-        # One thread: BLAS sums in another order with another number of them.
+        # One thread: with another number of threads BLAS sums in another order.
         with blas_threads(1):
             norm = global_norm(gradients)
         if not (math.isfinite(loss) and math.isfinite(norm)):

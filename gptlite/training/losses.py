@@ -1,7 +1,7 @@
 """The loss of a text under a model: in nats per token, and in bits per byte.
 
-Bits per byte do not depend on the vocabulary. So they compare models with each other, and models
-with compressors.
+Bits per byte do not depend on the vocabulary. So they can compare models with each other, and
+models with compressors.
 """
 
 import math
@@ -24,7 +24,7 @@ class Windows(NamedTuple):
     Attributes:
         starts: the place where each window begins.
         seq: tokens in a window; each of them predicts the token after it.
-        kept: predictions of a window that count, the last ones: earlier windows made the others.
+        kept: how many predictions of a window count, the last ones; earlier windows made the rest.
     """
 
     starts: list[int]
@@ -33,7 +33,7 @@ class Windows(NamedTuple):
 
 
 def loss_windows(n: int, context: int, stride: int) -> list[Windows]:
-    """Plan the windows that predict each of ``n`` tokens but the first, once, from left to right.
+    """Plan windows that predict each of ``n`` tokens but the first exactly once, left to right.
 
     The first window is the first ``context`` tokens. Each further window begins ``stride`` tokens
     later, and only its new predictions count.
@@ -80,7 +80,7 @@ def losses_of(logits: Array, targets: Ids) -> Array:
 
     Args:
         logits: ``[rows, n]``; overwritten.
-        targets: the right columns, ``[rows]``.
+        targets: the right column of each row, ``[rows]``.
     """
     logits -= logits.max(axis=-1, keepdims=True)
     right = logits[np.arange(len(targets)), targets]  # [rows]
@@ -92,7 +92,7 @@ def losses_of(logits: Array, targets: Ids) -> Array:
 def checked_sequence(
     model: GPT, ids: ArrayLike, context: int | None, stride: int | None
 ) -> tuple[NDArray[Any], int, int]:
-    """Check the arguments of ``next_token_losses``, which has the errors.
+    """Check the arguments of ``next_token_losses``, whose docstring lists the errors.
 
     Returns:
         The ids as an array ``[n]``, the context and the stride.
@@ -135,7 +135,7 @@ def next_token_losses(
 
     Raises:
         TypeError: ids are not integers.
-        ValueError: ids are not one row of token ids, or ``context`` or ``stride`` out of range.
+        ValueError: ids are not one row of token ids, or ``context`` or ``stride`` is out of range.
     """
     from tqdm import tqdm
 

@@ -5,7 +5,7 @@ anew for each merge would take hours. Here each different piece of text is kept 
 number of times it occurs; a merge changes only the counts of the pairs beside the places where it
 happens; and a heap gives the most frequent pair.
 
-Of equally frequent pairs the one with the smaller ids wins, first token before second. Bytes have
+Among equally frequent pairs the smaller ids win, first token before second. Bytes have
 the ids of ``BYTE_SYMBOLS``; merges follow in the order in which they are learned. The trainer of
 Hugging Face tokenizers breaks ties in the same way.
 """
@@ -30,12 +30,12 @@ def learn_vocabulary(
 
     Args:
         texts: read once, one after the other. Special tokens in them are plain text.
-        n_vocab: tokens wanted: 256 bytes, the merges, ``<|endoftext|>``. There are fewer where no
-            pair is left to join: 257 for no text, empty texts, or one letter.
+        n_vocab: tokens wanted: 256 bytes, the merges, ``<|endoftext|>``. There are fewer if no pair
+            is left to join: 257 for no text, empty texts, or one letter.
 
     Raises:
-        ValueError: ``n_vocab`` is below 257; a lone surrogate in a text.
-        TypeError: ``n_vocab`` is not an int; ``texts`` is one str, or holds something else.
+        ValueError: ``n_vocab`` is below 257, or a text has a lone surrogate.
+        TypeError: ``n_vocab`` is not an int; ``texts`` is one str, or holds anything but str.
     """
     if not isinstance(n_vocab, int) or isinstance(n_vocab, bool):
         raise TypeError(f"n_vocab must be an int, not {n_vocab!r}")
@@ -54,7 +54,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     """Count how often each piece occurs in the texts.
 
     Raises:
-        TypeError: ``texts`` is one str, or holds something else than str.
+        TypeError: ``texts`` is one str, or holds anything but str.
 
     >>> count_pieces(["the cat and", "the cat"])
     Counter({'the': 2, ' cat': 2, ' and': 1})
@@ -87,11 +87,11 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
 def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     """Learn the pairs of ids to merge, in order; merge number n makes the id 256 + n.
 
-    There are fewer than ``n_merges`` where no two neighbours are left. Shows a bar on a terminal.
+    There are fewer than ``n_merges`` if no two neighbours are left. Shows a bar on a terminal.
 
     Raises:
         TypeError: see ``count_pieces``.
-        ValueError: a lone surrogate in a text, which UTF-8 cannot encode.
+        ValueError: a text has a lone surrogate, which UTF-8 cannot encode.
 
     >>> learn_merges(["ab ab abc"], 2) == [(64, 65), (220, 256)]  # a b, then space ab
     True

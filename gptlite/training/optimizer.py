@@ -40,14 +40,14 @@ def adamw_step(
         parameter, gradient: arrays of one shape.
         moments: changed in place; zeros before the first step.
         step: counted from 1; the correction for the means' start at zero depends on it.
-        weight_decay: of matrices only: gains and biases are left alone.
+        weight_decay: how strongly matrices shrink; gains and biases are left alone.
         scale: the factor that clips the gradient.
 
     Raises:
         ValueError: the parameter is not contiguous, so that a flat view could not change it.
     """
     if not parameter.flags.c_contiguous:
-        raise ValueError("a parameter must be C-contiguous, for it is changed in place")
+        raise ValueError("a parameter must be C-contiguous, as it is changed in place")
     rate = learning_rate / (1 - BETA_1**step)
     square_correction = 1 / math.sqrt(1 - BETA_2**step)
     shrink = 1 - learning_rate * weight_decay if parameter.ndim > 1 else 1.0
@@ -83,7 +83,7 @@ def learning_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> floa
 
 
 def linear_rate_at(step: int, n_steps: int, warm_up: int, peak: float) -> float:
-    """Rise linearly to the peak, then fall on a line that would be 0 a step after the last.
+    """Rise linearly to the peak, then fall on a line that would reach 0 a step after the last.
 
     GPT-1 paper, section 4.1 ("a linear learning rate decay schedule with warmup").
 

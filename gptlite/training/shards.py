@@ -20,7 +20,7 @@ from gptlite.training.tape import Gradients
 
 # Tokens that a thread takes through the model at a time: one layer's arrays stay in its cache.
 SHARD_TOKENS = 1024
-# Numbers that are not finite end the training with an error of its own: NumPy need not warn as
+# Numbers that are not finite end the training with an error of their own: NumPy need not warn as
 # well. NumPy's settings belong to a thread, so each thread enters this context for itself.
 QUIET = partial(np.errstate, over="ignore", invalid="ignore")
 
@@ -31,8 +31,8 @@ Shard = Callable[[Gradients], float]
 class Sums(Gradients):
     """One sum for all threads: each parameter's gradients are added in the order of the shards.
 
-    So memory holds one array a parameter, however many threads there are, and the faster thread
-    makes no difference to the bits. A shard adds to every parameter once, and waits until the shard
+    So memory holds one array per parameter, however many threads there are, and whichever thread is
+    faster, the bits are the same. A shard adds to every parameter once, and waits until the shard
     before it has done so. All shards walk back the same way, so they seldom wait for long.
     """
 
@@ -45,7 +45,7 @@ class Sums(Gradients):
 
     @contextmanager
     def shard(self, number: int) -> Iterator[None]:
-        """Let this thread compute that shard within the block; an error there ends all others."""
+        """Let this thread compute that shard within the block; an error there ends the others."""
         self._here.number = number
         try:
             yield
@@ -74,7 +74,7 @@ def add_up(
     """Compute the loss (nats) and the gradients of a batch: the sums over its shards.
 
     Args:
-        threads: shards computed side by side.
+        threads: how many shards are computed side by side.
     """
     sums, losses = Sums(), [0.0] * len(shards)
 
@@ -90,16 +90,16 @@ def add_up(
 
 
 def cut_batch(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
-    """Cut a batch into shards of about equally many tokens, examples of similar length together.
+    """Cut a batch into shards with about equally many tokens, examples of similar length together.
 
-    Each thread gets equally many shards, and none has much more than ``SHARD_TOKENS``.
+    Each thread gets equally many shards, and no shard has much more than ``SHARD_TOKENS``.
 
     Args:
-        batch: numbers of the examples, ``[batch]``.
-        widths: tokens of every example there is, ``[n]``.
+        batch: the numbers of the examples, ``[batch]``.
+        widths: how many tokens every example there is has, ``[n]``.
 
     Returns:
-        The numbers of the examples of each shard.
+        The numbers of the examples in each shard.
     """
     batch = batch[np.argsort(widths[batch], kind="stable")]  # [batch]
     tokens = widths[batch]  # [batch]

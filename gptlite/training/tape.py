@@ -10,16 +10,16 @@ UNREAD = ("attn.scores", "attn.out", "mlp.out")
 class Tape(Trace):
     """A trace that keeps only what the derivatives read.
 
-    Each step of the way back pops the arrays that its forward step wrote, so that their memory
-    serves again.
+    Each step of the way back pops the arrays that its forward step wrote, so that their memory can
+    be used again.
     """
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
-        """Keep the array if a derivative reads it, and hand it on."""
+        """Keep the array if a derivative reads it, and pass it on."""
         return array if name in UNREAD else super().record(prefix, name, array)  # [...]
 
     def pop_mask(self, name: str) -> Array | None:
-        """Let go of the factors that ``record`` multiplied an array by: none here.
+        """Return the factors that ``record`` multiplied an array by: none here.
 
         ``DropoutTrace`` has some.
         """
@@ -27,15 +27,15 @@ class Tape(Trace):
 
 
 def pop_mask(tape: Trace, name: str) -> Array | None:
-    """Give the factors that ``tape.record`` multiplied an array by; None for none."""
+    """Return the factors that ``tape.record`` multiplied an array by, or None."""
     return tape.pop_mask(name) if isinstance(tape, Tape) else None  # [...]
 
 
 def record_backward(tape: Trace, name: str, dy: Array) -> Array:
-    """Carry a derivative back through ``tape.record``: what was struck out gets 0.
+    """Carry a gradient back through ``tape.record``: what was dropped gets 0.
 
     Args:
-        dy: by what ``record`` handed on, shaped like it. So is the result.
+        dy: the gradient at what ``record`` passed on; the result has the same shape.
     """
     mask = pop_mask(tape, name)  # [...]
     return dy if mask is None else dy * mask  # [...]
@@ -45,7 +45,7 @@ class Gradients(dict[str, Array]):
     """A gradient for each parameter, by its name: the sum so far."""
 
     def add(self, name: str, gradient: Array) -> None:
-        """Add to a parameter's gradient; the first array becomes the sum, and later ones change it.
+        """Add to a parameter's gradient; the first array becomes the sum, later ones go into it.
 
         Args:
             gradient: shaped like the parameter.

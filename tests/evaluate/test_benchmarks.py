@@ -84,7 +84,7 @@ GOOD = {
         ("[" * 100_000, "not JSON: "),
         ("[1]", r"expected a JSON object, {\.\.\.}, found '\[1\]'"),
         ('"text"', "expected a JSON object"),
-        ('{"id": ["\\udc00\\ud800"]}', r"a lone surrogate, '\\udc00', which no UTF-8 has"),
+        ('{"id": ["\\udc00\\ud800"]}', r"a lone surrogate, '\\udc00', which is not UTF-8"),
         (b"\xff", "'utf-8' codec can't decode"),
     ],
 )

@@ -181,7 +181,7 @@ def test_a_wrong_table_is_refused_with_the_line(tmp_path, content, message):
             '{"text": "a", "label": 0.5}',
             ", line 1: column 'label': expected text or a whole number",
         ),
-        ('\n{"text": "a\\ud800", "label": "x"}', ", line 2: a lone surrogate, '\\ud800', which no"),
+        ('\n{"text": "a\\ud800", "label": "x"}', ", line 2: a lone surrogate, '\\ud800', which is"),
         ('{"text": "a", "label": "x"}\n\n[1]', ", line 3: expected a JSON object, {...}, found"),
         ('{"text": "a"', ", line 1: not JSON"),
         ('{"text": ["a"], "label": "x"}', ", line 1: column 'text': expected text or a whole"),
