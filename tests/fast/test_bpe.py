@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_tokenizer import SMALL, STORY, TEXTS
 
 import gptlite.fast.bpe
 from gptlite import Tokenizer
 from gptlite.fast.bpe import BytePairEncoder, cut_words, split_words, take_rows
 from gptlite.tokenizer import PATTERN
+from vocabularies import SMALL, STORY, TEXTS
 
 # The same ids as the plain way
 

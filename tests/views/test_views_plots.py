@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from test_views import HOSTILE, SEQ, TEXT, TOKENIZER, TOKENS, all_views
 
+from figures import HOSTILE, SEQ, TEXT, TOKENIZER, TOKENS, all_views
 from gptlite import views
 from gptlite.views.heat_map import HeatMap
 from gptlite.views.table import Table
