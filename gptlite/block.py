@@ -9,9 +9,10 @@ Shapes, on every line that makes an array:
     n_embd    width of the residual stream
 
 ``p`` is the block's parameters, named as in Hugging Face's files: ``p["attn"]["c_attn"]`` has
-``weight`` and ``bias``. Two functions are passed in from above: ``record`` shows each array to a
-trace (trace.py), and ``remember`` adds keys and values to a cache and returns all that it holds
-(cache.py). Without a trace or a cache, they return what they are given.
+``weight`` and ``bias``. ``padding`` is added to the scores (see ``mask_future``). Two functions
+come from above: ``record`` shows each array to a trace, which may change it (trace.py);
+``remember`` adds keys and values to a cache and returns all that it holds (cache.py). Without a
+trace or a cache, they return what they are given.
 
 Radford et al. 2019 (GPT-2), section 2.3; Alammar, "The Illustrated GPT-2".
 """
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.fast.blockwise import a_few_queries_at_a_time
+from gptlite.fast.chunks import attend_in_chunks
 from gptlite.layers import Array, gelu, layer_norm, linear, softmax
 from gptlite.trace import Record, unrecorded
 
@@ -36,7 +37,7 @@ MASKED = -1e10
 def decoder_block(
     x: Array, p: Weights, n_head: int, padding: Array | None, remember: Remember, record: Record
 ) -> Array:
-    """Run one decoder block on the residual stream: ``[batch, seq, n_embd]`` in and out.
+    """Run one decoder block: ``x = x + attention(norm(x))``, then ``x = x + mlp(norm(x))``.
 
     Article: "The Evolution of the Transformer Block", "The Decoder-Only Block" and "A journey up
     the Stack". Each of the two sums is a residual connection.
@@ -60,7 +61,7 @@ def attention(
     q, k, v = queries_keys_values(x, p["c_attn"], n_head)  # [batch, head, seq, head_dim]
     k, v = remember(k, v)  # [batch, head, total, head_dim]
     q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
-    z = a_few_queries_at_a_time(attend, q, k, v, padding, record)  # [batch, head, seq, head_dim]
+    z = attend_in_chunks(attend, q, k, v, padding, record)  # [batch, head, seq, head_dim]
     z = record("attn.z", merge_heads(z))  # [batch, seq, n_embd]
     return record("attn.out", linear(z, **p["c_proj"]))  # [batch, seq, n_embd]
 
@@ -68,7 +69,7 @@ def attention(
 def attend(
     q: Array, k: Array, v: Array, padding: Array | None = None, record: Record = unrecorded
 ) -> Array:
-    """Score, mask, softmax, sum: mix the values for each query.
+    """Mix the values for each query: ``softmax(mask(q k^T / sqrt(head_dim))) v``.
 
     Article: "3- Sum" and "GPT-2 Self-attention: 3- Sum".
     """
@@ -82,8 +83,8 @@ def mlp(x: Array, p: Weights, record: Record) -> Array:
     """Work on each position by itself: the feed-forward network (multi-layer perceptron).
 
     Article: "GPT-2 Fully-Connected Neural Network: Layer #1" and "GPT-2 Fully-Connected Neural
-    Network: Layer #2 - Projecting to model dimension". Without the activation function between
-    them, the two layers would be one.
+    Network: Layer #2 - Projecting to model dimension". Without the activation function the two
+    layers would be one.
     """
     x = record("mlp.fc", linear(x, **p["c_fc"]))  # [batch, seq, 4 * n_embd]
     x = record("mlp.gelu", gelu(x))  # [batch, seq, 4 * n_embd]
@@ -93,15 +94,17 @@ def mlp(x: Array, p: Weights, record: Record) -> Array:
 # ---- The steps of attention ---------------------------------------------------------------------
 
 
-def queries_keys_values(x: Array, c_attn: Weights, n_head: int) -> list[Array]:
+def queries_keys_values(x: Array, c_attn: Weights, n_head: int) -> tuple[Array, Array, Array]:
     """Make every head's query, key and value at every position, in one multiplication.
 
     Article: "1- Create Query, Key, and Value Vectors" and "GPT-2 Self-attention: 1- Creating
     queries, keys, and values".
     """
     qkv = linear(x, **c_attn)  # [batch, seq, 3 * n_embd]
-    n_embd = x.shape[-1]
-    return [split_heads(qkv[..., i * n_embd : (i + 1) * n_embd], n_head) for i in range(3)]
+    d = x.shape[-1]
+    q, k, v = qkv[..., :d], qkv[..., d : 2 * d], qkv[..., 2 * d :]  # [batch, seq, n_embd]
+    # [batch, head, seq, head_dim]
+    return split_heads(q, n_head), split_heads(k, n_head), split_heads(v, n_head)
 
 
 def split_heads(x: Array, n_head: int) -> Array:
@@ -121,7 +124,8 @@ def attention_scores(q: Array, k: Array) -> Array:
     ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1). Without it, the dot products of long
     vectors would be so large that the softmax all but picked one position.
     """
-    q = q * q.shape[-1] ** -0.5  # [batch, head, seq, head_dim]
+    head_dim = q.shape[-1]
+    q = q * head_dim**-0.5  # [batch, head, seq, head_dim]
     return q @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
 
 
@@ -141,7 +145,8 @@ def mask_future(scores: Array, padding: Array | None = None) -> Array:
     """
     seq = scores.shape[-2]
     if seq > 1:  # a single new position comes last, and may attend to all of them
-        scores[..., -seq:] += np.triu(np.full((seq, seq), MASKED, np.float32), 1)  # [seq, seq]
+        future = np.triu(np.full((seq, seq), MASKED, np.float32), 1)  # [seq, seq]
+        scores[..., -seq:] += future
     if padding is not None:
         scores += padding
     return scores

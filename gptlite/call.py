@@ -58,9 +58,9 @@ def checked_call(
     if array.ndim not in (1, 2):
         raise ValueError(f"token ids must be [seq] or [batch, seq], not {list(array.shape)}")
     array = np.atleast_2d(array)  # [batch, seq]
-    for bad in (array.min(), array.max()):
-        if not 0 <= bad < config.n_vocab:
-            raise ValueError(f"token id {bad} is outside 0 to {config.n_vocab - 1}")
+    for extreme in (array.min(), array.max()):
+        if not 0 <= extreme < config.n_vocab:
+            raise ValueError(f"token id {extreme} is outside 0 to {config.n_vocab - 1}")
     batch, seq = array.shape
     past = 0
     if cache is not None:

@@ -80,14 +80,14 @@ def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float = 1e-5) -> A
         weight, bias: the gain and the shift, ``[n_embd]``.
         epsilon: added to the variance, so that nothing is divided by 0.
     """
-    y, inverse_std = centre_and_scale(x, epsilon)  # [..., n_embd], [..., 1]
+    y, inverse_std = centred_and_inverse_std(x, epsilon)  # [..., n_embd], [..., 1]
     y *= inverse_std
     y *= weight
     y += bias
     return y
 
 
-def centre_and_scale(x: Array, epsilon: float) -> tuple[Array, Array]:
+def centred_and_inverse_std(x: Array, epsilon: float) -> tuple[Array, Array]:
     """Return ``x - mean``, ``[..., n_embd]``, and 1 over the standard deviation, ``[..., 1]``.
 
     The derivative of ``layer_norm`` needs both too.

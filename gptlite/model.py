@@ -16,7 +16,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from gptlite.block import Weights, decoder_block
-from gptlite.cache import KVCache, forget
+from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
@@ -76,7 +76,7 @@ class GPT:
             logits_to_keep: for how many of the last positions to compute logits; None for all.
 
         Returns:
-            Logits, float32 ``[batch, seq, n_vocab]``.
+            Logits, float32 ``[batch, kept, n_vocab]``; ``kept`` is ``logits_to_keep`` or ``seq``.
 
         Raises:
             TypeError, ValueError, ContextOverflowError: see ``call.checked_call``; also, an edit
@@ -106,11 +106,11 @@ class GPT:
         record = recorder(trace)
         x = record("embed", self.embed(call.ids, call.positions))  # [batch, seq, n_embd]
         for i, p in enumerate(self.blocks):
-            remember = forget if cache is None else partial(cache.append, i)
+            remember = no_cache if cache is None else partial(cache.append, i)
             record_block = recorder(trace, f"h.{i}.")
             # [batch, seq, n_embd]
             x = decoder_block(x, p, self.config.n_head, call.padding, remember, record_block)
-        if cache is not None:
+        if cache is not None:  # every block has now stored the new positions
             cache.length += x.shape[1]
         if keep is not None:
             x = x[:, -keep:]  # [batch, kept, n_embd]

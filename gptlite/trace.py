@@ -41,8 +41,8 @@ class Trace(dict[str, Array]):
     ``h.i.mlp.fc``, ``h.i.mlp.gelu``    ``[batch, seq, 4 * n_embd]``
     ``h.i.mlp.out``                     ``[batch, seq, n_embd]``
     ``h.i.out``                         ``[batch, seq, n_embd]``, the stream after the block
-    ``ln_f``                            ``[batch, seq, n_embd]``
-    ``logits``                          ``[batch, seq, n_vocab]``
+    ``ln_f``                            ``[batch, kept, n_embd]``
+    ``logits``                          ``[batch, kept, n_vocab]``, see ``GPT.__call__``
     ==================================  =====================================================
 
     Args:

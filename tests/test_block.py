@@ -33,7 +33,7 @@ def test_a_row_that_may_attend_to_nothing_stays_finite():
     assert np.isfinite(mask_future(zeros(1, 1, 4, 4), padding)).all()
 
 
-def test_scores_are_dot_products_divided_by_the_root_of_their_length():
+def test_scores_are_dot_products_over_the_root_of_head_dim():
     rng = np.random.default_rng(0)
     q = rng.standard_normal((2, 3, 4, 5)).astype(np.float32)
     k = rng.standard_normal((2, 3, 7, 5)).astype(np.float32)

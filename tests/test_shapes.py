@@ -23,7 +23,7 @@ READING_PATH = (
     *("layers.py", "block.py", "model.py", "cache.py", "call.py", "sampling.py", "trace.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
-FAST = ("fast/blockwise.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py")
+FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py")
 LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
 
 

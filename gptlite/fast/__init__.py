@@ -2,9 +2,9 @@
 
 Nothing here is needed to understand a GPT. Each file has a plain twin:
 
-    blockwise.py   block.attend, for a few queries at a time
+    chunks.py      block.attend, for a few queries at a time
     bpe.py         tokenizer.merged, for many words at once
     joining.py     b"".join of many tokens' bytes, at once
     memory.py      np.zeros, in memory only where written; float32 weights kept in 16 bits
-    threads.py     the number of threads that BLAS uses
+    threads.py     the threads of BLAS: without it a block of code runs on BLAS's default
 """

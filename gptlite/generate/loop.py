@@ -48,7 +48,7 @@ def auto_regress(
     """
     cache = None
     for _ in range(n_new):
-        if cache is None:  # at first, and whenever the whole text has to be read again
+        if cache is None:  # at first, after a slide, and always where there is to be no cache
             unread, mask = left_padded(rows)  # [batch, seq]
             cache = KVCache(model.config, len(rows)) if use_cache else None
         # [batch, n_vocab]

@@ -1,6 +1,7 @@
 """Prompts in, continuations out: as text, as text in pieces, and as tokens."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -52,12 +53,9 @@ def generate(
         ContextOverflowError: the prompt and the new tokens are more than ``n_ctx``.
         TypeError, ValueError: an argument is not what it should be.
     """
+    sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
     steps, [text] = begin(
-        *(model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate),
-        temperature=temperature,
-        top_k=top_k,
-        top_p=top_p,
-        repetition_penalty=repetition_penalty,
+        model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate, **sampling
     )
     return "".join(piece for [piece] in text_pieces(steps, [text]))
 

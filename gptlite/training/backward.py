@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.layers import SQRT_2_OVER_PI, Array, centre_and_scale, gelu_tanh
+from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu_tanh
 
 Ids = NDArray[np.integer[Any]]  # token ids; or the numbers of rows, examples or classes
 
@@ -72,7 +72,7 @@ def layer_norm_backward(
     Returns:
         ``dx [..., n_embd]``, ``dweight [n_embd]``, ``dbias [n_embd]``.
     """
-    normed, inverse_std = centre_and_scale(x, epsilon)  # [..., n_embd], [..., 1]
+    normed, inverse_std = centred_and_inverse_std(x, epsilon)  # [..., n_embd], [..., 1]
     normed *= inverse_std
     leading = tuple(range(x.ndim - 1))
     dweight = (dy * normed).sum(axis=leading)  # [n_embd]

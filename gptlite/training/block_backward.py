@@ -82,7 +82,7 @@ def attention_backward(
     z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
     dz = linear_step(dz, z, p["c_proj"], at + "attn.c_proj", gradients)  # [batch, seq, n_embd]
     # z = record("attn.z", merge_heads(z))
-    # z = a_few_queries_at_a_time(attend, q, k, v, padding, record)
+    # z = attend_in_chunks(attend, q, k, v, padding, record)
     q, k = tape.pop(at + "attn.q"), tape.pop(at + "attn.k")  # [batch, head, seq, head_dim]
     v = tape.pop(at + "attn.v")  # [batch, head, seq, head_dim]
     mask = pop_mask(tape, at + "attn.weights")  # [batch, head, seq, seq]

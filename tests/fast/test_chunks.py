@@ -12,12 +12,12 @@ CLOSE = {"rtol": 1e-5, "atol": 2e-5}
 
 
 @pytest.mark.parametrize("queries", [1, 3, 5, 12])
-def test_scores_made_a_few_queries_at_a_time_are_the_same(monkeypatch, queries):
+def test_attention_in_chunks_is_the_same(monkeypatch, queries):
     ids = np.random.default_rng(0).integers(0, CONFIG.n_vocab, (2, 11))
     mask = np.ones((2, 11), int)
     mask[0, :4] = 0
     wholes = [MODEL(ids, trace=Trace()), MODEL(ids, attention_mask=mask, trace=Trace())]
-    monkeypatch.setattr("gptlite.fast.blockwise.QUERIES", queries)
+    monkeypatch.setattr("gptlite.fast.chunks.QUERIES", queries)
     np.testing.assert_allclose(MODEL(ids), wholes[0], **CLOSE)
     padded = MODEL(ids, attention_mask=mask)  # what stands at padding is of no account
     np.testing.assert_allclose(padded[mask == 1], wholes[1][mask == 1], **CLOSE)

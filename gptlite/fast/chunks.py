@@ -17,10 +17,10 @@ QUERIES = 64
 Attend = Callable[[Array, Array, Array, Array | None, Record], Array]
 
 
-def a_few_queries_at_a_time(
+def attend_in_chunks(
     attend: Attend, q: Array, k: Array, v: Array, padding: Array | None, record: Record
 ) -> Array:
-    """Compute ``attend(q, k, v, padding, record)``; a trace wants the scores whole, and gets them.
+    """Compute ``attend(q, k, v, padding, record)``; whole where a trace is to record the scores.
 
     Args:
         q: ``[batch, head, seq, head_dim]``.
@@ -37,9 +37,9 @@ def a_few_queries_at_a_time(
     for start in range(0, seq, QUERIES):
         end = min(start + QUERIES, seq)
         seen = total - seq + end  # the keys after these are hidden from all of these queries
-        hidden = None if padding is None else padding[..., :seen]  # [batch, 1, 1, seen]
+        padding_seen = None if padding is None else padding[..., :seen]  # [batch, 1, 1, seen]
         some = q[:, :, start:end]  # [batch, head, queries, head_dim]
         keys, values = k[:, :, :seen], v[:, :, :seen]  # [batch, head, seen, head_dim]
         # [batch, head, queries, head_dim]
-        z[:, :, start:end] = attend(some, keys, values, hidden, record)
+        z[:, :, start:end] = attend(some, keys, values, padding_seen, record)
     return z
