@@ -19,7 +19,7 @@ def test_scores_made_a_few_queries_at_a_time_are_the_same(monkeypatch, queries):
     wholes = [MODEL(ids, trace=Trace()), MODEL(ids, attention_mask=mask, trace=Trace())]
     monkeypatch.setattr("gptlite.fast.blockwise.QUERIES", queries)
     np.testing.assert_allclose(MODEL(ids), wholes[0], **CLOSE)
-    padded = MODEL(ids, attention_mask=mask)  # what stands at padding is of no account
+    padded = MODEL(ids, attention_mask=mask)  # what stands at padding does not matter
     np.testing.assert_allclose(padded[mask == 1], wholes[1][mask == 1], **CLOSE)
     cache = KVCache(CONFIG, batch=2)
     first = MODEL(ids[:, :4], cache=cache)
