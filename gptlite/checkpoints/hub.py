@@ -122,7 +122,7 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
     files: dict[str, Mapping[str, Stored]] = {}
     for name in sorted(set(weight_map.values())):
         # A name, not a path: an index must not lead out of its own folder. Nor may it name
-        # another index, which could name this one, or use a name that breaks an error's one line.
+        # another index, which could name this one, or use a name that breaks a message in two.
         is_path = not name or name in (".", "..") or any(c in name for c in "/\\:")
         if is_path or not name.isprintable() or name.endswith(INDEX_SUFFIX):
             raise CheckpointError(f"{path}: weight_map: expected a file name, found {shown(name)}")

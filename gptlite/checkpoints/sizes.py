@@ -15,7 +15,7 @@ def read_sizes(options: Mapping[str, object], keys: Mapping[str, str], where: st
         where: the file, for error messages.
 
     Raises:
-        CheckpointError: a size is missing or not a positive integer, or the sizes do not fit.
+        CheckpointError: sizes are missing, not positive integers, or do not fit together.
     """
     missing = [key for key in keys.values() if key not in options]
     if missing:

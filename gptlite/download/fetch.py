@@ -1,7 +1,7 @@
 """OpenAI's models: found on this machine, fetched from the first source that has them, verified.
 
 ``HF_ENDPOINT`` and ``GPTLITE_OPENAI_URL`` put mirrors in place of the official hosts; the checks
-are the same. fetching.py brings each single file from a host to its place.
+are the same. fetching.py brings each file from a host to its place.
 
 All names here are canonical (``official.canonical_name``): of an official model, or of one at
 another revision of the hub (``"gpt2@main"``).

@@ -107,7 +107,7 @@ def _attempt(partial: PartialFile, size: int | None) -> None:
         have = 0
     elif have:
         headers = {"Range": f"bytes={have}-", "If-Range": edition.etag}
-    # Each attempt asks the original address: what that redirects to often lasts only for minutes.
+    # Each attempt asks the original address: the one it redirects to often lasts only minutes.
     with request("GET", partial.url, headers) as response:
         nothing_left = response.status_code == 416 and _range(response) == (None, have)
         if have and nothing_left and size in (None, have):

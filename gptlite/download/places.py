@@ -96,7 +96,7 @@ def find_model(name: str) -> Path | None:
 def find_bare_model(name: str) -> Path | None:
     """Find the folder of Hugging Face's cache that holds an official model without a tokenizer.
 
-    Hugging Face's library leaves it like this when the model was loaded without its tokenizer.
+    Hugging Face's library leaves a model like this when it was loaded without its tokenizer.
     """
     for folder in _folders(name):
         if folder == model_folder(name) or any(isfile(folder / file) for file in _TOKENIZER_FILES):

@@ -43,7 +43,7 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
     """Make attempts until one succeeds, and return its result.
 
     Args:
-        url: for error messages.
+        url: the address, for error messages.
         attempt: raises TryAgainError if another attempt may succeed.
         reached: says how far the attempts have come; an attempt that gets further does not count
             as a failure.

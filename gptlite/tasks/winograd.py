@@ -24,7 +24,7 @@ def winograd(
 
     Args:
         sentence: the sentence, with one gap in place of the pronoun, and text after the gap.
-        referents: as they would be written there, for example "the trophy".
+        referents: the candidates, as they would be written there, for example "the trophy".
 
     Returns:
         Log-probability, nats per token of the rest, float32 ``[referents]``; the greatest is the

@@ -185,7 +185,7 @@ def _kind(value: object) -> str:
 
 
 def _is_plain(value: object) -> bool:
-    """Say whether a value is a dict, by name, of nothing but numbers, strings, bools and None."""
+    """Say whether a value is a dict of names and plain values: numbers, strings, bools, None."""
     plain = (bool, int, float, str, type(None))
     return isinstance(value, dict) and all(
         type(k) is str and type(v) in plain for k, v in value.items()
@@ -193,7 +193,7 @@ def _is_plain(value: object) -> bool:
 
 
 def _stored(name: str, tensor: Tensor, span: Span, path: Path) -> Stored:
-    """Describe a tensor, all of whose numbers must lie within its storage, in the file at ``span``.
+    """Describe a tensor, whose numbers must all lie within its storage (``span`` in the file).
 
     Raises:
         CheckpointError: a number lies outside the storage.

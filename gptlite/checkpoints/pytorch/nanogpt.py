@@ -27,7 +27,7 @@ def read_model_args(
         The tensors, and the sizes; the latter are None if the checkpoint has no ``model_args``.
 
     Raises:
-        CheckpointError: a size is missing or not positive, or the sizes do not fit together.
+        CheckpointError: sizes are missing, not positive integers, or do not fit together.
     """
     model_args = extra.get("model_args")
     if not isinstance(model_args, dict):

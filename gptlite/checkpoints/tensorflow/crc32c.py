@@ -97,7 +97,7 @@ def byte_table() -> list[int]:
 
 @cache
 def carry_tables(n_words: int) -> tuple[Words, Words]:
-    """Carry each half of a word over a row of zero bytes: lower halves, upper halves, ``[65536]``.
+    """Carry each half of a word over a row of zero bytes: for lower, then upper, ``[65536]``.
 
     The checksum is linear, so a word's checksum is the sum of its bits' checksums.
 
