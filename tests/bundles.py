@@ -71,7 +71,7 @@ def packed(data: bytes) -> bytes:
 
 
 def table_of(*contents: bytes, compression: int = 0, index: list[int] | None = None) -> bytes:
-    """A table of these blocks, whatever they hold; all checksums right.
+    """A table of these blocks, whatever they hold; all checksums are right.
 
     Args:
         index: numbers of the blocks that its index names, in order; None for each once.
@@ -92,7 +92,7 @@ def table_of(*contents: bytes, compression: int = 0, index: list[int] | None = N
 
 
 def read(prefix: Path) -> dict[str, np.ndarray]:
-    """Every variable that can be had as float32."""
+    """Every variable that can be read as float32."""
     found = {}
     for name, stored in read_contents(prefix).items():
         if stored.dtype in READ_AS:

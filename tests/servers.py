@@ -169,7 +169,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def break_source(server: Server, format: str, file: str) -> str:
-    """A bit in the middle of a file is another; its address."""
+    """Flip a bit in the middle of a file, and return the file's address."""
     (address,) = (at for at in server.files if at.startswith(f"/{format}/") and at.endswith(file))
     data = bytearray(server.files[address])
     data[len(data) // 2] ^= 1
@@ -215,7 +215,7 @@ def server(waits: list[float]) -> Iterator[Server]:
 
 @pytest.fixture
 def waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Nothing of the machine's settings; the pauses that are made, none of which takes time."""
+    """Hide the machine's settings; list the pauses that are made, none of which takes time."""
     for variable in list(os.environ):
         if variable.upper().endswith("_PROXY") or variable.startswith(("HF_", "GPTLITE_")):
             monkeypatch.delenv(variable)
@@ -241,7 +241,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def hosts(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Both official hosts, with a tiny model for gpt2, of which the table knows what it may."""
+    """Both official hosts, with a tiny model for gpt2, as far as the table may know it."""
     model, tokenizer = GPT.init(SERVED), Tokenizer.train(["the cat, the cat, the cat"], 260)
     sources = []
     for source, format in zip(SOURCES["gpt2"], ("hub", "openai"), strict=True):

@@ -187,7 +187,7 @@ def test_lambada(gpt2: tuple[GPT, Tokenizer], shared: Path, tmp_path: Path) -> N
     path = benchmark(shared, "lambada_test.jsonl")
     found = evaluated("lambada", path, tmp_path / "out.json")
     assert (found["items"], found["items_cut"]) == (5153, 0)
-    # The harness reckons in half precision, by which a few guesses in a thousand differ.
+    # The harness computes in half precision, so a few guesses in a thousand differ.
     assert found["accuracy"] == pytest.approx(0.3256, abs=0.003)
     assert found["perplexity"] == pytest.approx(40.0554, rel=0.005)
 

@@ -28,7 +28,7 @@ LEARNING = ("training", "pretrain", "finetune")  # each file that computes with 
 
 
 def with_arrays(folder: str) -> list[str]:
-    """List a folder's files that import NumPy, but its door."""
+    """List a folder's files that import NumPy, except its door."""
     paths = sorted((ROOT / "gptlite" / folder).glob("[!_]*.py"))
     return [f"{folder}/{path.name}" for path in paths if "import numpy" in path.read_text("utf-8")]
 
@@ -301,7 +301,7 @@ OF_ANY_MATRIX = {("training/initial.py", "n_in, n_out")}
 
 
 def test_two_axes_exchanged_in_any_comment_would_be_found(traced: Tracer) -> None:
-    """The sizes differ, and the symbols are bound, so far that no order of axes can be a lie."""
+    """The sizes differ, and the symbols are bound, so that no wrong order of axes can pass."""
     comments, calls, unfound = traced.comments(), defaultdict(list), []
     for call in traced.different_calls():
         for number in {said[0] for said in call[1] if not isinstance(said, int)}:

@@ -49,6 +49,6 @@ def test_its_bits_per_byte_on_a_book_it_never_saw(storyteller, shared):
     card = (FOLDER / "README.md").read_text(encoding="utf-8")
     (stated,) = re.findall(r"\| peter pan \| ([\d.]+) \|", card)
     path = shared / "corpora/tales/validation/peter-pan-16.txt"
-    # The first fifth of the book differs from the whole by what the book differs within itself.
+    # The first fifth of the book differs from the whole by as much as the book varies within.
     text = path.read_text(encoding="utf-8")[:50_000]
     assert bits_per_byte(model, tokenizer, text, 256) == pytest.approx(float(stated), abs=0.08)

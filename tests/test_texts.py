@@ -1,4 +1,4 @@
-"""Text files: those that a user names."""
+"""The text files that a user names."""
 
 import pytest
 

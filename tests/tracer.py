@@ -694,7 +694,7 @@ def now() -> ast.expr:
 
 
 def loaded(node: ast.expr) -> ast.expr:
-    """Make of a target an expression that reads it."""
+    """Turn a target into an expression that reads it."""
     copied = ast.parse(ast.unparse(node), mode="eval").body
     return copied
 

@@ -4,13 +4,13 @@
     formats.py          the table of formats: how each is recognised, and what reads it
     names.py            the names of tensors in files -> the names of parameters
     stored.py           the place of a tensor's numbers in a file, and the one way they are read
-    sizes.py            the five sizes, under the names that a file has for them
-    strict_json.py      JSON that says one thing only
+    sizes.py            the five sizes, under whatever names a file gives them
+    strict_json.py      JSON that can be read in only one way
     vocabulary.py       a tokenizer's two files
     tokenizer_json.py   a tokenizer's one file, as Hugging Face's library saves it
     writing.py          a model's sizes and arrays -> files
 
-Each format has a reader, which makes a table of contents of a file:
+Each format has a reader, which makes a file's table of contents:
 
     safetensors.py      Hugging Face's; hub.py reads the config.json and the index beside it
     llmc.py             llm.c's

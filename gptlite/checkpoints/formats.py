@@ -1,7 +1,7 @@
 """The table of formats: how a file of weights is recognised, and what reads it.
 
-A format is a file that makes a table of contents, ``{name: Stored}``, and a line in ``FORMATS``.
-The two largest readers, TensorFlow's and PyTorch's, are imported only where such a file is met.
+A format is a module that makes a table of contents, ``{name: Stored}``, and a line in ``FORMATS``.
+The two largest readers, TensorFlow's and PyTorch's, are imported only when such a file is met.
 """
 
 import logging
@@ -18,7 +18,7 @@ from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 
-HEAD_BYTES = 16  # from the beginning of a file; enough to tell every format
+HEAD_BYTES = 16  # the beginning of a file: enough to tell the formats apart
 LLMC_MAGIC = llmc.MAGIC.to_bytes(4, "little")
 TENSORFLOW_SUFFIX = re.compile(r"\.(?:index|meta|data-[0-9]{5}-of-[0-9]{5})$")
 TORCH_SUFFIXES = (".bin", ".pt", ".pth")
@@ -29,15 +29,15 @@ class Format(NamedTuple):
     """One format of files of weights.
 
     Attributes:
-        name: as people call it.
+        name: what people call it.
         matches: (path, first bytes of the file) -> True if the file is of this format. Formats are
             asked in the order of the table.
-        read_contents: path -> the table of contents; and the model's sizes if the file states them.
-        suffixes: endings of this format's files, where the rest of the name is free.
-        size_files: where the sizes stand if the file does not state them; the first of these files
-            that lies beside it.
-        match_names: (shapes of the tensors, config, path for messages) -> which tensor is which
-            parameter.
+        read_contents: path -> the table of contents, and the model's sizes if the file states them.
+        suffixes: endings of this format's file names, if the rest of the name is free.
+        size_files: files that may hold the sizes if the weights' file does not state them; the
+            first of these that lies beside it is read.
+        match_names: (shapes of the tensors, config, path for error messages) -> which tensor is
+            which parameter.
     """
 
     name: str
@@ -68,7 +68,7 @@ def read_contents(path: Path) -> tuple[Format, Contents, GPTConfig | None]:
 
 
 def format_of(path: Path) -> Format:
-    """Recognise the format of a file of weights. Arguments and errors: see ``read_contents``."""
+    """Recognise a file's format. Arguments and errors are those of ``read_contents``."""
     refuse_pointer(path)
     with open(path, "rb") as file:
         head = file.read(HEAD_BYTES)
@@ -88,15 +88,15 @@ def _is_llmc(path: Path, head: bytes) -> bool:
 
 
 def _is_tensorflow(path: Path, head: bytes) -> bool:
-    # model.ckpt is a file of TensorFlow's first version, which its reader refuses by name; unless
-    # it is what a PyTorch program has called so.
+    # model.ckpt is a checkpoint of TensorFlow's first version, which the reader refuses by name,
+    # unless a PyTorch program gave its own file that name.
     is_v1 = path.suffix == ".ckpt" and not head.startswith(TORCH_MAGIC)
     return is_v1 or TENSORFLOW_SUFFIX.search(path.name) is not None
 
 
 def _is_torch(path: Path, head: bytes) -> bool:
     # A safetensors file begins with a length, which may look like anything, and then with a brace.
-    # A file that is neither is taken for what its name says, so that the error is about that.
+    # A file that is neither is taken for what its name says, so that the error fits the name.
     return (head.startswith(TORCH_MAGIC) or path.suffix in TORCH_SUFFIXES) and head[8:9] != b"{"
 
 

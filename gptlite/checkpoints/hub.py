@@ -20,8 +20,8 @@ from gptlite.errors import CheckpointError
 CONFIG_FILE = "config.json"
 INDEX_SUFFIX = ".index.json"
 
-# Options that would make another model of the same weights, each with the value that is GPT-2's
-# (and transformers' default). reorder_and_upcast_attn is not listed: it computes the same scores in
+# Options that would make a different model of the same weights, each with GPT-2's value (which is
+# transformers' default). reorder_and_upcast_attn is not listed: it computes the same scores in
 # another order, for float16's sake. Nor is dropout, which is off when a model is read.
 _FIXED_OPTIONS = {
     "model_type": "gpt2",
@@ -38,10 +38,10 @@ def parse_config(data: bytes, where: str) -> GPTConfig:
     """Read the sizes in a ``config.json``, which must describe a GPT-2 and no relative of it.
 
     Args:
-        where: the file, for the message of an error.
+        where: the file, for error messages.
 
     Raises:
-        CheckpointError: not JSON; a size is missing or wrong; an option asks for other mathematics.
+        CheckpointError: not JSON; a size is missing or wrong; an option changes the mathematics.
     """
     options = parse_object(data, where)
     for key, expected in _FIXED_OPTIONS.items():
@@ -81,7 +81,7 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
     """Write the ``config.json`` that transformers wants for a GPT2LMHeadModel of these sizes.
 
     Args:
-        dtype: of the stored weights beside it.
+        dtype: the dtype of the stored weights beside it.
     """
     options: dict[str, Any] = {
         "architectures": ["GPT2LMHeadModel"],
@@ -106,7 +106,7 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
 
 
 def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[str, Stored]:
-    """List the tensors of a model that is cut into several files, by the files' index.
+    """List the tensors of a model that is split over several files, from the index of the files.
 
     Args:
         path: the index: ``model.safetensors.index.json`` or ``pytorch_model.bin.index.json``.
@@ -122,7 +122,7 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
     files: dict[str, Mapping[str, Stored]] = {}
     for name in sorted(set(weight_map.values())):
         # A name, not a path: an index must not lead out of its own folder. Nor may it name
-        # another index, which could name this one, or a name that breaks a message's line.
+        # another index, which could name this one, or use a name that breaks a message in two.
         is_path = not name or name in (".", "..") or any(c in name for c in "/\\:")
         if is_path or not name.isprintable() or name.endswith(INDEX_SUFFIX):
             raise CheckpointError(f"{path}: weight_map: expected a file name, found {shown(name)}")

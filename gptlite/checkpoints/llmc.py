@@ -22,11 +22,11 @@ MAGIC = 20240326
 HEADER_BYTES = 1024
 # Without a limit a small file could claim a million tensors. OpenAI's deepest model has 48 layers.
 MAX_LAYERS = 1000
-KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, its bytes
+KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, bytes of each
 
 
 def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
-    """List the tensors of a model file of llm.c, under the ecosystem's names, and read the sizes.
+    """List the tensors of one of llm.c's model files, under the ecosystem's names; read the sizes.
 
     The rows that pad wte, which stand for no token, are left out.
 

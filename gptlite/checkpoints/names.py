@@ -1,8 +1,8 @@
 """From the names in a file to the names in memory.
 
 A parameter's name in memory is its name in OpenAI's models on the Hugging Face hub, such as
-``h.0.attn.c_attn.weight``; the table of them, with their shapes, is ``config.parameter_shapes``.
-Files differ from it, and this file knows every difference that is allowed:
+``h.0.attn.c_attn.weight``; ``config.parameter_shapes`` lists these names with their shapes. Files
+may differ from that list, and this file knows every difference that is allowed:
 
 - OpenAI's own checkpoints say ``model/h0/attn/c_attn/w``, with a leading axis of 1 on matrices.
 - Wrappers put prefixes in front, keep the causal masks as if they were weights, and write the tied
@@ -35,10 +35,10 @@ _LINEAR = re.compile(r"\.c_(?:attn|fc|proj)\.weight$")
 
 
 class FileTensor(NamedTuple):
-    """The tensor of a file that a parameter is read from.
+    """The tensor in a file from which a parameter is read.
 
     Attributes:
-        name: in the file.
+        name: its name in the file.
         transposed: True if the file has its axes the other way round.
     """
 
@@ -53,7 +53,7 @@ def match_names(
 
     Args:
         found: name in the file -> shape, for every tensor of the file.
-        where: the file, for the message of an error.
+        where: the file, for error messages.
 
     Returns:
         Parameter name -> its tensor in the file, in the order of ``parameter_shapes``; None for
@@ -61,8 +61,8 @@ def match_names(
         file has it. Causal masks are left out.
 
     Raises:
-        CheckpointError: the file has another number of blocks than ``config``; a tensor is
-            missing, is there twice, is not one of GPT-2's, or has the wrong shape.
+        CheckpointError: the file and ``config`` differ in the number of blocks; a tensor is
+            missing, appears twice, is not one of GPT-2's, or has the wrong shape.
     """
     names = parameter_names(found, where)
     # Checked first, so that n_layer = 10**12 in a config.json does not make a table that long.
@@ -91,7 +91,7 @@ def match_names(
         raise CheckpointError(
             f"{where}: {_first_of(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"
         )
-    # attn.c_proj is square and does not tell, so the first c_attn speaks for the whole file.
+    # attn.c_proj is square and cannot tell, so the first c_attn speaks for the whole file.
     c_attn = found[names["h.0.attn.c_attn.weight"]]
     transposed = c_attn == (3 * config.n_embd, config.n_embd)
     matched: dict[str, FileTensor | None] = {}
@@ -115,14 +115,14 @@ def match_openai_names(
 ) -> dict[str, FileTensor | None]:
     """Say which variable of a TensorFlow checkpoint is which parameter, by OpenAI's names.
 
-    Arguments and result are those of ``match_names``. Variables that are no parameters are left
+    Arguments and result are those of ``match_names``. Variables that are not parameters are left
     out.
 
     Raises:
-        CheckpointError: the file has another number of blocks than ``config``; a variable is
+        CheckpointError: the file and ``config`` differ in the number of blocks; a variable is
             missing or has the wrong shape.
     """
-    # Checked first: no table is made longer than the file's, no model read without its last blocks.
+    # Checked first: no table may outgrow the file's, and no model may be read without its end.
     n_layer = len([name for name in found if _OPENAI_BLOCK.fullmatch(name)])
     if n_layer != config.n_layer:
         raise CheckpointError(
@@ -163,7 +163,7 @@ def openai_name(name: str) -> str:
 
 
 def parameter_names(found: Mapping[str, Shape], where: str) -> dict[str, str]:
-    """List parameter name -> name in the file, without prefixes and without causal masks.
+    """Map parameter names, without prefixes, to names in the file; causal masks are left out.
 
     Raises:
         CheckpointError: two tensors are the same parameter.
@@ -187,7 +187,7 @@ def count_blocks(names: Mapping[str, str]) -> int:
 
 
 def _is_mask(name: str, shape: Shape) -> bool:
-    """Tell a buffer of an attention layer, which is a constant, from a weight."""
+    """Say whether a tensor is an attention layer's constant buffer, and not a weight."""
     block = _BLOCK.match(name)
     leaf = name[block.end() :] if block else ""
     return (leaf == "attn.bias" and len(shape) == 4) or (leaf == "attn.masked_bias" and shape == ())

@@ -58,7 +58,7 @@ def read_checkpoint(
         in memory of its own; after them the tensors of ``beside``.
 
     Raises:
-        ValueError: another dtype.
+        ValueError: any other dtype.
         CheckpointError: a file is missing, cannot be read, is damaged, or is not a GPT-2's.
     """
     if dtype not in ("float32", "float16"):
@@ -74,7 +74,7 @@ def weights_file(directory: Path) -> Path:
     """Find the file of a directory that holds the weights, or that says which files hold them.
 
     Raises:
-        CheckpointError: there is none, or several of one kind and no choice among them.
+        CheckpointError: there is none, or there are several of one kind and nothing says which.
     """
     for name in WEIGHT_FILES:
         if (directory / name).is_file():
@@ -92,7 +92,7 @@ def weights_file(directory: Path) -> Path:
     if found:
         names = ", ".join(file.name for file in found[:5])
         raise CheckpointError(f"{directory}: expected one TensorFlow checkpoint, found {names}")
-    # nanoGPT's out/ckpt.pt, llm.c's gpt2_124M.bin: their names are free.
+    # nanoGPT's out/ckpt.pt, llm.c's gpt2_124M.bin: these files may have any name.
     found = sorted(f for f in directory.iterdir() if f.suffix in SUFFIXES and f.is_file())
     if len(found) == 1:
         return found[0]
@@ -121,8 +121,8 @@ def _read(path: Path, dtype: str, beside: Sequence[str]) -> tuple[GPTConfig, Par
 def _sizes_beside(path: Path, contents: Contents, size_files: Sequence[str]) -> GPTConfig:
     """Read the sizes from a file beside the weights; without one, from the shapes of the weights.
 
-    The shapes tell all but the number of heads. So they are enough only where they are those of
-    one of OpenAI's models.
+    The shapes tell everything but the number of heads. So they are enough only if they are those
+    of one of OpenAI's models.
     """
     for name in size_files:
         file = path.with_name(name)
@@ -166,7 +166,7 @@ def _fill(
             continue
         array = np.empty(shape, dtype if len(shape) == 2 else np.float32)
         stored = contents[tensor.name]
-        # OpenAI's files have an axis of 1 before a matrix, for which the array is reshaped.
+        # OpenAI's matrices have a leading axis of 1, so the array is reshaped to match.
         read_into(
             array.T if tensor.transposed else array.reshape(stored.shape), tensor.name, stored
         )

@@ -26,7 +26,7 @@ from gptlite.errors import CheckpointError
 from gptlite.files import with_progress, write_atomically
 from gptlite.layers import Array
 
-_MAX_DIMENSIONS = 32  # as NumPy before 2.0
+_MAX_DIMENSIONS = 32  # as in NumPy before 2.0
 
 _BITS = {
     **dict.fromkeys(["F4"], 4),
@@ -43,7 +43,7 @@ def read_contents(path: Path) -> dict[str, Stored]:
     """List the tensors of a safetensors file, by name, checked against the file's size.
 
     Raises:
-        CheckpointError: anything in the file is not as the format wants it.
+        CheckpointError: something in the file breaks the format's rules.
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
@@ -74,10 +74,10 @@ def write_tensors(
     """Write tensors as a safetensors file, byte for byte as the reference implementation would.
 
     Args:
-        dtype: of the stored numbers, ``"float32"`` or ``"float16"``.
+        dtype: the dtype of the stored numbers, ``"float32"`` or ``"float16"``.
 
     Raises:
-        ValueError: another dtype, or a number too large for float16.
+        ValueError: any other dtype, or a number too large for float16.
         OSError: the file cannot be written.
     """
     if dtype not in ("float32", "float16"):
@@ -114,7 +114,7 @@ def _check_metadata(metadata: Any, path: Path) -> None:
 
 
 def _entry(name: str, item: Any, start: int, path: Path) -> tuple[Stored, int]:
-    """Check one item of the header by itself; give it, and the byte at which its tensor ends.
+    """Check one item of the header by itself; return it, and the byte at which its tensor ends.
 
     Args:
         start: the byte of the file at which the tensors begin.
@@ -144,7 +144,7 @@ def _entry(name: str, item: Any, start: int, path: Path) -> tuple[Stored, int]:
 
 
 def _are_sizes(value: Any) -> bool:
-    """Tell a list of ints that are not negative from others (JSON also has 2.0 and true)."""
+    """Say whether a value is a list of ints, none negative (JSON also has 2.0 and true)."""
     return isinstance(value, list) and all(type(n) is int and 0 <= n < 2**63 for n in value)
 
 

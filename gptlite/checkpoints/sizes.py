@@ -11,11 +11,11 @@ def read_sizes(options: Mapping[str, object], keys: Mapping[str, str], where: st
     """Read a configuration from a file's options.
 
     Args:
-        keys: OpenAI's name of each size (``n_vocab``, ...) -> the file's name of it.
-        where: the file, for the message of an error.
+        keys: OpenAI's name for each size (``n_vocab``, ...) -> the file's name for it.
+        where: the file, for error messages.
 
     Raises:
-        CheckpointError: a size is missing or no positive integer, or the sizes do not fit together.
+        CheckpointError: sizes are missing, not positive integers, or do not fit together.
     """
     missing = [key for key in keys.values() if key not in options]
     if missing:

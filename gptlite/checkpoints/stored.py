@@ -26,16 +26,16 @@ BLOCK = 1 << 20
 # Kind of number -> NumPy's dtype. NumPy has no bfloat16, which is the upper half of a float32.
 READ_AS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
-CHECKSUMS = {"crc32c": crc32c, "crc32": zlib.crc32}  # TensorFlow's; a zip's
+CHECKSUMS = {"crc32c": crc32c, "crc32": zlib.crc32}  # TensorFlow's, and the zip's
 
 
 class Checksum(NamedTuple):
-    """The checksum of the bytes from a tensor's first byte on, as a format has it.
+    """The checksum of the bytes from a tensor's first byte on, as the format states it.
 
     Attributes:
         kind: one of ``CHECKSUMS``.
         value: the checksum itself.
-        n_bytes: the number of bytes it is of; more than the tensor's if more follow in one storage.
+        n_bytes: how many bytes it covers: more than the tensor's if the storage goes on after it.
     """
 
     kind: str
@@ -52,8 +52,8 @@ class Stored(NamedTuple):
         dtype: the kind of its numbers, as safetensors calls it: ``F32``, ``F16``, ``BF16``; other
             kinds may be listed, but not read.
         shape: the length of each of its axes.
-        strides: numbers from one element to the next along each axis; None for C order.
-        checksum: of its bytes, where the format has one.
+        strides: along each axis, numbers from one element to the next; None for C order.
+        checksum: the checksum of its bytes, where the format has one.
     """
 
     path: Path
@@ -92,7 +92,7 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
 
     Args:
         out: float32 or float16, of ``stored.shape``; any strides, so a transposed view will do.
-        name: of the tensor, for the message of an error.
+        name: the tensor's name, for error messages.
         stored: the tensor's entry in the table of contents.
 
     Raises:
@@ -108,7 +108,7 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
     # In C order the axes do not matter, and one long row makes blocks of any size.
     flat = out.flags.c_contiguous and stored.strides is None
     rows = out.reshape(-1) if flat else out  # [rows, ...]
-    # Few files have numbers in another order than C's; those are read in one piece.
+    # Few files have numbers in any order but C's; their tensors are read in one piece.
     step = len(rows) if stored.strides else max(1, BLOCK // rows[0].size)  # rows in a block
     add = CHECKSUMS[stored.checksum.kind] if stored.checksum else None
     crc = 0
@@ -128,7 +128,7 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
 
 
 def _compare(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -> None:
-    """Compare the checksum of the bytes read so far and of the bytes up to ``end``."""
+    """Carry the checksum of the bytes read so far on to ``end``, and compare it with the file's."""
     while (left := end - file.tell()) > 0 and (block := file.read(min(left, 4 * BLOCK))):
         crc = CHECKSUMS[checksum.kind](block, crc)
     if crc != checksum.value:
@@ -139,7 +139,7 @@ def _compare(file: FileIO, crc: int, end: int, checksum: Checksum, where: str) -
 
 
 def _buffer_for(block: NDArray[Any], stored: Stored) -> NDArray[Any]:
-    """Give the array for the file's bytes: ``block`` itself if the bytes may stay as they are."""
+    """Return the array to read the bytes into: ``block`` itself if they need no conversion."""
     kind = np.dtype(READ_AS[stored.dtype])
     if stored.strides is not None:
         last = sum((n - 1) * s for n, s in zip(stored.shape, stored.strides, strict=True))
@@ -150,7 +150,7 @@ def _buffer_for(block: NDArray[Any], stored: Stored) -> NDArray[Any]:
 
 
 def _convert(found: NDArray[Any], stored: Stored, block: NDArray[Any], where: str) -> None:
-    """Write the numbers that were read to their place in ``block``, as its kind of number."""
+    """Write the numbers that were read into ``block``, converted to its kind of number."""
     if stored.strides is not None:
         steps = [stride * found.itemsize for stride in stored.strides]
         found = np.lib.stride_tricks.as_strided(found, block.shape, steps)  # [block, ...], a view
@@ -168,7 +168,7 @@ def _convert(found: NDArray[Any], stored: Stored, block: NDArray[Any], where: st
 
 
 def _read_fully(file: FileIO, array: NDArray[Any]) -> int:
-    """Read until the array is full or the file at its end; one ``readinto`` may give less."""
+    """Read until the array is full or the file ends; a single ``readinto`` may read less."""
     view = memoryview(array.reshape(-1).view(np.uint8).data)
     filled = 0
     while filled < len(view) and (n := file.readinto(view[filled:])):

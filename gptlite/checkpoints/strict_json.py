@@ -1,7 +1,7 @@
-"""JSON from a file one cannot trust: an object that reads the same everywhere, or an error.
+"""JSON from a file that cannot be trusted: an object that reads the same everywhere, or an error.
 
 Python's json accepts NaN, lets the last of two equal keys win, and raises several kinds of
-exception; two programs could read such a file differently. Here every doubt is a CheckpointError.
+exception; two programs could read such a file differently. Here any doubt is a CheckpointError.
 """
 
 import json
@@ -26,11 +26,11 @@ _SHORT.maxlist = 8
 
 
 def parse_object(data: bytes, where: str) -> dict[str, Any]:
-    """Parse the JSON object in ``data``; ``where`` names the file in the message of an error.
+    """Parse the JSON object in ``data``; ``where`` names the file in error messages.
 
     Raises:
         CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
-            integer of more than 19 digits, values nested too deeply, or more values than a
+            integer of more than 19 digits, values nested too deeply, or more values than any
             checkpoint has.
     """
     # Each value but the first has a comma or a bracket before it. (Strings may hold some as well.)

@@ -3,17 +3,17 @@
 Since version 5 transformers saves no other file. Besides the vocabulary the file says how text is
 prepared, cut, encoded and decoded. GPT-2's way is one of many:
 
-    added_tokens    <|endoftext|>, at most
+    added_tokens    <|endoftext|>, or none
     normalizer      none
     pre_tokenizer   ByteLevel with GPT-2's pattern, and no space put before the text
     model           BPE: vocab {symbols: id}, and merges in order, each "a b" or ["a", "b"]
     post_processor  one that adds no tokens
     decoder         ByteLevel
 
-Whatever would give other ids is refused by its name. Options that cannot change an id are read
-past: how batches were last padded and cut short, which holds for no later call; the tokens between
-a pair of texts; the token for an unknown symbol, since every byte has a token; and the characters
-that a token is said to cover.
+Whatever would give different ids is refused by name. Options that cannot change an id are ignored:
+how batches were last padded and cut short, which affects no later call; the tokens between a pair
+of texts; the token for an unknown symbol, since every byte has a token; and the characters that a
+token is said to cover.
 """
 
 from collections.abc import Mapping
@@ -72,14 +72,14 @@ def parse_tokenizer(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple
     """Parse the vocabulary and the merges of a tokenizer that does what GPT-2's does.
 
     Args:
-        where: the file, for the message of an error.
+        where: the file, for error messages.
 
     Returns:
-        {symbols: id}, and the merges' pairs of symbols. Ids and symbols are yet to be checked.
+        {symbols: id}, and the merges' pairs of symbols. Ids and symbols are not checked here.
 
     Raises:
-        CheckpointError: not JSON; a tokenizer of another kind; an option that would give other ids;
-            an added token other than ``<|endoftext|>``.
+        CheckpointError: not JSON; a tokenizer of another kind; an option that would give different
+            ids; an added token other than ``<|endoftext|>``.
     """
     tokenizer = parse_object(data, where)
     _check(tokenizer, _FILE, where)
@@ -120,7 +120,7 @@ def _check_cut(found: object, where: str) -> None:
 def _add_tokens(added: object, vocab: dict[str, Any], where: str) -> None:
     """Add ``<|endoftext|>`` to the vocabulary, the only token that may be added to one.
 
-    Its id is the one that the vocabulary has for it, or else the next after the vocabulary's.
+    Its id is the one that the vocabulary has for it, or else the next one after the vocabulary's.
     """
     if added is None:
         return
@@ -169,7 +169,7 @@ def _type(step: object) -> object:
 def _check(
     found: object, options: _Options, where: str, needed: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """Give an object that has no key but the options', and no value but theirs; refuse others.
+    """Return an object all of whose keys and values the options allow; refuse any other.
 
     Args:
         needed: the options that must be there.

@@ -2,14 +2,14 @@
 
 OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json`` and ``merges.txt``;
 both pairs hold the same. The first file is a JSON object {symbols: id}, the second has one merge a
-line. Where neither pair lies, a ``tokenizer.json`` may hold the ids and the merges together.
+line. Without either pair, a ``tokenizer.json`` may hold the ids and the merges together.
 """
 
 import json
 import os
 from collections.abc import Mapping, Sequence
 from itertools import islice
-from os.path import isfile  # unlike pathlib's, False where one may not look
+from os.path import isfile  # unlike pathlib's, False where looking is forbidden
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,15 @@ def has_vocabulary(path: Path) -> bool:
 
 
 def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
-    """Read and check a vocabulary: a Tokenizer made of it encodes and decodes any text.
+    """Read and check a vocabulary: a Tokenizer made from it encodes and decodes any text.
 
     Args:
-        path: a directory, or a file of weights in it. If several forms lie there, the hub's pair is
-            read before OpenAI's, and either before a ``tokenizer.json``.
+        path: a directory, or a file of weights in it. If several forms are there, the hub's pair
+            comes before OpenAI's, and either before a ``tokenizer.json``.
 
     Raises:
-        CheckpointError: a file is missing, cannot be read or is damaged; ids and merges do not fit;
-            a ``tokenizer.json`` asks for what GPT-2's tokenizer does not do.
+        CheckpointError: a file is missing, unreadable or damaged; ids and merges do not match; a
+            ``tokenizer.json`` asks for something that GPT-2's tokenizer does not do.
     """
     directory = path if path.is_dir() else path.parent
     pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
@@ -75,7 +75,7 @@ def write_vocabulary(
             ``encoder.json`` and ``vocab.bpe``, with the same content.
 
     Raises:
-        ValueError: another format. OSError: a file cannot be written.
+        ValueError: any other format. OSError: a file cannot be written.
     """
     if format not in FILES:
         raise ValueError(f"format must be one of {', '.join(FILES)}, not {format!r}")
@@ -89,7 +89,7 @@ def write_vocabulary(
 
 
 def parse_vocab(data: bytes, where: str) -> Vocab:
-    """Parse {symbols: id} from JSON; ``where`` names the file in the message of an error.
+    """Parse {symbols: id} from JSON; ``where`` names the file in error messages.
 
     Raises:
         CheckpointError: not a JSON object of ids 0 to n - 1, each once; a byte's symbol or

@@ -33,9 +33,9 @@ def write_checkpoint(
             ``hparams.json`` and a TensorFlow checkpoint, always float32.
 
     Raises:
-        ValueError: the parameters are not those of ``config``; another dtype or format; a number
+        ValueError: the parameters are not those of ``config``; any other dtype or format; a number
             too large for float16.
-        FileExistsError: see ``check_place``. After this error and ValueError no file is changed.
+        FileExistsError: see ``check_place``. After this error or ValueError, no file has changed.
         OSError: a file cannot be written.
     """
     check_format(dtype, format)
@@ -55,7 +55,7 @@ def check_format(dtype: str, format: str) -> None:
     """Refuse a format and a dtype that no model can be written in.
 
     Raises:
-        ValueError: another format, or a dtype that the format does not hold.
+        ValueError: any other format, or a dtype that the format does not hold.
     """
     if format not in LAYOUTS:
         raise ValueError(f"format must be one of {', '.join(LAYOUTS)}, not {format!r}")

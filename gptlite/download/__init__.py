@@ -1,4 +1,4 @@
-"""Download: from the name that a user gives to a place on disk, fetching what is not there yet.
+"""Download: find the place on disk that a user's name stands for, and fetch what is not there yet.
 
     locate.py       the door: a name or a path -> the place on disk
     official.py     OpenAI's four models: their names, sources and files
@@ -10,13 +10,13 @@
 One file on its way from its address to its place:
 
     fetching.py     the whole way
-    partial.py      the bytes that have come so far
+    partial.py      the bytes received so far
     web.py          requests to a server, and when to repeat them
     lock.py         one process at a time
     digests.py      checksums
 
-Names become canonical at the door and in the command; every other room is given canonical names. A
-place is all that this folder finds: the files there are read in gptlite/checkpoints/.
+Names become canonical at the door and in the command; every other room is given canonical names.
+This folder only finds the place: the files there are read in gptlite/checkpoints/.
 """
 
 from gptlite.download.fetch import fetch_tokenizer

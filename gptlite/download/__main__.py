@@ -22,8 +22,8 @@ def parser() -> Parser:
         PROGRAM,
         description="Fetch one of OpenAI's models, once, and print the directory it is in. "
         "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl; or small, medium, large, xl; or 124M, "
-        "355M, 774M, 1558M; or 117M, 345M as the first two were called at first. gpt2@main and "
-        "the like for Hugging Face's newest files in place of the known ones.",
+        "355M, 774M, 1558M; or 117M, 345M, as the first two were originally called. gpt2@main "
+        "and the like mean Hugging Face's newest files in place of the known ones.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")
@@ -45,7 +45,7 @@ def download(options: argparse.Namespace) -> None:
     """Fetch a model, check it, or list all. Errors: see ``fetch_model`` and ``verify_model``.
 
     Raises:
-        ValueError: a name that is no official model's.
+        ValueError: a name that is not an official model's.
     """
     if options.where:
         for line in inventory():
@@ -55,7 +55,7 @@ def download(options: argparse.Namespace) -> None:
     else:
         name = required_name(options.name)
         folder = fetch_model(name)
-        fetch_tokenizer(name)  # it lies elsewhere if the folder has none
+        fetch_tokenizer(name)  # it is elsewhere if the folder has none
         print(folder)
 
 

@@ -24,7 +24,7 @@ def wrong_checksum(path: Path, expected: str) -> str | None:
     """Compare a file's checksum with the expected one: None if equal, else the difference in words.
 
     Args:
-        expected: in hex; 64 digits of sha256, or 40 of the sha1 by which git knows a file's content
+        expected: the checksum in hex: 64 digits of sha256, or 40 of the sha1 that git gives a file
             (Hugging Face's hub has sha256 for large files and sha1 for small ones).
 
     Raises:

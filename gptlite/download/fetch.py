@@ -1,7 +1,7 @@
 """OpenAI's models: found on this machine, fetched from the first source that has them, verified.
 
-``HF_ENDPOINT`` and ``GPTLITE_OPENAI_URL`` put mirrors in the place of the official hosts; the
-checks are the same. The way of one file from a host to its place is in fetching.py.
+``HF_ENDPOINT`` and ``GPTLITE_OPENAI_URL`` put mirrors in place of the official hosts; the checks
+are the same. fetching.py brings each file from a host to its place.
 
 All names here are canonical (``official.canonical_name``): of an official model, or of one at
 another revision of the hub (``"gpt2@main"``).
@@ -41,11 +41,11 @@ def fetch_model(name: str) -> Path:
     turn. A line on stderr says where the model came from, unless it was in the download folder.
     Hugging Face's cache may have the model without its tokenizer: see ``fetch_tokenizer``.
 
-    Files of a revision (``"gpt2@main"``) stay as they were fetched, also when a branch has moved
+    Files of a revision (``"gpt2@main"``) stay as they were fetched, even when a branch has moved
     on; delete the folder to fetch newer ones.
 
     Raises:
-        DownloadError: no source has the model, or it cannot be kept, or nothing may be fetched
+        DownloadError: no source has the model, or it cannot be stored, or nothing may be fetched
             (offline).
     """
     folder = find_model(name) or find_bare_model(name)
@@ -75,7 +75,7 @@ def verify_model(name: str) -> Path:
         The folder of the model.
 
     Raises:
-        CheckpointError: the model is not complete; or a file is damaged, or another.
+        CheckpointError: the model is incomplete; or a file is damaged, or not the official one.
     """
     folder = find_model(name) or find_bare_model(name)
     if folder is None:
@@ -101,7 +101,7 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
 
     Args:
         what: the files, in words.
-        wanted: chooses the files out of a source's.
+        wanted: chooses the files to fetch from a source's.
     """
     if variable := offline():
         raise DownloadError(
@@ -143,7 +143,7 @@ def _ask(name: str, folder: Path) -> tuple[Source]:
 
 
 def _fetch_from(source: Source, name: str, files: Files, folder: Path) -> None:
-    """Fetch a source's files in their order, the largest last: an early failure costs little."""
+    """Fetch a source's files in order, the largest last, so that an early failure costs little."""
     for file in files:
         path = folder / file.name
         if not holds(folder, (file,)):

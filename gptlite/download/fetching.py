@@ -1,9 +1,9 @@
-"""One file from its address to its place; it gets its name only when all of it was checked.
+"""One file from its address to its place; it gets its name only once all of it has been checked.
 
-The bytes that have come are kept beside the place as ``NAME.part``, with a note of the edition that
-the server sent, ``NAME.part.json``. A download that was cut off, killed or interrupted goes on from
-there, if the server still has the same edition. The complete file is checked (by its checksum where
-one is known, otherwise by its contents) and only then renamed.
+The bytes received so far are kept beside that place as ``NAME.part``, with a note of the edition
+that the server sent, ``NAME.part.json``. A download that was cut off, killed or interrupted goes on
+from there, if the server still has the same edition. The complete file is checked (by its checksum
+where one is known, otherwise by its contents) and only then renamed.
 """
 
 import base64
@@ -50,22 +50,22 @@ def fetch_file(
     checksum: str | None = None,
     check: Callable[[Path], None] | None = None,
 ) -> None:
-    """Fetch one file; it appears under ``path`` only when it is whole and was checked.
+    """Fetch one file; it appears under ``path`` only when it is whole and has been checked.
 
-    A file that is there already stays, unless its size is wrong. If several processes want the same
-    file, one fetches it and the others wait. An interruption (Ctrl-C) leaves the bytes that have
-    come for the next time.
+    A file that is already there stays, unless its size is wrong. If several processes want the same
+    file, one fetches it and the others wait. An interruption (Ctrl-C) leaves the bytes received so
+    far for next time.
 
     Args:
         url: the file's address.
         path: the place for the file; its folder is made.
-        size: of the file in bytes, where known.
-        checksum: of the whole file, in hex, where known (``digests.wrong_checksum``).
+        size: the file's size in bytes, where known.
+        checksum: the whole file's checksum, in hex, where known (``digests.wrong_checksum``).
         check: called with the path of the complete file if there is no checksum; raises
             CheckpointError if that is not the file wanted.
 
     Raises:
-        DownloadError: the file cannot be fetched; or a wrong file came, twice; or it cannot be
+        DownloadError: the file cannot be fetched; or the wrong file came, twice; or it cannot be
             stored (StorageError). The message names the address.
     """
     if variable := offline():
@@ -94,24 +94,24 @@ def fetch_file(
 
 
 def _attempt(partial: PartialFile, size: int | None) -> None:
-    """Make one request, and add the response to the bytes that are there, up to the whole file.
+    """Make one request, and add the response to the bytes already there, up to the whole file.
 
     Raises:
         TryAgainError: the file is not complete yet, but may be after another attempt.
     """
     have, edition = partial.size(), partial.edition()
-    if have == edition.total:  # an earlier attempt was killed when all had come
+    if have == edition.total:  # an earlier attempt was killed after the last byte
         return
     headers = {}
     if edition.etag is None or (edition.total is not None and have > edition.total):
         have = 0
     elif have:
         headers = {"Range": f"bytes={have}-", "If-Range": edition.etag}
-    # The address is asked anew each time: the one it redirects to is often good for minutes only.
+    # Each attempt asks the original address: the one it redirects to often lasts only minutes.
     with request("GET", partial.url, headers) as response:
         nothing_left = response.status_code == 416 and _range(response) == (None, have)
         if have and nothing_left and size in (None, have):
-            return  # all had come, though the length was unknown or wrong
+            return  # all was there, though the length was unknown or wrong
         have, total = _begin(response, partial, have, edition, size)
         _receive(response, partial, have, total, size)
 
@@ -123,9 +123,9 @@ def _begin(
     edition: Edition,
     size: int | None,
 ) -> tuple[int, int | None]:
-    """Judge a response by its head; give the bytes of the file that are there, and the total.
+    """Judge a response by its headers; count the file's bytes already there, and in total.
 
-    The bytes that are there are given up only for the file itself, never for an error.
+    The bytes already there are given up only for the file itself, never for an error.
     """
     if response.status_code == 416:  # the file is shorter now
         partial.forget()
@@ -166,7 +166,7 @@ def _receive(
     total: int | None,
     size: int | None,
 ) -> None:
-    """Write the body of a response after the bytes that are there."""
+    """Write the body of a response after the bytes already there."""
     from tqdm import tqdm
 
     limit = total if size is None else size
@@ -179,7 +179,7 @@ def _receive(
             unit="B",
             unit_scale=True,
             unit_divisor=1024,
-            # None: silent where stderr is no terminal.
+            # None: silent where stderr is not a terminal.
             disable=True if is_set("HF_HUB_DISABLE_PROGRESS_BARS") else None,
         ) as bar,
     ):
@@ -239,7 +239,7 @@ def _check_size(partial: PartialFile, total: int | None, size: int | None) -> No
 
 
 def _check_room(partial: PartialFile, size: int | None) -> None:
-    """Refuse a file that the disk has no room for; the bytes that have come count as room."""
+    """Refuse a file that the disk has no room for; the bytes received so far count as room."""
     free = shutil.disk_usage(partial.path.parent).free + partial.size()
     if size is not None and free < size:
         raise StorageError(
@@ -251,14 +251,14 @@ def _check_room(partial: PartialFile, size: int | None) -> None:
 def _wrong(
     partial: PartialFile, checksum: str | None, check: Callable[[Path], None] | None
 ) -> str | None:
-    """Check a complete file and describe what is wrong, None if nothing is.
+    """Check a complete file and describe what is wrong; None if nothing is.
 
-    The file is read from the disk, so that bytes of earlier attempts are checked as well.
+    The file is read from disk, so that bytes of earlier attempts are checked, too.
     """
     if checksum is not None:
         return wrong_checksum(partial.path, checksum)
     md5 = partial.edition().md5
-    # Content-MD5 is in base64. It serves to find accidents, not attacks.
+    # Content-MD5 is in base64. It catches accidents, not attacks.
     if md5 is not None:
         digest = add_file(hashlib.md5(usedforsecurity=False), partial.path).digest()
         if (found := base64.b64encode(digest).decode()) != md5:

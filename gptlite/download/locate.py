@@ -28,7 +28,7 @@ def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
 
     Raises:
         ValueError: a string that is neither a known name nor an existing path.
-        CheckpointError: a path where nothing is.
+        CheckpointError: a path with nothing there.
         DownloadError: an official model that is not on this machine could not be fetched.
         TypeError: neither a string nor a path.
     """
@@ -39,7 +39,7 @@ def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
 
 
 def locate_vocabulary(name_or_path: str | os.PathLike[str] | None = None) -> Path:
-    """Find the place of a model's tokenizer. Of OpenAI's models only the tokenizer is fetched.
+    """Find the place of a model's tokenizer. For OpenAI's models, only the tokenizer is fetched.
 
     Arguments and errors are those of ``locate``.
     """
@@ -57,10 +57,10 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
     if not isinstance(given, str):
         raise TypeError(f"expected a name or a path as str, not {type(given).__name__}")
     path = os.path.expanduser(given)
-    # os.path, not pathlib: its functions say False to any string (too long, a NUL in it).
+    # os.path, not pathlib: its functions answer False to any bad string (too long, or with a NUL).
     if os.path.isdir(path):
         return Path(path)
-    # A TensorFlow checkpoint goes by the common beginning of its files' names.
+    # A TensorFlow checkpoint is named by the common beginning of its files' names.
     for file in (path, path + ".index"):
         if os.path.isfile(file):
             return Path(file)

@@ -25,7 +25,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _lock(file: IO[bytes]) -> bool:
-    """Try to get the lock, and say whether that worked; closing the file gives it back.
+    """Try to get the lock, and say whether that worked; closing the file releases it.
 
     On a file system without locks it always works: two processes may then spoil each other's work,
     but a wrong file is still found before it gets its name.

@@ -2,7 +2,7 @@
 
 Each model has two sources with the same weights and the same tokenizer: OpenAI's own, a TensorFlow
 checkpoint; and Hugging Face's hub, safetensors at a fixed revision. The hub comes first because a
-checksum of each whole file is known there. OpenAI's files have a known checksum only in part; the
+checksum of each whole file is known there. Only some of OpenAI's files have a known checksum; the
 others are checked by their contents, the weights by the checksum of every tensor.
 """
 
@@ -18,7 +18,7 @@ from gptlite.errors import CheckpointError
 
 
 class OfficialFile(NamedTuple):
-    """One file of a model; its bytes and its checksum (see digests.py) where they are known."""
+    """One file of a model; its size in bytes and checksum (see digests.py), where known."""
 
     name: str
     size: int | None = None
@@ -29,9 +29,9 @@ class Source(NamedTuple):
     """A place on the network that has a complete model.
 
     Attributes:
-        owner: of the place, for messages.
+        owner: who owns the place, for messages.
         host: the beginning of the address.
-        variable: the environment variable that puts a mirror in the place of ``host``.
+        variable: the environment variable that puts a mirror in place of ``host``.
         folder: the rest of the address, to which the name of a file is added.
         files: the small ones first, the weights last.
     """
@@ -43,12 +43,12 @@ class Source(NamedTuple):
     files: tuple[OfficialFile, ...]
 
     def url(self, file: str) -> str:
-        """Give the address of one of the files, on the host or on its mirror."""
+        """Return the address of one of the files, on the host or on its mirror."""
         host = os.environ.get(self.variable, "").strip().rstrip("/") or self.host
         return f"{host}/{self.folder}/{file}"
 
 
-# The tokenizer is the same for all sizes, and to the byte the same from both sources.
+# The tokenizer is the same for all sizes, and the same to the byte from both sources.
 _TOKENS = (1_042_301, "196139668be63f3b5d6574427317ae82f612a97c5d1cdaf36ed2256dbf636783")
 _MERGES = (456_318, "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5")
 
@@ -181,9 +181,9 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def canonical_name(name: str) -> str | None:
-    """Give the name on the hub of an official model, by any of its names; None for other names.
+    """Return an official model's name on the hub, given any of its names; None for other names.
 
-    After an ``@`` may stand a revision of the hub, in place of the one in the table.
+    A revision of the hub may follow after an ``@``, in place of the one in the table.
 
     >>> canonical_name("345M"), canonical_name("gpt2-xl"), canonical_name("gpt3")
     ('gpt2-medium', 'gpt2-xl', None)
@@ -197,10 +197,10 @@ def canonical_name(name: str) -> str | None:
 
 
 def required_name(name: str) -> str:
-    """Give ``canonical_name`` of a name that must be an official model's.
+    """Return the ``canonical_name`` of a name that must be an official model's.
 
     Raises:
-        ValueError: another name; the message lists the official models.
+        ValueError: any other name; the message lists the official models.
     """
     canonical = canonical_name(name)
     if canonical is None:
@@ -218,11 +218,11 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
 
     Args:
         model: canonical name of the model that the file belongs to.
-        path: where the file lies, which may be under another name.
-        folder: where the files before it in ``Source.files`` lie.
+        path: where the file is, perhaps under another name.
+        folder: where the files before it in ``Source.files`` are.
 
     Raises:
-        CheckpointError: another file, or a damaged one.
+        CheckpointError: the file is not the official one, or is damaged.
         OSError: the file cannot be read.
     """
     size = path.stat().st_size

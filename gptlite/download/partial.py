@@ -1,4 +1,4 @@
-"""A file that may not have come whole: the bytes on disk, and the edition that they belong to."""
+"""A file that may not have arrived whole: its bytes on disk, and the edition they belong to."""
 
 import json
 import re
@@ -11,8 +11,8 @@ class Edition(NamedTuple):
 
     Attributes:
         etag: the name of this edition, if it has a strong one; without one nothing is resumed.
-        total: bytes of the whole file.
-        md5: of the whole file, in base64.
+        total: the size of the whole file in bytes.
+        md5: the MD5 of the whole file, in base64.
     """
 
     etag: str | None
@@ -21,7 +21,7 @@ class Edition(NamedTuple):
 
 
 class PartialFile:
-    """The bytes of a file that have come so far, on disk: ``NAME.part``.
+    """The bytes of a file received so far, on disk: ``NAME.part``.
 
     Beside them ``NAME.part.json`` notes the edition that they belong to.
     """
@@ -33,11 +33,11 @@ class PartialFile:
         self.about = path.with_name(path.name + ".part.json")
 
     def size(self) -> int:
-        """Count the bytes that have come."""
+        """Count the bytes received so far."""
         return self.path.stat().st_size if self.path.exists() else 0
 
     def edition(self) -> Edition:
-        """Read the edition of the bytes that have come, if it is noted and of this address."""
+        """Read the edition of the bytes received so far, if it was noted, and for this address."""
         try:
             about = json.loads(self.about.read_bytes())
             url, found = about.pop("url"), Edition(**about)
@@ -63,5 +63,5 @@ class PartialFile:
 
 
 def strong_etag(etag: str | None) -> str | None:
-    """Give an etag that promises the same bytes; None for a weak one, or for no etag."""
+    """Return an etag if it promises the same bytes; None for a weak one, or for no etag."""
     return etag if re.fullmatch(r'"[!#-~]*"', etag or "") else None

@@ -1,9 +1,9 @@
 """Places of official models on this machine: gptlite's download folder, or Hugging Face's cache.
 
 The download folder has a folder for each model, with the files of one source (or of both) in it. A
-file gets its name there only after it was checked whole; so a model is complete when every file of
-a source is there, and is not read through again each time. A model at another revision than the
-table's has a folder of its own (``gpt2@main``). Hugging Face's cache is only ever read.
+file gets its name there only after all of it has been checked; so a model is complete when every
+file of a source is there, and need not be read through each time. A model at a revision other than
+the table's has a folder of its own (``gpt2@main``). Hugging Face's cache is only ever read.
 
 All names here are canonical (``official.canonical_name``).
 """
@@ -24,7 +24,7 @@ _REVISION = re.compile(rb"[0-9a-f]{40}")
 
 
 def download_home() -> Path:
-    """Say where gptlite's download folder is; it may not be there yet.
+    """Say where gptlite's download folder is; it may not exist yet.
 
     It is ``$GPTLITE_HOME``; else ``gptlite`` in ``%LOCALAPPDATA%`` on Windows, elsewhere in
     ``$XDG_CACHE_HOME`` (ignored unless absolute, as its specification says) or in ``~/.cache``.
@@ -56,14 +56,14 @@ def _expanded(place: str) -> Path:
 
 
 def model_folder(name: str) -> Path:
-    """Say which folder of the download folder a model has."""
+    """Say which folder in the download folder is a model's."""
     return download_home() / name
 
 
 def hub_repositories(name: str) -> list[Path]:
-    """List the folders of Hugging Face's cache for a model: of its name, and of its old name.
+    """List a model's folders in Hugging Face's cache: under its name, and under its old name.
 
-    Another revision than the table's has none: it is not looked for there, because it could not be
+    A revision other than the table's has none: it is not looked for there, because it could not be
     verified.
     """
     if "@" in name:
@@ -77,7 +77,7 @@ def searched(name: str) -> list[Path]:
 
 
 def holds(folder: Path, files: tuple[OfficialFile, ...]) -> bool:
-    """Say whether all of the files lie in a folder, each of its known size."""
+    """Say whether all of the files are in a folder, each with its size where that is known."""
     for file in files:
         path = folder / file.name
         if not isfile(path) or file.size not in (None, os.path.getsize(path)):
@@ -96,7 +96,7 @@ def find_model(name: str) -> Path | None:
 def find_bare_model(name: str) -> Path | None:
     """Find the folder of Hugging Face's cache that holds an official model without a tokenizer.
 
-    Hugging Face's library leaves a model so when only the model was loaded with it.
+    Hugging Face's library leaves a model like this when it was loaded without its tokenizer.
     """
     for folder in _folders(name):
         if folder == model_folder(name) or any(isfile(folder / file) for file in _TOKENIZER_FILES):
@@ -108,7 +108,7 @@ def find_bare_model(name: str) -> Path | None:
 
 
 def known_sources(name: str) -> tuple[Source, ...]:
-    """List the sources of a model; none for a revision that the hub was not asked about yet."""
+    """List a model's sources; none for a revision that the hub has not been asked about yet."""
     if "@" not in name:
         return SOURCES[name]
     noted = noted_revision(model_folder(name), name)
@@ -116,7 +116,7 @@ def known_sources(name: str) -> tuple[Source, ...]:
 
 
 def kept_revisions() -> list[str]:
-    """List the models of the download folder, whole or not, at other revisions than the table's."""
+    """List the download folder's models, whole or not, at revisions other than the table's."""
     names = sorted(folder.name for folder in download_home().glob("*@*"))
     return [name for name in names if canonical_name(name) == name]
 
@@ -134,17 +134,17 @@ def find_tokenizer(name: str = "gpt2") -> Path | None:
 
 
 def tokenizer_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
-    """List the files of a source that are the tokenizer's."""
+    """List the tokenizer's files among the files of a source."""
     return tuple(file for file in files if file.name in _TOKENIZER_FILES)
 
 
 def bare_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
-    """List the files of a source that are not the tokenizer's."""
+    """List the files of a source except the tokenizer's."""
     return tuple(file for file in files if file.name not in _TOKENIZER_FILES)
 
 
 def _folders(name: str) -> Iterator[Path]:
-    """List the folders in which a model may lie, in the order of preference."""
+    """List the folders in which a model may be, in order of preference."""
     yield model_folder(name)
     pinned = SOURCES[name.partition("@")[0]][0].folder.rpartition("/")[2]
     for repository in hub_repositories(name):

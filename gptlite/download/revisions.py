@@ -1,7 +1,7 @@
-"""An official model at a revision that is in no table: ``gpt2@main``, or any branch, tag or commit.
+"""An official model at a revision outside the table: ``gpt2@main``, or any branch, tag or commit.
 
-The hub itself says what the files must be, when it is asked the first time. Its answer is noted
-beside the files, so that all of them are of one commit and can be verified without asking again.
+The first time it is asked, the hub itself says what the files must be. Its answer is noted beside
+the files, so that all of them come from one commit and can be verified without asking again.
 """
 
 import json
@@ -26,7 +26,7 @@ def ask_for_revision(name: str) -> Source:
     """Ask the hub what a model's files must be.
 
     Args:
-        name: canonical, with the revision: ``"gpt2@main"``.
+        name: the canonical name, with the revision: ``"gpt2@main"``.
 
     Raises:
         DownloadError: the hub cannot be reached, or knows no such revision, or does not name the
@@ -72,7 +72,7 @@ def noted_revision(folder: Path, name: str) -> Source | None:
 
 
 def _at(source: Source, revision: str) -> Source:
-    """Give the same source at another revision."""
+    """Return the same source at another revision."""
     return source._replace(folder=f"{source.folder.rpartition('/')[0]}/{revision}")
 
 

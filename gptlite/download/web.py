@@ -1,7 +1,7 @@
 """Requests to a server, repeated after failures that may pass.
 
 With ``GPTLITE_OFFLINE``, ``HF_HUB_OFFLINE`` or ``TRANSFORMERS_OFFLINE`` set to 1, ON, YES or TRUE
-nothing is requested. Proxies and certificates are as for any program that uses requests.
+nothing is requested. Proxies and certificates work as in any program that uses requests.
 """
 
 import logging
@@ -43,7 +43,7 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
     """Make attempts until one succeeds, and return its result.
 
     Args:
-        url: for the message of an error.
+        url: the address, for error messages.
         attempt: raises TryAgainError if another attempt may succeed.
         reached: says how far the attempts have come; an attempt that gets further does not count
             as a failure.
@@ -57,7 +57,7 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
             return attempt()
         except TryAgainError as failure:
             # Further than any attempt before: a server that starts anew each time and never gets
-            # to the end must not keep us for ever.
+            # to the end must not keep us forever.
             now = reached()
             failures = 0 if now > furthest else failures + 1
             furthest = max(now, furthest)
@@ -76,7 +76,7 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
 
 @contextmanager
 def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requests.Response"]:
-    """Make one request; the body of the response is still to be read.
+    """Make one request; the body of the response has not been read yet.
 
     Redirects are followed, except after a HEAD, which asks about the address itself.
 
@@ -105,7 +105,7 @@ def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requ
             )
         except (requests.ConnectionError, requests.Timeout) as error:
             raise TryAgainError(reason(error)) from error
-        except (OSError, HTTPError, ValueError) as error:  # requests' others are OSErrors
+        except (OSError, HTTPError, ValueError) as error:  # requests' other errors are OSErrors
             raise DownloadError(f"{url}: {reason(error)}") from error
         with response:
             yield response
@@ -127,7 +127,7 @@ def check_status(response: "requests.Response", url: str, wanted: Collection[int
 
 
 def offline() -> str | None:
-    """Name the environment variable that forbids to fetch anything; None if none does."""
+    """Name the environment variable that forbids fetching anything; None if none does."""
     return next((variable for variable in OFFLINE_VARIABLES if is_set(variable)), None)
 
 

@@ -30,11 +30,11 @@ def parser() -> Parser:
         add("file", metavar="FILE")
         add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
-        add("--resume", action="store_true", help="go on with the part that lies beside --output")
+        add("--resume", action="store_true", help="go on from the part beside --output")
         return add
 
     def detokeniser(add: Callable[..., Any]) -> None:
-        does = "undo the cutting into words that was done for other models (default: %(default)s)"
+        does = "rejoin text that was split into words for other models (default: %(default)s)"
         add("--detokeniser", choices=RULES, default="none", help=does)
 
     add = form(
@@ -48,7 +48,7 @@ def parser() -> Parser:
         type=int,
         metavar="N",
         help="tokens from one window's start to the next; a window predicts only the tokens that "
-        "are new in it, so fewer than --context give a lower perplexity, after a longer wait "
+        "are new in it, so fewer than --context give a lower perplexity, but take longer "
         "(default: --context)",
     )
     detokeniser(add)

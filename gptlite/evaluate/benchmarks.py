@@ -1,12 +1,12 @@
-"""The files of four benchmarks, read into items; whatever is wrong is named with its line.
+"""The files of four benchmarks, read into items; an error names the line that is wrong.
 
-    LAMBADA            a JSON object a line: ``{"text": "..."}``, whose last word is to be guessed
+    LAMBADA            lines of JSON, ``{"text": "..."}``, whose last word is to be guessed
     Children's Book    20 numbered sentences, a 21st with ``XXXXX``, the word, and its candidates
-    HellaSwag          a JSON object a line: ``{"ctx": "...", "endings": ["...", ...], "label": 2}``
-    multiple choice    a JSON object a line: ``{"prompt": "...", "options": ["..."], "answer": 0}``
+    HellaSwag          lines of JSON, ``{"ctx": "...", "endings": ["...", ...], "label": 2}``
+    multiple choice    lines of JSON, ``{"prompt": "...", "options": ["..."], "answer": 0}``
 
-Each ``read_`` function gives ``{line number: item}``, in the order of the file, and raises
-ValueError if a line is not as it should be or there is none, OSError if the file cannot be read.
+Each ``read_`` function returns ``{line number: item}``, in the order of the file. It raises
+ValueError if a line is wrong or there are none, and OSError if the file cannot be read.
 """
 
 import os
@@ -57,10 +57,10 @@ def read_hellaswag(path: str | os.PathLike[str]) -> dict[int, Choice]:
 def read_cbt(path: str | os.PathLike[str], detokeniser: str = "none") -> dict[int, Choice]:
     """Read the Children's Book Test (Hill et al. 2016).
 
-    The 21 sentences are joined by spaces; the gap is in the last, and the item has its line number.
+    The 21 sentences are joined by spaces; the gap is in the last, whose line number the item has.
 
     Args:
-        detokeniser: one of ``detokenise.RULES``; for the test's own conventions "ptb".
+        detokeniser: one of ``detokenise.RULES``; "ptb" undoes the test's own conventions.
     """
     items = {}
     sentences: list[str] = []
@@ -93,7 +93,7 @@ def read_cbt(path: str | os.PathLike[str], detokeniser: str = "none") -> dict[in
 def read_objects(
     path: str | os.PathLike[str], item_of: Callable[[dict[str, Any]], Item]
 ) -> dict[int, Item]:
-    """Read a JSON object a line, and make an item of each."""
+    """Read a JSON object from each line, and make an item of it."""
     items = {}
     for number, row in json_lines(path):
         with naming_line(path, number):
@@ -105,7 +105,7 @@ def string(row: dict[str, Any], name: str) -> str:
     """Look up a text.
 
     Raises:
-        ValueError: it is missing, or not a text.
+        ValueError: the text is missing, or is not a text.
     """
     if not isinstance(row.get(name), str):
         raise ValueError(f"expected a text {name!r}, found {row.get(name)!r}")
@@ -113,10 +113,10 @@ def string(row: dict[str, Any], name: str) -> str:
 
 
 def strings(row: dict[str, Any], name: str) -> tuple[str, ...]:
-    """Look up two texts or more.
+    """Look up two or more texts.
 
     Raises:
-        ValueError: they are missing, too few, or not texts, or one is blank.
+        ValueError: the texts are missing, too few, or not texts, or one is blank.
     """
     found = row.get(name)
     if not isinstance(found, list) or not all(isinstance(s, str) and s.strip() for s in found):

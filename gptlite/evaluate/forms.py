@@ -1,7 +1,7 @@
 """Three forms of evaluation: a text's perplexity, the last words of passages, choices.
 
-A form cuts the items of a file into batches, says how to measure a batch, and makes the result of
-all measurements. ``run.py`` does the work.
+A form cuts the items of a file into batches, says how to measure a batch, and works out the result
+from all measurements. ``run.py`` does the work.
 
 GPT-2 paper, section 3.
 """
@@ -31,12 +31,12 @@ class Evaluation(NamedTuple):
 
     Attributes:
         settings: whatever the result depends on, besides file and model.
-        batches: in the order in which they are measured.
-        known: for each batch, one row for each of its items, with all that is known of the item
+        batches: the items in batches, in the order in which these are measured.
+        known: for each batch, one row for each of its items, with all that is known about the item
             before it is measured.
-        measured: the names of the measurements of an item, each with its type.
-        measure_batch: makes the rows of a batch, with both.
-        results_of: makes the result of all rows.
+        measured: the names of an item's measurements, each with its type.
+        measure_batch: makes a batch's rows, with what is known and what is measured.
+        results_of: works out the result from all rows.
     """
 
     settings: Json
@@ -158,7 +158,7 @@ def choices(
 
 
 def read_items(options: argparse.Namespace) -> tuple[Callable[..., Evaluation], Any]:
-    """Read the file in the form that was asked for.
+    """Read the file in the form that the options ask for.
 
     Returns:
         The form, and the items to give it: a text, or ``{line number: item}``.

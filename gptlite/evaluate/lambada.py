@@ -1,7 +1,7 @@
 """LAMBADA: the last word of a passage, guessed from all the text before it.
 
-Paperno et al. 2016; GPT-2 paper, section 3.3. The passages were chosen such that people can guess
-the word from the whole passage, but not from its last sentence.
+Paperno et al. 2016; GPT-2 paper, section 3.3. The passages were chosen so that people can guess the
+word from the whole passage, but not from its last sentence alone.
 """
 
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class EncodedPassage(NamedTuple):
     Attributes:
         text: the ids of the text before the last word, as many as fit.
         word: the ids of the last word.
-        cut: how many tokens were left out at the passage's beginning, where it did not fit.
+        cut: how many tokens were left out at the passage's beginning, if it did not fit.
     """
 
     text: list[int]
@@ -41,8 +41,8 @@ class Guess(NamedTuple):
     """A model's guess at a last word.
 
     Attributes:
-        logprob: log-probability of the word, all its tokens, in nats.
-        right: greedy decoding would have written the word.
+        logprob: log-probability of the word, with all its tokens, in nats.
+        right: True if greedy decoding would have written the word.
         cut: see ``EncodedPassage``.
     """
 

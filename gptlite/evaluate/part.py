@@ -1,4 +1,4 @@
-"""The part of a long evaluation that is done, kept in a file so that the work can go on later."""
+"""The finished part of a long evaluation, kept in a file so that the work can go on later."""
 
 import json
 import os
@@ -9,8 +9,8 @@ from typing import Any
 from gptlite.errors import CheckpointError
 from gptlite.files import expect_file, write_atomically
 
-Json = dict[str, Any]  # an object of JSON
-Measurement = dict[str, Any]  # of one item: its place in the file, and what was measured of it
+Json = dict[str, Any]  # a JSON object
+Measurement = dict[str, Any]  # for one item: its place in the file, and what was measured
 
 SAME = ("form", "file_sha256", "model_sha256", "settings")  # if one differs, so does the evaluation
 
@@ -29,13 +29,13 @@ class Part:
         All this comes before any work.
 
         Args:
-            output: where the results are to lie.
-            resume: go on with the part.
+            output: where the results will go.
+            resume: True to go on from the part.
             source: the file that is evaluated; neither output nor part may replace it.
 
         Raises:
-            ValueError: a part is there that is not to be resumed, or none is there that could be;
-                or the output would replace the source.
+            ValueError: there is a part but it is not to be resumed, or there is none to resume; or
+                the output would replace the source.
             CheckpointError: the part is damaged.
             OSError: the part cannot be read, or the output cannot be written.
         """
@@ -58,7 +58,7 @@ class Part:
                     f"{path} is a part of an evaluation: --resume goes on with it; to begin anew, "
                     "remove it or give another --output"
                 )
-            write_json(path, {})  # an output that cannot be written is known before the work
+            write_json(path, {})  # find out before the work whether it can be written
             path.unlink()
             return
         try:
@@ -83,9 +83,9 @@ class Part:
 
         Args:
             about: what the evaluation is.
-            known: for each batch, what is known of its rows before they are measured, such as
+            known: for each batch, what is known about its rows before they are measured, such as
                 their lines.
-            measured: the names of the measurements of an item, each with its type.
+            measured: the names of an item's measurements, each with its type.
 
         Raises:
             ValueError: the part belongs to another evaluation.
@@ -116,7 +116,7 @@ class Part:
             )
 
     def remove(self) -> None:
-        """Remove the file: the evaluation is whole, and lies in the output."""
+        """Remove the file: the evaluation is complete, and is in the output."""
         if self.path is not None:
             self.path.unlink(missing_ok=True)
 

@@ -19,7 +19,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Measure a model on a file, write the results and print them.
 
     Args:
-        options: the command's, see ``__main__.py``.
+        options: the command's options; see ``__main__.py``.
 
     Raises:
         CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
@@ -35,7 +35,7 @@ def evaluate(options: argparse.Namespace) -> None:
         "model": options.model or "storyteller",
         "settings": evaluation.settings,
     }
-    if options.output is not None:  # else there is no file that must say what it belongs to
+    if options.output is not None:  # otherwise no file has to say what it belongs to
         about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
         about["model_sha256"] = fingerprint(model)
         part.begin(about, evaluation.known, evaluation.measured)
@@ -68,7 +68,7 @@ def measure_missing(evaluation: Evaluation, part: Part) -> None:
 
 
 def fingerprint(model: GPT) -> str:
-    """Compute the sha256 of all weights: it tells models apart that have the same name."""
+    """Compute the sha256 of all weights: it tells apart models that have the same name."""
     digest = hashlib.sha256()
     for array in model.parameters.values():
         digest.update(np.ascontiguousarray(array).data)
@@ -76,7 +76,7 @@ def fingerprint(model: GPT) -> str:
 
 
 def results_table(about: Json, results: Json) -> str:
-    """Lay out what was evaluated, then each result, one a line.
+    """Lay out what was evaluated, then each result, one to a line.
 
     >>> print(results_table({"form": "choice", "settings": {}}, {"accuracy": 0.25, "items": 4}))
     form      choice

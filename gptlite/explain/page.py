@@ -6,7 +6,7 @@ Python adds the numbers, as a JSON block:
 
 * Arrays of the trace keep the trace's names; a few more stand beside them. The float32 numbers are
   written as base64, so they are the trace's bit for bit; only what is displayed is rounded.
-* Vectors are cut to their first ``DIMS`` numbers, and of a large model whole blocks and heads are
+* Vectors are cut to their first ``DIMS`` numbers, and whole blocks and heads of a large model are
   left out (``kept_blocks_and_heads``). The page says which.
 
 Text cannot become code. In the HTML and in the JSON every ``<`` of the text is escaped; the script
@@ -40,11 +40,11 @@ from gptlite.views.text import printable, token_label
 Arrays = dict[str, NDArray[Any]]  # float32 or int
 
 MAX_TOKENS = 64  # rows of a table of scores that a person can still read
-DIMS = 8  # numbers shown of a vector
+DIMS = 8  # numbers of a vector that are shown
 UNITS = 8  # hidden units of the feed-forward network shown at each position
-BEST = 5  # tokens the logit lens shows at each place
+BEST = 5  # tokens that the logit lens shows at each place
 BARS = 20  # tokens with a bar under the sliders
-BUDGET = 2_400_000  # bytes of the page for the arrays of all blocks and heads it shows
+BUDGET = 2_400_000  # bytes of the page for the arrays of all the blocks and heads it shows
 SCRIPTS = ("sampling.js", "elements.js", "block.js", "answer.js", "page.js")  # in template/
 
 
@@ -98,7 +98,7 @@ def safe_json(data: object) -> str:
 
 
 def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
-    """Collect the page's tokens and arrays, and what is left out. Errors: see ``page``."""
+    """Collect the page's tokens and arrays, and say what is left out. Errors: see ``page``."""
     ids = tokenizer.encode(text)
     config = model.config
     if not ids:
@@ -236,13 +236,13 @@ def left_out(config: GPTConfig) -> list[str]:
     if config.head_dim > DIMS:
         n_embd, head_dim = config.n_embd, config.head_dim
         said.append(
-            f"Each vector is shown by its first {DIMS} numbers: of {n_embd} in the residual "
+            f"Only the first {DIMS} numbers of each vector are shown: of {n_embd} in the residual "
             f"stream, of {head_dim} in a head. Lengths are those of whole vectors."
         )
     elif config.n_embd > DIMS:
         said.append(
-            f"Each vector of the residual stream is shown by its first {DIMS} numbers, of "
-            f"{config.n_embd}. Lengths are those of whole vectors."
+            f"Only the first {DIMS} of the {config.n_embd} numbers of each vector in the residual "
+            "stream are shown. Lengths are those of whole vectors."
         )
     if 4 * config.n_embd > UNITS:
         said.append(

@@ -1,4 +1,4 @@
-"""Tasks that GPT-2 does without being trained for them: the task is put as text, and so its answer.
+"""Tasks that GPT-2 does without being trained for them: both the task and its answer are text.
 
 score.py         how likely a model finds each of several options after a prompt
 choice.py        the likeliest option as an answer, and how often it is right

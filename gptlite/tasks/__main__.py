@@ -1,6 +1,6 @@
 """The tasks as a command: ``python -m gptlite.tasks sentiment "The king was kind. He was"``.
 
-A task stands here twice: its options in ``parser``, and its result as a text in ``result_text``.
+Each task appears here twice: its options in ``parser``, and its result as text in ``result_text``.
 """
 
 import argparse
@@ -30,8 +30,8 @@ def parser() -> Parser:
     """Define the command's options, under the names of each task's arguments."""
     parser = Parser(
         PROGRAM,
-        description="Let a GPT-2 do tasks that it was not trained for. A TEXT or --document that "
-        "is - is read from standard input.",
+        description="Let a GPT-2 do tasks that it was not trained for. A TEXT or --document given "
+        "as - is read from standard input.",
     )
     or_else = "(default: %(default)s)"
     tasks = parser.add_subparsers(dest="task", required=True, metavar="TASK")
@@ -50,7 +50,7 @@ def parser() -> Parser:
             action="append",
             default=[],
             metavar=(first, second),
-            help="an example of the task, put before it; any number of times",
+            help="an example of the task, put before it; may be given several times",
         )
 
     def most(add: Callable[..., Any], default: int) -> None:
@@ -66,13 +66,13 @@ def parser() -> Parser:
 
     add = task("answer", "Answer a question, greedily, on the line after it")
     add("question", type=utf8, metavar="QUESTION")
-    add("--document", type=utf8, default="", metavar="TEXT", help="the text to be asked about")
+    add("--document", type=utf8, default="", metavar="TEXT", help="what the question is about")
     examples(add, "QUESTION", "ANSWER")
     most(add, 32)
 
     add = task(
         "entail",
-        "Does the second sentence follow from the first? Shares of each answer",
+        "Does the second sentence follow from the first? The share of each answer",
         "The prompt is gptlite's own: the papers of GPT-1 and GPT-2 have no entailment without "
         "training.",
     )
@@ -87,7 +87,7 @@ def parser() -> Parser:
 
     add = task(
         "sentiment",
-        'Which word is the likeliest after a text and "very"? Shares of each',
+        'Which word is likeliest after a text and "very"? The share of each',
     )
     add("text", type=utf8, metavar="TEXT")
     add("--words", type=utf8, nargs="+", default=["positive", "negative"], metavar="WORD")
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def do_task(options: argparse.Namespace) -> None:
-    """Load the model, do the task and print the result. Errors: see each task."""
+    """Load the model, do the task and print the result. Errors are those of each task."""
     given = vars(options)
     for name in ("text", "document", "premise"):
         if given.get(name) == "-":
@@ -131,10 +131,10 @@ def do_task(options: argparse.Namespace) -> None:
     try:
         printed = result_text(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # raised before any work
-        if options.task in ("translate", "winograd"):  # all of their prompt is needed
+        if options.task in ("translate", "winograd"):  # they need all of their prompt
             raise
         printed = result_text(model, tokenizer, overflow="cut", **given)
-        print(f"{PROGRAM}: {failure}: what is too much is left out", file=sys.stderr)
+        print(f"{PROGRAM}: {failure}: what does not fit is left out", file=sys.stderr)
     print(printed)
 
 

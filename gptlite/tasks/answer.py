@@ -33,8 +33,8 @@ def answer(
     Args:
         examples: questions and their answers, in order.
         max_new_tokens: the answer ends with its line, or after this many tokens.
-        overflow: for a document that is too long, "cut" leaves out its beginning, but never any
-            of the questions; "error" refuses it.
+        overflow: if the document is too long, "cut" leaves out its beginning, but never any of the
+            questions; "error" refuses it.
 
     Returns:
         The answer, and how likely the model found it.

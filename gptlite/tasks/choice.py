@@ -1,4 +1,4 @@
-"""Choices: of several options the likeliest is the model's answer, and it may be wrong."""
+"""Choices: the likeliest of several options is the model's answer, and it may be wrong."""
 
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -22,8 +22,8 @@ class Chosen(NamedTuple):
     """The number of the likeliest option.
 
     Attributes:
-        by_sum: by log-probability of the whole option.
-        by_mean: by log-probability per token.
+        by_sum: the likeliest by the log-probability of the whole option.
+        by_mean: the likeliest by log-probability per token.
         cut: how many tokens of the prompt were left out, so that the options fit.
     """
 
@@ -36,8 +36,8 @@ class Accuracy(NamedTuple):
     """Accuracy: the share of ``n`` choices in which the likeliest option was the right one.
 
     Attributes:
-        by_sum: choosing by log-probability of the whole option.
-        by_mean: choosing by log-probability per token.
+        by_sum: the share when choosing by the log-probability of the whole option.
+        by_mean: the share when choosing by log-probability per token.
         chance: the share that drawing at random gives on average.
         n: how many choices were made.
         n_cut: how many of the prompts lost their beginning.
@@ -53,7 +53,7 @@ class Accuracy(NamedTuple):
 def choose_option(
     model: GPT, tokenizer: Tokenizer, item: Choice, overflow: Overflow = "error"
 ) -> Chosen:
-    """Choose the likeliest option; of options equally likely, the first. Errors: see ``score``."""
+    """Choose the likeliest option, or the first of equally likely ones. Errors: see ``score``."""
     before, after = split(tokenizer, item.prompt, item.options)
     fits = fitted(before, max(map(len, after)), model.config.n_ctx, overflow)
     rows = option_logprobs(model, fits, after)

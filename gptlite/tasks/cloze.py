@@ -27,9 +27,9 @@ def cloze(
     """Score each candidate in the gap: log-probability of the word and of all the text after it.
 
     Args:
-        text: with one gap in it.
+        text: the text, with one gap in it.
         candidates: words that may fill the gap, without spaces around them.
-        overflow: for a text that is too long, "cut" leaves out its beginning; "error" refuses it.
+        overflow: if the text is too long, "cut" leaves out its beginning; "error" refuses it.
 
     Returns:
         Nats, float32 ``[candidates]``; the greatest is the model's answer.
@@ -43,7 +43,7 @@ def cloze(
 
 
 def fill(text: str, candidates: Sequence[str], answer: int, gap: str = GAP) -> Choice:
-    """Make the choice that a gap is: the text before it, and each candidate with the text after.
+    """Turn a gap into a choice: the text before it, and each candidate with the text after it.
 
     >>> fill("The XXXXX ran.", ["dog", "cat"], answer=1)
     Choice(prompt='The ', options=('dog ran.', 'cat ran.'), answer=1)

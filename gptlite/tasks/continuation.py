@@ -1,4 +1,4 @@
-"""Continuations: the common part of the tasks whose answer the model writes."""
+"""Continuations: what the tasks whose answer the model writes have in common."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class Continuation(NamedTuple):
     """A text that the model wrote, and how likely the model found that text.
 
     Attributes:
-        text: without white space around it.
+        text: the text, without white space around it.
         logprob: log-probability of all its tokens in nats, its end included. It tells the answers
             that the model is sure of from the others.
     """
@@ -68,9 +68,9 @@ def with_document(
 
     Args:
         document: white space at its end is left out.
-        rest: begins with a line feed, so that no token belongs both to it and to the document.
+        rest: begins with a line feed, so that no token belongs to both it and the document.
         overflow: "cut" leaves out part of a document that is too long, but never any of the rest.
-        keep_end: leave out the document's beginning; False for its end.
+        keep_end: True to leave out the document's beginning, False to leave out its end.
 
     Raises:
         ContextOverflowError: the prompt does not fit; with "cut", the rest alone does not.

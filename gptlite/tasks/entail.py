@@ -1,6 +1,6 @@
-"""Entailment: does a sentence follow from another? Ask, and see which answer is likelier.
+"""Entailment: does one sentence follow from another? Ask, and see which answer is likelier.
 
-The prompt is gptlite's own choice, akin to that of the GPT-3 paper (Brown et al. 2020, appendix G).
+The prompt is gptlite's own choice, similar to the GPT-3 paper's (Brown et al. 2020, appendix G).
 The GPT-2 paper has no entailment at all, and GPT-1 was fine-tuned for it. Expect little of this
 task: to models of this size "True" and "False" are just two words, one more frequent than the
 other.
@@ -33,10 +33,10 @@ def entail(
 
     Args:
         answers: the word for each label; ``{..., "neutral": "Neither"}`` adds a third.
-        overflow: for a prompt that is too long, "cut" leaves out its beginning; "error" refuses it.
+        overflow: if the prompt is too long, "cut" leaves out its beginning; "error" refuses it.
 
     Raises:
-        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right.
+        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is wrong.
     """
     if len(answers) < 2:
         raise ValueError(f"expected two answers or more to choose from, not {len(answers)}")

@@ -4,11 +4,11 @@ A language model gives every text a probability. Where a task can be put as "whi
 next?", the model needs no training for it: the likeliest option is its answer.
 
 Where does the prompt end and the option begin? Tokens are not characters: " time" with its space is
-one token, and "a\n\n" is cut in another way than "a\n\nb". So prompt and option are encoded *as
-one text*, as the model met them in training. Of the tokens of this text
+one token, and "a\n\n" is cut differently from "a\n\nb". So prompt and option are encoded *as one
+text*, as the model met them in training. Of the tokens of this text
 
-    the prompt has those that all options have in common and that end within the prompt;
-    the option has all others, from there to the end.
+    the prompt gets those that all options have in common and that end within the prompt;
+    the option gets all the others, from there to the end.
 
 As a rule the border is after the prompt's last character: end the prompt without a space and begin
 the option with one. If the space stands at the prompt's end instead, its token is the option's
@@ -45,7 +45,7 @@ def score(
 ) -> Array:
     """Score each option: its log-probability as the continuation of a prompt.
 
-    The module's head says which tokens belong to the prompt and which to the option. Where none
+    The module's head says which tokens belong to the prompt and which to the option. If none
     belongs to the prompt, ``<|endoftext|>`` stands before the options, as before every new text.
 
     Args:
@@ -53,7 +53,7 @@ def score(
         options: texts, most often with a space before the first word. None may be empty.
         normalise: "sum" for the log-probability of the whole option; "mean" for its mean per
             token, which puts long options at no disadvantage (GPT-1 paper, section 5).
-        overflow: where prompt and longest option do not fit in ``n_ctx``, "error" refuses them,
+        overflow: if prompt and longest option do not fit in ``n_ctx``, "error" refuses them,
             and "cut" leaves out as many of the prompt's first tokens as needed, the same for all
             options.
 
@@ -96,7 +96,7 @@ def token_scores(
 def split(
     tokenizer: Tokenizer, prompt: str, options: Sequence[str]
 ) -> tuple[list[int], list[list[int]]]:
-    """Split the token ids into the prompt's, at least one, and each option's (the module's head).
+    """Split token ids into the prompt's, at least one, and each option's (see the module's head).
 
     Raises:
         ValueError: there are no options, or one is empty. TypeError: ``options`` is a single str.
@@ -141,17 +141,17 @@ def fitted(before: list[int], n_after: int, n_ctx: int, overflow: Overflow) -> l
 class Branches(KVCache):
     """The cache of a text that several rows continue: its keys and values are held only once.
 
-    It serves for one call of the model: the keys and values of the rows themselves are not kept.
+    It serves for one call of the model: the rows' own keys and values are not kept.
     """
 
     def __init__(self, trunk: KVCache, batch: int) -> None:
-        """Args: ``trunk``: a cache of one row. ``batch``: how many rows continue it."""
+        """Branch off from ``trunk``, a cache of one row, which ``batch`` rows continue."""
         self.keys = trunk.keys  # [n_layer, 1, head, n_ctx, head_dim]
         self.values = trunk.values  # [n_layer, 1, head, n_ctx, head_dim]
         self.config, self.batch, self.length = trunk.config, batch, trunk.length
 
     def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
-        """Join the trunk's and the rows' own of one block: ``[batch, head, total, head_dim]``."""
+        """Join the trunk's and the rows' keys and values: ``[batch, head, total, head_dim]``."""
         batch, n_head, _, head_dim = k.shape
         shape = batch, n_head, self.length, head_dim
         old_k = np.broadcast_to(self.keys[layer, :, :, : self.length], shape)
@@ -191,7 +191,7 @@ def option_logprobs(
 
 
 def right_padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Put rows into one array ``[batch, seq]``, zeros after the shorter ones.
+    """Put rows into one array ``[batch, seq]``, with zeros after the shorter ones.
 
     >>> right_padded([[5], [6, 7]]).tolist()
     [[5, 0], [6, 7]]

@@ -10,7 +10,7 @@ def sentences(text: str) -> list[str]:
     r"""Cut a text into its sentences; the last may be incomplete.
 
     A sentence ends with a full stop, exclamation or question mark before white space, or with its
-    line. The full stop of an abbreviation is taken for an end too.
+    line. The full stop of an abbreviation is taken for an end, too.
 
     >>> sentences('"Go!" he said. The fox\nran 3.5 miles')
     ['"Go!"', 'he said.', 'The fox', 'ran 3.5 miles']

@@ -21,11 +21,11 @@ def sentiment(
 
     Args:
         words: two or more.
-        overflow: for a text that is too long, "cut" leaves out its beginning; "error" refuses it.
+        overflow: if the text is too long, "cut" leaves out its beginning; "error" refuses it.
 
     Raises:
-        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is not right, for
-            example a word is blank or given twice.
+        ContextOverflowError: see ``score``. TypeError, ValueError: an argument is wrong, for
+            example because a word is blank or given twice.
     """
     if len(words) < 2 or len(set(words)) < len(words) or not all(map(str.strip, words)):
         raise ValueError(f"expected two words or more, all different and none blank, not {words!r}")

@@ -1,4 +1,4 @@
-"""A summary, asked for in two letters and a mark: ``TL;DR:``, "too long; didn't read"."""
+"""A summary, asked for in the web's own shorthand: ``TL;DR:``, "too long; didn't read"."""
 
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
@@ -34,12 +34,12 @@ def summarise(
         top_k: how many tokens stay in each draw; the paper took 2, against repetition.
         max_new_tokens: how many tokens are written.
         n_sentences: how many of the written sentences are kept.
-        seed: the same seed gives the same summary; None a new one every time.
-        overflow: for a text that is too long, "cut" leaves out its end (articles begin with what
+        seed: the same seed gives the same summary; None gives a new one every time.
+        overflow: if the text is too long, "cut" leaves out its end (articles begin with what
             matters); "error" refuses it.
 
     Returns:
-        The sentences, with spaces between.
+        The sentences, with spaces between them.
 
     Raises:
         ContextOverflowError: the prompt does not fit; with "cut", hint and summary alone do not.

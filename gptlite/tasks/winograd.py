@@ -1,4 +1,4 @@
-"""Winograd schemas: to what does a pronoun refer? Put each candidate in its place.
+"""Winograd schemas: what does a pronoun refer to? Put each candidate in its place.
 
     The trophy does not fit into the suitcase because it is too big. What is too big?
 
@@ -23,8 +23,8 @@ def winograd(
     """Put each referent into the gap, and score the rest of the sentence per token.
 
     Args:
-        sentence: with one gap in place of the pronoun, and text after the gap.
-        referents: as they would be written there, for example "the trophy".
+        sentence: the sentence, with one gap in place of the pronoun, and text after the gap.
+        referents: the candidates, as they would be written there, for example "the trophy".
 
     Returns:
         Log-probability, nats per token of the rest, float32 ``[referents]``; the greatest is the

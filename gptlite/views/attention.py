@@ -1,7 +1,7 @@
 """Views of masked self-attention, step by step as in the article, from the arrays of a trace.
 
-All show the first row of the batch. ``tokens`` are the labels of all positions that can be attended
-to (``token_labels``), those in a cache included.
+All show the first row of the batch. ``tokens`` are the labels (``token_labels``) of all positions
+that can be attended to, including those in a cache.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from gptlite.views.table import Cell, Table
 
 
 def block_array(trace: Trace, layer: int, step: str) -> Array:
-    """Get an array of a block, of the first row of the batch.
+    """Get an array of a block, for the first row of the batch.
 
     Raises:
         ValueError: the trace has no such block.
@@ -41,7 +41,7 @@ def head_array(trace: Trace, layer: int, head: int, step: str) -> Array:
 
 
 def position_labels(tokens: Sequence[str], seq: int, total: int) -> tuple[list[str], list[str]]:
-    """Label the new positions, and all positions.
+    """Return the labels of the new positions, and those of all positions.
 
     Raises:
         ValueError: there are not as many tokens as positions.
@@ -83,7 +83,7 @@ def attention_grid(trace: Trace, tokens: Sequence[str]) -> Panels:
 
 
 def masking(trace: Trace, tokens: Sequence[str], layer: int, head: int) -> Panels:
-    """Show the scores of one head, then masked, then after softmax.
+    """Show the scores of one head as they are, then masked, then after softmax.
 
     Article: "The Illustrated Masked Self-Attention", and "2- Score". The article leaves out that
     the dot products are first divided by the square root of ``head_dim``.

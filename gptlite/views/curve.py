@@ -10,14 +10,14 @@ from gptlite.views.view import BLUE, View, escape, number, plain, titled_axes
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_COLUMNS = 60
 WIDE, HIGH = 480, 160  # of the SVG
-DASHES = ("", "6 3", "2 3", "8 3 2 3")  # they tell the lines apart without colour
+DASHES = ("", "6 3", "2 3", "8 3 2 3")  # to tell the lines apart without colour
 
 
 class Curve(View):
     """One line or several over the same axis.
 
     Attributes:
-        lines: ``{name: (x, y)}``, x and y each a row of numbers; at most four lines.
+        lines: ``{name: (x, y)}``, where x and y are rows of numbers; at most four lines.
         x_label, y_label: names of the axes, with their units.
     """
 
@@ -69,7 +69,7 @@ class Curve(View):
         return svg + axes + key
 
     def _range(self, axis: int) -> tuple[float, float]:
-        """Find the least and the greatest number of all lines along x (0) or y (1)."""
+        """Find the smallest and the largest number of all lines along x (0) or y (1)."""
         numbers = [value for line in self.lines.values() for value in line[axis]]
         return min(numbers), max(numbers)
 
@@ -90,7 +90,7 @@ class Curve(View):
 
 
 def sparkline(values: Sequence[float]) -> str:
-    """Draw numbers as a row of block characters, the lowest block for the least number.
+    """Draw numbers as a row of block characters, the lowest block for the smallest number.
 
     >>> sparkline([3, 2, 1])
     '█▅▁'

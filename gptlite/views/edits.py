@@ -1,4 +1,4 @@
-"""The edits used most: each is a ``{name: edit}`` for ``Trace``, and ``|`` joins several.
+"""The most used edits: each is a ``{name: edit}`` for ``Trace``, and ``|`` joins several.
 
     model(ids, trace=Trace(edits=without_heads(3, [1]) | without_mask(range(6))))
 
@@ -17,7 +17,7 @@ Edits = dict[str, Edit]
 
 
 def without_heads(layer: int, heads: Collection[int]) -> Edits:
-    """Silence heads of a block: their attention weights are all 0, so that they gather nothing."""
+    """Silence heads of a block: their attention weights are all 0, so they gather nothing."""
 
     def silenced(weights: Array, trace: Trace) -> Array:
         n_head = weights.shape[1]
@@ -31,7 +31,7 @@ def without_heads(layer: int, heads: Collection[int]) -> Edits:
 
 
 def without_mask(layers: Iterable[int]) -> Edits:
-    """Unmask blocks: in them every position looks at every other, also to its right.
+    """Unmask blocks: in them every position looks at every other, even to its right.
 
     Article: "The Encoder Block" and "Self-Attention (without masking)". Padding is unmasked too.
     """
@@ -50,13 +50,13 @@ def patched(source: Trace, name: str, positions: Sequence[int] | None = None) ->
     """Patch an array, or some of its positions, with the array of another call.
 
     Args:
-        source: the trace of that call; its ids have the same shape as in this call.
+        source: the trace of that call, whose ids must have the same shape as in this call.
         name: any array whose axis before the last is ``seq``.
-        positions: None for all.
+        positions: the positions to patch; None for all.
 
     Raises:
-        ValueError: the source has no such array. When the model is called: the source's array has
-            another shape.
+        ValueError: the source has no such array; or, when the model is called, the source's array
+            has a different shape.
     """
     if name not in source:
         raise ValueError(f"the source has no array named {name!r}")

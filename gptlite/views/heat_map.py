@@ -30,15 +30,15 @@ BLOCKS = " ░▒▓█"  # the shades of a small cell in plain text
 
 
 class HeatMap(View):
-    """A matrix, shaded from its least number (pale) to its greatest (deep).
+    """A matrix, shaded from its smallest number (pale) to its largest (deep).
 
     Attributes:
         values: ``[rows, columns]``; masked numbers (-1e10) stay pale and are shown as -∞.
         rows, columns: the labels.
         texts: a text for each cell, before its number; None for the numbers alone.
         low, high: the numbers at the two ends of the ramp.
-        small: cells show their shade alone; so they do, too, with more than ``MANY`` columns.
-        named: HTML and drawing name the columns: they do unless ``small`` was asked for.
+        small: True if cells show only their shade, as they also do with more than ``MANY`` columns.
+        named: True if HTML and drawing name the columns, as they do unless ``small`` was asked for.
 
     >>> HeatMap("Who may look", np.tri(2, dtype=int), ["a", "fox"], ["a", "fox"], digits=0)
     Who may look

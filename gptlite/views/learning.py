@@ -13,13 +13,13 @@ Log = Sequence[Mapping[str, Any]]
 
 
 def loss_curve(log: Log | str | os.PathLike[str]) -> Curve:
-    """Draw the loss in the course of a run of ``python -m gptlite.pretrain``.
+    """Draw the loss over the course of a run of ``python -m gptlite.pretrain``.
 
     Args:
-        log: the lines of the run's ``log.jsonl``; or that file, or its folder.
+        log: the lines of the run's ``log.jsonl``, or the path of that file or of its folder.
 
     Raises:
-        CheckpointError: the file is missing, or not such a log. ValueError: the log is empty.
+        CheckpointError: the file is missing, or is not such a log. ValueError: the log is empty.
     """
     lines = read_log(Path(log)) if isinstance(log, (str, os.PathLike)) else log
     if not lines:

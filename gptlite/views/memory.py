@@ -10,7 +10,7 @@ from gptlite.views.panels import Panels
 
 
 def cache_step(cache: KVCache, tokens: Sequence[str], before: int) -> Panels:
-    """Show the cache before and after a step, by the length of the keys at each position and block.
+    """Show the cache before and after a step: the length of the keys at each position and block.
 
     Article: "Evaluation Time: Processing One Token at a Time".
 

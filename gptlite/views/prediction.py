@@ -28,8 +28,8 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
     Article: "What is a Language Model" and "Model Output".
 
     Args:
-        logits: ``[..., n_vocab]``; of several positions the last is shown.
-        top: how many tokens.
+        logits: ``[..., n_vocab]``; of several positions, the last is shown.
+        top: how many tokens to show.
     """
     scores = last_logits(logits)[0]  # [n_vocab]
     probabilities = softmax(scores)  # [n_vocab]
@@ -46,7 +46,7 @@ def next_token(logits: Array, tokenizer: Tokenizer, top: int = 10) -> Table:
 
 
 def most_likely(scores: Array, top: int) -> NDArray[np.int64]:
-    """Find the ids of the highest scores, ``[n_vocab] -> [top]``; of equals the lower id first.
+    """Find the ids of the highest scores, ``[n_vocab] -> [top]``; among equals, lower ids first.
 
     Raises:
         TypeError, ValueError: ``top`` is not a positive int.
@@ -63,14 +63,14 @@ def sampling_steps(
     top_p: float = 1.0,
     top: int = 10,
 ) -> Table:
-    """Show the probabilities after each setting of the sampler; cells it cut are empty.
+    """Show the probabilities after each setting of the sampler; cells that it cut are empty.
 
     Article: "Model Output".
 
     Args:
-        logits: ``[..., n_vocab]``; of several positions the last is shown.
-        temperature, top_k, top_p: see ``Sampler``, and for the errors too.
-        top: how many tokens.
+        logits: ``[..., n_vocab]``; of several positions, the last is shown.
+        temperature, top_k, top_p: see ``Sampler``, also for the errors.
+        top: how many tokens to show.
     """
     scores = last_logits(logits)  # [1, n_vocab]
     settings = {
@@ -108,7 +108,7 @@ def text_probabilities(
         by: "probability", or "rank", which is 1 where no token was likelier.
 
     Raises:
-        ValueError: the logits are not those of ``ids``, or another ``by``.
+        ValueError: the logits are not those of ``ids``, or ``by`` is something else.
     """
     if by not in ("probability", "rank"):
         raise ValueError(f"by must be 'probability' or 'rank', not {by!r}")

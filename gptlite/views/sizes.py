@@ -10,8 +10,8 @@ from gptlite.views.table import Cell, Table
 def parameter_table(model: GPT | GPTConfig | str) -> Table:
     """Count the parameters: each of one block, then the totals.
 
-    Article: "You've Made It!". The table there has 29,184 numbers too few: it prints 768 for the
-    bias of ``mlp.c_fc``, which has 3,072, and leaves ``ln_f`` out.
+    Article: "You've Made It!". The table there is 29,184 numbers short: it prints 768 for the bias
+    of ``mlp.c_fc``, which has 3,072, and leaves ``ln_f`` out.
 
     Args:
         model: a model, a config, or the name of one of OpenAI's sizes.

@@ -83,7 +83,7 @@ class Table(View):
         return max((float(c) for c in cells if isinstance(c, (int, float))), default=0.0)
 
     def _lengths(self, name: str) -> list[float]:
-        """Compute the lengths of a column's bars; the longest bar of the table has 1."""
+        """Compute the lengths of a column's bars; the longest bar in the table has length 1."""
         longest = self._greatest(self.bars)
         lengths = [float(cell or 0) for cell in self.column(name)]
         return [length / longest if longest > 0 else 0.0 for length in lengths]

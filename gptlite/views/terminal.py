@@ -1,4 +1,4 @@
-"""The output of ``python -m gptlite.generate --show``: each token chosen, and its runners-up."""
+"""The output of ``python -m gptlite.generate --show``: each chosen token, and its runners-up."""
 
 import os
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from gptlite.views.view import padded
 
 RUNNERS_UP = 4
 TOKEN_COLUMNS = 16
-# Blues from pale to deep, of a terminal's 256 colours: one for each eighth of probability.
+# Blues from pale to deep, from a terminal's 256 colours: one for each eighth of probability.
 BLUES = (231, 195, 153, 117, 75, 33, 26, 18)
 BLACK, WHITE = 16, 231
 
 
 def has_colour(file: TextIO) -> bool:
-    """Say whether a text printed there may be coloured (https://no-color.org)."""
+    """Say whether text printed to a file may be coloured (https://no-color.org)."""
     return (
         file.isatty()
         and not os.environ.get("NO_COLOR")
@@ -28,7 +28,7 @@ def has_colour(file: TextIO) -> bool:
 
 
 def coloured(text: str, probability: float) -> str:
-    """Put a text on a background: the higher the probability, the deeper."""
+    """Put a text on a blue background: the higher the probability, the deeper the blue."""
     eighth = min(int(8 * probability), 7)
     front = WHITE if eighth >= 5 else BLACK
     # Line by line: a background that runs over a line's end would colour the rest of the screen.
@@ -41,7 +41,7 @@ def coloured(text: str, probability: float) -> str:
 def lines_of_steps(
     tokenizer: Tokenizer, prompt: str, steps: Iterator[Step], text: GrowingText, colour: bool
 ) -> Iterator[str]:
-    """Write a line for each token chosen, then the text.
+    """Write a line for each chosen token, then the text.
 
     The probabilities are the model's own, before the sampler's settings. Without colour they are
     shown as numbers only.

@@ -1,4 +1,4 @@
-"""Views of a text: its tokens, the merges that made them, the examples to learn from in it."""
+"""Views of a text: its tokens, the merges that made them, the examples to be learned from it."""
 
 from collections.abc import Iterable
 
@@ -21,7 +21,7 @@ def token_label(token: bytes) -> str:
 def printable(text: str, kept: str = "") -> str:
     r"""Escape each character that a terminal or a browser would act on instead of showing it.
 
-    Such are control characters and marks of direction. Those in ``kept`` stay as they are.
+    These are control characters and direction marks. Characters in ``kept`` stay as they are.
 
     >>> printable("a\u2028b\n", kept="\n")
     'a\\u2028b\n'
@@ -53,14 +53,14 @@ def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
     pairs = [(i, tokenizer.decode_bytes([i])) for i in ids]
     remarks = [f"id {i}, bytes {token.hex(' ')}" for i, token in pairs]
     captions = [f"{i}\n{token.hex(' ')}" for i, token in pairs]
-    # Two tints in turn show where a token ends.
+    # Two alternating tints show where a token ends.
     shades = [0.12 if n % 2 else 0.3 for n in range(len(ids))]
     labels = [token_label(token) for _, token in pairs]
     return TokenRow(f"{len(ids)} tokens", labels, shades, remarks, captions=captions)
 
 
 def bpe_steps(tokenizer: Tokenizer, text: str) -> Table:
-    """Show how an encoding comes about: bytes, then merge after merge, in the order of learning.
+    """Show how an encoding comes about: bytes, then merge after merge, in the order learned.
 
     GPT-2 paper, section 2.2.
     """

@@ -11,7 +11,7 @@ TOKEN = (
 )
 CAPTION = "display:block;font-size:10px;line-height:1.3"
 CAPTION_WIDTH = 0.72  # width of a caption's character, in columns of a token
-LINE = 100  # columns of a line, after which a new one begins
+LINE = 100  # columns in a line, after which a new one begins
 
 
 class TokenRow(View):

@@ -121,13 +121,13 @@ def width(text: str) -> int:
 
 
 def padded(text: str, columns: int, right: bool = False) -> str:
-    """Fill up a text to so many columns, with spaces after it, or before it if ``right``."""
+    """Pad a text to a number of columns, with spaces after it, or before it if ``right``."""
     gap = " " * (columns - width(text))
     return gap + text if right else text + gap
 
 
 def grid_text(rows: list[list[str]], numeric: list[bool]) -> str:
-    """Write rows of cells as lines with aligned columns, numeric ones to the right."""
+    """Write rows of cells as lines with aligned columns, numeric ones aligned right."""
     columns = [max(map(width, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:

@@ -22,7 +22,7 @@ BYTES_OF = {"F32": 4, "F16": 2, "BF16": 2, "U8": 1, "BOOL": 1, "F64": 8, "I64": 
 
 
 def packed(header: object, data: bytes = b"") -> bytes:
-    """A file with this header, be it right or wrong."""
+    """A file with this header, right or wrong."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data
 
@@ -32,7 +32,7 @@ def entry(dtype: Any, shape: Any, begin: Any, end: Any) -> dict[str, Any]:
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a file that can be had as float32."""
+    """Every tensor of a file that can be read as float32."""
     return {n: tensor(n, s) for n, s in read_contents(path).items() if s.dtype in WEIGHTS}
 
 

@@ -1,4 +1,4 @@
-"""JSON that says one thing only, and takes up no more room than it may."""
+"""JSON that can be read in only one way, and takes up no more room than it may."""
 
 import json
 import tracemalloc

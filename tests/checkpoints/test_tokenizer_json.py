@@ -75,7 +75,7 @@ def test_a_pair_of_files_is_read_before_it(tmp_path: Path) -> None:
     for format in ("openai", "hub"):
         other.save_pretrained(tmp_path, format)
         assert Tokenizer.from_pretrained(tmp_path).n_vocab == other.n_vocab
-    for name in ("vocab.json", "vocab.bpe"):  # of each pair one half
+    for name in ("vocab.json", "vocab.bpe"):  # one half of each pair
         (tmp_path / name).unlink()
     assert Tokenizer.from_pretrained(tmp_path).n_vocab == 275
 
@@ -293,7 +293,7 @@ SYMBOLS = list(BYTE_SYMBOLS.values())
 
 
 def whole(n_merges: int, as_pairs: bool, more: int = 0) -> bytes:
-    """A valid file of so many merges; or one with more tokens than the merges make."""
+    """A valid file of ``n_merges`` merges; or one with more tokens than the merges make."""
     twos = [(a, b) for a in SYMBOLS for b in SYMBOLS]
     pairs = (twos + [(a + b, SYMBOLS[0]) for a, b in twos])[:n_merges]
     tokens = [*SYMBOLS, *map("".join, pairs), *(f"{n:x}" for n in range(1 << 20, (1 << 20) + more))]

@@ -49,7 +49,7 @@ def test_a_cut_connection_is_gone_on_with(
     server.faults += [{"cut": 1000}, {"cut": 500}, {"drop": True}]
     assert success(server, path, size) == [None, *["bytes=1000-"], *["bytes=1500-"] * 2]
     assert [headers.get("If-Range") for headers in server.seen] == [None, *['"one"'] * 3]
-    assert waits == [1, 1, 1]  # what brings something new is no repeated failure
+    assert waits == [1, 1, 1]  # an attempt that brings something new is no repeated failure
 
 
 def test_a_server_that_never_gets_further(server: Server, path: Path, waits: list[float]) -> None:
@@ -134,7 +134,7 @@ def test_another_length(server: Server, path: Path, body: bytes) -> None:
 
 @pytest.mark.parametrize("length", [-1, 1, None])
 def test_a_length_that_is_not_true(server: Server, path: Path, length: int | None) -> None:
-    """Of a file that is known by its sum only: a byte less is cut off, one more never comes."""
+    """A file known only by its checksum: with a length one short it is cut, one long it waits."""
     server.faults += [{"length": length}] * 9
     if length == -1:
         assert f"expected sha256 {SHA}" in failure(server, path, None)
@@ -146,7 +146,7 @@ def test_no_length_and_a_cut(server: Server, path: Path) -> None:
     server.faults += [{"length": None, "cut": 1000}]
     assert success(server, path) == [None, "bytes=1000-"]
     path.unlink()
-    server.faults += [{"length": None, "cut": 1000}]  # nothing tells, but for the sum
+    server.faults += [{"length": None, "cut": 1000}]  # nothing tells but the checksum
     assert success(server, path, None) == [None, None]
 
 

@@ -153,7 +153,7 @@ def test_a_bit_that_flipped_in_the_weights_is_found_under_any_name(published: Pa
 
 
 def test_the_index_of_another_model(published: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sound by itself, so that with its own weights beside it every checksum would be right."""
+    """An index sound by itself: with its own weights beside it, every checksum would be right."""
     index = published / INDEX.name
     assert "expected 12 blocks (n_layer), found variables of 1" in refusal(INDEX, index)
     wider = dataclasses.replace(TINY, n_embd=66)

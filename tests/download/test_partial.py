@@ -45,7 +45,7 @@ def test_a_note_that_is_damaged_or_of_another_address(
 
 
 def test_a_damaged_beginning_is_found(server: Server, path: Path) -> None:
-    """The sum is of the whole file, also of what came long ago."""
+    """The checksum is of the whole file, including what came long ago."""
     server.faults += [{"cut": 1000}, {"status": 404}]
     failure(server, path)
     (path.parent / "x.part").write_bytes(b"?" + DATA[1:1000])

@@ -31,7 +31,7 @@ def test_main_on_request(branch: Server, tmp_path: Path) -> None:
     assert names(folder) == {*files_of(SOURCES["gpt2"][0]), "revision.json"}
     assert f'"commit": "{COMMIT}"' in (folder / "revision.json").read_text()
     heads = [at for at in branch.paths if at.startswith("HEAD")]
-    # Only the first is asked of the branch: the others are to be of the same commit.
+    # Only the first is requested from the branch: the others must be from the same commit.
     assert [at.split("/")[-2] for at in heads] == ["main", COMMIT, COMMIT, COMMIT]
     before = len(branch.paths)
     gptlite.load("gpt2@main")
@@ -67,7 +67,7 @@ def test_a_branch_that_moves_on_meanwhile(branch: Server, tmp_path: Path) -> Non
 def test_files_of_an_older_commit_do_not_stay_among_newer_ones(
     branch: Server, tmp_path: Path
 ) -> None:
-    """Should the note be lost: the weights are of the same size."""
+    """If the note is lost: the weights have the same size."""
     folder = fetch_model("gpt2@main")
     put_commit(branch, COMMIT[::-1], 6, tmp_path / "newest")
     (folder / "revision.json").unlink()

@@ -179,7 +179,7 @@ def test_lambada_does_not_depend_on_what_is_read_side_by_side(files, model, caps
 
 
 def interrupt_after(monkeypatch, n: int) -> None:
-    """Ctrl-C after so many batches."""
+    """Ctrl-C after ``n`` batches."""
     evaluation = forms.Evaluation
     left = iter(range(n))
 

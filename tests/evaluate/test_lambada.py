@@ -12,7 +12,7 @@ MODEL = random_model(GPTConfig(TOKENIZER.n_vocab, n_ctx=40, n_embd=8, n_head=2, 
 
 
 def logprob_of_last(n: int, ids: list[int]) -> float:
-    """Of the last n tokens, given those before them, from one pass over all."""
+    """The log-probability of the last n tokens, given those before, from one pass over all."""
     logits = MODEL(ids[:-1])[0].astype(np.float64)
     logprobs = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
     return float(sum(logprobs[i - 1, ids[i]] for i in range(len(ids) - n, len(ids))))

@@ -165,7 +165,7 @@ def test_blocks_and_heads_fill_the_room_and_not_more(name, seq):
 def test_of_the_storyteller_every_block_and_head_is_there(parsed):
     assert parsed.data["thinned"] == []
     first, units, lens = parsed.data["left_out"]
-    assert "its first 8 numbers: of 256 in the residual stream, of 64 in a head" in first
+    assert "first 8 numbers of each vector are shown: of 256 in the residual stream, of 64" in first
     assert "1,024 hidden units of the feed-forward network, the 8 largest" in units
     assert "4,096 probabilities at each place of the logit lens, the 5 highest" in lens
 

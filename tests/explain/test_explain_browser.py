@@ -206,7 +206,7 @@ def test_the_keyboard_reaches_and_moves_everything(opened, trace):
         reached.append(active.get_attribute("id") or active.get_attribute("name") or active.text)
         outline = active.value_of_css_property("outline-style")
         within = active.find_element("xpath", "..").value_of_css_property("outline-style")
-        assert "solid" in (outline, within), reached[-1]  # one sees where one is
+        assert "solid" in (outline, within), reached[-1]  # the focus can be seen
         if reached[-1] == "step-on":
             break
     wanted = ["position", "choose-block", "choose-head", "stage", "temperature", "top-k", "top-p"]
@@ -371,10 +371,10 @@ def test_the_filters_on_logits_with_ties(opened):
     for _ in range(150):
         logits = (rng.integers(-8, 8, rng.integers(1, 40)) / 4).astype(np.float32)
         settings = float(rng.choice([0, 0.5, 1, 1.3])), int(rng.integers(0, 12))
-        # Off the values that a running sum of few equal probabilities could fall on, but for
-        # rounding.
+        # None of these values of top-p is one that a running sum of a few equal probabilities
+        # could hit but for rounding.
         cases.append((logits, (*settings, float(rng.choice([1, 0.031, 0.313, 0.627, 0.919])))))
-    # On them, where nothing is rounded.
+    # These are, and nothing is rounded.
     cases += [(np.ones(8, np.float32), (1.0, 0, eighths / 8)) for eighths in range(1, 9)]
     for logits, settings in cases:
         (expected,) = Sampler(*settings).filter(logits[None], [[]])

@@ -19,7 +19,7 @@ def test_attention_in_chunks_is_the_same(monkeypatch, queries):
     wholes = [MODEL(ids, trace=Trace()), MODEL(ids, attention_mask=mask, trace=Trace())]
     monkeypatch.setattr("gptlite.fast.chunks.QUERIES", queries)
     np.testing.assert_allclose(MODEL(ids), wholes[0], **CLOSE)
-    padded = MODEL(ids, attention_mask=mask)  # what stands at padding is of no account
+    padded = MODEL(ids, attention_mask=mask)  # what stands at padding does not matter
     np.testing.assert_allclose(padded[mask == 1], wholes[1][mask == 1], **CLOSE)
     cache = KVCache(CONFIG, batch=2)
     first = MODEL(ids[:, :4], cache=cache)

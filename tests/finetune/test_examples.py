@@ -130,7 +130,7 @@ def test_columns_by_other_names(tmp_path):
     path = written(tmp_path, "a.csv", "label,sentence,class\n0,Hm.,x\n")
     columns = {"text": "sentence", "label": "class"}
     assert read_examples(path, "classification", columns) == [Example(str(path), 2, ("Hm.",), "x")]
-    # Where another column has the name, it is not meant, be it before or after.
+    # A column that happens to have the name itself is not meant, whether before or after.
     path = written(tmp_path, "b.csv", "sentence,class,label,text\nHm.,x,0,no\n")
     assert read_examples(path, "classification", columns) == [Example(str(path), 2, ("Hm.",), "x")]
     with pytest.raises(ValueError, match=r"b\.csv, line 1: no column 'kind': found 'sentence', '"):

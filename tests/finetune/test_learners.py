@@ -184,7 +184,7 @@ def test_the_learning_rate_rises_and_falls():
 @pytest.mark.parametrize("lm_weight", [0.0, 0.5, 2.0])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_l3_is_l2_and_lambda_times_l1(lm_weight, threads):
-    """Loss and gradients, L1's being those of the rows as a language model's texts."""
+    """Loss and gradients; L1's are those of the rows as a language model's texts."""
     classifier, part = build(), task(12)
     recipe = replace(RECIPE, dropout=0.0, threads=threads)
 
@@ -327,8 +327,8 @@ def test_a_masked_prompt_is_read_and_not_learned():
     masked = GPT.init(CONFIG)
     fine_tune_language_model(masked, [TextRow(row, 4) for row in rows], None, recipe)
     assert measure_texts(masked, [TextRow(row, 4) for row in rows]).loss < 0.4
-    # Half of a uniform guess's log 9 = 2.2 nats would be it with the second token alone. And of the
-    # prompt's noise nothing made it learn even to guess.
+    # The second token alone would make it half of a uniform guess's log 9 = 2.2 nats. And nothing
+    # made the model learn even to guess at the prompt's noise.
     prompts = [TextRow(row[:4]) for row in rows]
     assert measure_texts(masked, prompts).loss > 2.3
 

@@ -98,7 +98,7 @@ def test_completions():
 
 
 def slowly(lengths: list[int], room: int) -> list[int]:
-    """Token by token, as it is told."""
+    """Token by token, as the docstring says."""
     kept = list(lengths)
     while sum(kept) > room:
         kept[kept.index(max(kept))] -= 1

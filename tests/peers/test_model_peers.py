@@ -84,7 +84,7 @@ def random_ids(config: GPTConfig, batch: int, seq: int) -> np.ndarray:
 
 
 def left_padding(lengths: list[int], seq: int) -> np.ndarray:
-    """``[batch, seq]``, 0 for padding and 1 for the last so many tokens of each row."""
+    """``[batch, seq]``, 0 for padding and 1 for each row's own tokens, which come last."""
     return (np.arange(seq) >= seq - np.array(lengths)[:, None]).astype(np.int64)
 
 

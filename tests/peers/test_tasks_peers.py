@@ -73,7 +73,7 @@ def log_softmax(theirs: tuple[Any, Any], ids: Sequence[int]) -> Any:
 
 
 def option_logprobs(theirs: tuple[Any, Any], prompt: str, option: str, keep: int) -> list[float]:
-    """Of each token of the option, with no more than ``keep`` of the prompt's before it.
+    """The log-probability of each token of the option, after at most ``keep`` of the prompt's.
 
     The prompt has no space at its end and the option one at its beginning: no token has both.
     """

@@ -48,7 +48,7 @@ def openai_variables() -> dict[str, np.ndarray]:
 
 
 def save(prefix: Path, arrays: dict[str, Any], n_devices: int = 1, **options: Any) -> None:
-    """Through the Saver, with variables spread over so many devices."""
+    """Save through the Saver, with variables spread over ``n_devices`` devices."""
     config = v1.ConfigProto(device_count={"CPU": n_devices})
     with tf.Graph().as_default(), v1.Session(config=config) as session:
         variables = []

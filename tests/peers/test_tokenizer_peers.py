@@ -47,8 +47,8 @@ def test_every_corpus(official, theirs, shared):
 
 
 def test_every_character(official, theirs):
-    """In company that tells letters, digits, white space and the rest apart. The planes left out
-    have no characters, or only those of private use.
+    """Among neighbours that tell letters, digits, white space and the rest apart. The planes left
+    out have no characters, or only those of private use.
     """
     for start in [*range(0, 0xD800, 256), *range(0xE000, 0x34000, 256), 0xE0000, 0xE0100, 0x10FF00]:
         text = "".join(

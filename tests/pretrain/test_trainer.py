@@ -272,6 +272,6 @@ def test_a_damaged_state_is_refused_or_whole(tmp_path_factory, data):
     except CheckpointError as error:
         refusal = str(error)
     assert "\n" not in refusal
-    # Not refused is a change of bytes that mean nothing, as the time of day.
+    # A change of bytes that mean nothing, like the time of day, is not refused.
     assert bits(trainer) == bits(whole)
     assert (trainer.step, trainer.recipe) == (1, RECIPE)

@@ -213,7 +213,7 @@ def test_common_words_choose_the_paragraph_of_the_tale(made_up):
 
 
 def parsed(example: entailment.Example) -> tuple[str, ...]:
-    """Rule's kind and property, name, its kind, name and property of the hypothesis."""
+    """The rule's kind and property, a name and its kind, the hypothesis's name and property."""
     rule = re.search(r"[Ee]very (\w+) is (\w+)\.", example.premise)
     fact = re.search(r"(\w+) is an? (\w+)\.", example.premise)
     concluded = re.fullmatch(r"(\w+) is (\w+)\.", example.hypothesis)
@@ -340,7 +340,7 @@ def test_each_fable_has_its_moral_among_ten():
     for question in questions:
         assert len(set(question.morals)) == 10
         assert question.morals[question.answer] == own[question.text]
-    # No place among the ten is the answer's more often than chance has it.
+    # No place among the ten is the answer's more often than chance would have it.
     assert len({q.answer for q in questions}) > 5
     with pytest.raises(ValueError, match="fewer than"):
         morals.make(fables.FABLES, 31, seed=0)

@@ -17,7 +17,7 @@ MODEL = random_model(CONFIG)
 
 
 def logprobs(text: str) -> list[float]:
-    """Of each token of a text but the first, from one pass over all of it."""
+    """The log-probability of each token of a text but the first, from one pass over all of it."""
     ids = TOKENIZER.encode(text)
     logits = MODEL(ids[:-1])[0].astype(np.float64)
     norm = np.log(np.exp(logits).sum(axis=-1))

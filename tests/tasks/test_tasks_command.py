@@ -129,7 +129,7 @@ def test_a_dash_reads_standard_input_and_what_is_too_much_is_left_out(capsys, mo
     monkeypatch.setattr(sys, "stdin", io.StringIO(FOX * 50))
     status, out, err = called(capsys, option, *rest)
     assert status == 0 and out and err.count("\n") == 1
-    assert err.startswith("gptlite.tasks: ") and err.endswith("what is too much is left out\n")
+    assert err.startswith("gptlite.tasks: ") and err.endswith("what does not fit is left out\n")
 
 
 @pytest.mark.parametrize(

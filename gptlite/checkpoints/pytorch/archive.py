@@ -1,8 +1,8 @@
 """The archive that torch.save writes: a zip whose members are not compressed.
 
-    members    each a header of its own, then its bytes as they are
+    members    for each a header of its own, then its bytes as they are
     table      an entry for each member: name, sizes, checksum, and where its header begins
-    end        where the table begins and how long it is; in a large archive once more in 64 bits
+    end        where the table begins and how long it is; a large archive repeats this in 64 bits
 
 The reader is stricter than the standard library's zipfile, and needs less memory: zipfile needs ten
 times the table's bytes, and believes sizes that reach beyond the archive. Source: PKWARE's APPNOTE.
@@ -39,8 +39,8 @@ def list_members(file: BinaryIO, size: int, path: Path) -> dict[str, Span]:
     """List the members of an archive: name -> where its bytes lie.
 
     Args:
-        size: of the archive, in bytes.
-        path: of the archive, for messages.
+        size: the archive's size in bytes.
+        path: the archive's path, for error messages.
 
     Raises:
         CheckpointError: the archive is damaged, compressed, encrypted, or a TorchScript program.
@@ -67,7 +67,7 @@ def list_members(file: BinaryIO, size: int, path: Path) -> dict[str, Span]:
         if name.partition("/")[2].startswith(("code/", "constants.pkl")):
             raise CheckpointError(f"{path}: expected a state dict, found a TorchScript program")
         where = f"{path}: zip: record {shown(name)}"
-        # 0xffffffff stands for a number that needs 64 bits; such numbers follow, in this order.
+        # 0xffffffff stands for a number that needs 64 bits; these follow in ``extra``, in order.
         wide = _wide_numbers(extra)
         unpacked, packed, begin = (
             next(wide, -1) if number == 0xFFFFFFFF else number
@@ -112,7 +112,7 @@ def _find_table(file: BinaryIO, size: int, path: Path) -> Span:
 
 
 def _data_begin(file: BinaryIO, begin: int, name: bytes, limit: int, where: str) -> int:
-    """Find the first byte after a member's own header, whose length the table does not say."""
+    """Find the first byte after a member's own header, whose length the table does not give."""
     if 0 <= begin <= limit:
         file.seek(begin)
         header = file.read(30 + len(name))
@@ -124,7 +124,7 @@ def _data_begin(file: BinaryIO, begin: int, name: bytes, limit: int, where: str)
 
 
 def _wide_numbers(extra: bytes) -> Iterator[int]:
-    """List the numbers in the field of an entry that is for numbers of 64 bits."""
+    """List the numbers in an entry's field for 64-bit numbers."""
     at = 0
     while at + 4 <= len(extra):
         kind, n = struct.unpack_from("<HH", extra, at)

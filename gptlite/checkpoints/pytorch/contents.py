@@ -29,7 +29,7 @@ from gptlite.errors import CheckpointError
 
 LEGACY_MAGIC = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")  # the first pickle, whole
 
-# Training scripts put the state dict under one of these, beside the optimizer's and the rest.
+# Training scripts put the state dict under one of these keys, beside the optimizer's and the rest.
 _NESTED = ("model", "state_dict", "model_state_dict")
 
 _KEPT = ("model_args",)  # nanoGPT's sizes
@@ -52,8 +52,8 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], dict[str, object]]:
         checkpoint has them beside the state dict: numbers, strings, bools, None.
 
     Raises:
-        CheckpointError: neither form of PyTorch's; a pickle with anything but data in it, or
-            without a state dict; a tensor outside its storage, or a storage outside the file.
+        CheckpointError: the file has neither of PyTorch's forms; its pickle holds more than data,
+            or no state dict; a tensor lies outside its storage, or a storage outside the file.
         OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
@@ -87,7 +87,7 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], dict[str, object]]:
 
 
 def _read_legacy(file: BinaryIO, size: int, path: Path) -> tuple[Unpickled, dict[str, Span]]:
-    """Read the five pickles; give the object's, and where the bytes of each storage lie."""
+    """Read the five pickles; return the object's, and where the bytes of each storage lie."""
     file.seek(0)
     data = file.read(MAX_BYTES)
     where = str(path)
@@ -122,7 +122,7 @@ def _read_legacy(file: BinaryIO, size: int, path: Path) -> tuple[Unpickled, dict
 
 
 def _read_zip(file: BinaryIO, size: int, path: Path) -> tuple[Unpickled, dict[str, Span]]:
-    """Read the pickle of the archive; give it, and where the bytes of each storage lie."""
+    """Read the archive's pickle; return it, and where the bytes of each storage lie."""
     members = list_members(file, size, path)
     pickles = [name for name in members if name.rpartition("/")[2] == "data.pkl"]
     if len(pickles) != 1 or pickles[0].count("/") != 1:
@@ -148,7 +148,7 @@ def _read_zip(file: BinaryIO, size: int, path: Path) -> tuple[Unpickled, dict[st
 
 
 def _check_storage(storage: Storage, spans: Mapping[str, Span], path: Path) -> None:
-    """Refuse a storage that the file does not have, or has in another size."""
+    """Refuse a storage that the file lacks, or that has a different size there."""
     where = f"{path}: storage {shown(storage.key)}"
     if storage.key not in spans:
         raise CheckpointError(f"{where}: expected it in the file, found none")
@@ -185,7 +185,7 @@ def _kind(value: object) -> str:
 
 
 def _is_plain(value: object) -> bool:
-    """Tell a dict of numbers, strings, bools and None, by name, from others."""
+    """Say whether a value is a dict of names and plain values: numbers, strings, bools, None."""
     plain = (bool, int, float, str, type(None))
     return isinstance(value, dict) and all(
         type(k) is str and type(v) in plain for k, v in value.items()
@@ -193,10 +193,10 @@ def _is_plain(value: object) -> bool:
 
 
 def _stored(name: str, tensor: Tensor, span: Span, path: Path) -> Stored:
-    """Describe a tensor whose numbers all lie within its storage; ``span`` is the storage's.
+    """Describe a tensor, whose numbers must all lie within its storage (``span`` in the file).
 
     Raises:
-        CheckpointError: a number lies outside.
+        CheckpointError: a number lies outside the storage.
     """
     storage, offset, shape, strides = tensor
     numel, in_c_order = 1, []
@@ -204,10 +204,10 @@ def _stored(name: str, tensor: Tensor, span: Span, path: Path) -> Stored:
         in_c_order.append(numel)
         numel *= n
     in_c_order.reverse()
-    # Along an axis of 1 there is no step to make, whatever the file says.
+    # Along an axis of length 1 there is no step to take, whatever the file says.
     steps = [s if n > 1 else c for n, s, c in zip(shape, strides, in_c_order, strict=True)]
     last = offset + sum((n - 1) * s for n, s in zip(shape, steps, strict=True))
-    # numel as well: with a stride of 0, any number of elements would lie within the storage.
+    # numel is checked too: with a stride of 0, any number of elements would lie in the storage.
     if numel > storage.numel or offset > storage.numel or (numel and last >= storage.numel):
         raise CheckpointError(
             f"{path}: tensor {shown(name)}: expected it within its storage of {storage.numel} "

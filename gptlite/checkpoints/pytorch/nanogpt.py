@@ -21,13 +21,13 @@ def read_model_args(
     Args:
         contents: the tensors of the file.
         extra: the plain values saved beside the tensors.
-        where: the file, for the message of an error.
+        where: the file, for error messages.
 
     Returns:
-        The tensors and the sizes; None for the sizes of a checkpoint without ``model_args``.
+        The tensors, and the sizes; the latter are None if the checkpoint has no ``model_args``.
 
     Raises:
-        CheckpointError: a size is missing or no positive integer, or the sizes do not fit together.
+        CheckpointError: sizes are missing, not positive integers, or do not fit together.
     """
     model_args = extra.get("model_args")
     if not isinstance(model_args, dict):

@@ -6,8 +6,8 @@ whatever the program names. The machine here knows the few opcodes that torch.sa
 are the few in the tables below, and no attribute of anything is ever set.
 
 Whatever else a training checkpoint holds (a Namespace of options, numpy's random state) becomes a
-``Blank``, and so does an object of a class of the user's own, such as nanoGPT's GPTConfig, which a
-pickle makes without a call of its own (NEWOBJ). Any other call, and any other name, is refused with
+``Blank``. So does an object of the user's own class, such as nanoGPT's GPTConfig, which a pickle
+makes by an opcode and not by a call (NEWOBJ). Any other call, and any other name, is refused with
 the name in the message.
 """
 
@@ -19,8 +19,8 @@ from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
 
 # A training checkpoint of gpt2-xl, with two moments of each parameter, has a pickle of 260 thousand
-# bytes and takes about 60 thousand steps. A byte can make 70 bytes of data, so that only the steps
-# bound memory and time.
+# bytes and takes about 60 thousand steps. A byte can make 70 bytes of data, so only the number of
+# steps bounds memory and time.
 MAX_BYTES = 1 << 24
 MAX_STEPS = 300_000
 _MAX_NAME = 256  # bytes of a module's or a class's name
@@ -109,12 +109,12 @@ def unpickle(data: bytes, where: str, begin: int = 0) -> Unpickled:
     """Read the pickle that begins at byte ``begin`` of ``data``.
 
     Args:
-        data: may go on behind the pickle.
-        where: the file, for the message of an error.
+        data: the bytes, which may go on after the pickle.
+        where: the file, for error messages.
 
     Raises:
         CheckpointError: not a pickle of protocol 2; it calls or names something that is neither in
-            ``IGNORED`` nor a tensor's; it takes more than ``MAX_STEPS`` steps.
+            ``IGNORED`` nor part of a tensor; it takes more than ``MAX_STEPS`` steps.
     """
     machine = _Machine(data, where, begin)
     if machine.take(2) != b"\x80\2":
@@ -226,15 +226,15 @@ def _set_items(machine: _Machine, values: Sequence[object]) -> None:
         raise machine.refusal(f"expected a dict to put items in, found {_kind(target)}")
     assert isinstance(target, dict)
     for key, value in zip(values[::2], values[1::2], strict=True):
-        # Other keys could be made slow to hash on purpose: a tuple with the last tuple in it twice,
-        # and so on, hashes for ever, and any number of large ints can share one hash.
+        # Other keys could be made slow to hash on purpose: a tuple that holds the last tuple twice,
+        # and so on, takes forever, and any number of large ints can share one hash.
         if not (key is None or type(key) in (str, float, bool, bytes) or _is_int64(key)):
             raise machine.refusal(f"expected a plain key, found {_kind(key)}")
         target[key] = value
 
 
 def _build(machine: _Machine) -> None:
-    machine.pop()  # the state: of a state dict, the versions of its layers
+    machine.pop()  # the state: for a state dict, the versions of its layers
     target = machine.top()
     if type(target) not in (OrderedDict, Blank):
         raise machine.refusal(f"expected no state to set, found one for {_kind(target)}")

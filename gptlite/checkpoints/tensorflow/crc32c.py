@@ -1,6 +1,6 @@
 """CRC-32C (Castagnoli), the checksum of TensorFlow's checkpoints, at about 1 GB/s.
 
-A checksum is a division of polynomials over two elements, one bit at a time, which takes plain
+A checksum is a division of polynomials whose coefficients are bits. Bit by bit, this takes plain
 Python far too long. But it is linear: the checksum of two rows of bytes, one after the other, is
 the first row's, carried over as many zero bytes as the second row is long, plus the second row's.
 So the data is laid out in rows, and all columns are folded at once, each by itself, with one table
@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 Buffer = bytes | bytearray | memoryview
 Words = NDArray[np.uint32]
 
-POLYNOMIAL = 0x82F63B78  # bits in reverse, as is usual
-ROWS = (4096, 128)  # words of 4 bytes in a row: long for much data, short for what is left
+POLYNOMIAL = 0x82F63B78  # with its bits reversed, as usual
+ROWS = (4096, 128)  # 4-byte words in a row: long for most of the data, short for the rest
 
 
 def crc32c(data: Buffer, crc: int = 0) -> int:
-    """Compute the checksum of a buffer, or go on with that of the bytes before it.
+    """Compute the checksum of a buffer, or continue the checksum of the bytes before it.
 
     Args:
         data: any C-contiguous buffer, of any shape.
@@ -39,7 +39,7 @@ def crc32c(data: Buffer, crc: int = 0) -> int:
 
 
 def masked(crc: int) -> int:
-    """Mask a checksum for storing, so that data with checksums in it can be checked as well."""
+    """Mask a checksum for storage, so that data that holds checksums can be checked, too."""
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
@@ -67,7 +67,7 @@ def remainder(view: memoryview, state: int) -> int:
 
 
 def fold(view: memoryview, state: int, n_words: int) -> memoryview:
-    """Fold whole rows into one that leaves, from 0, the remainder of them all from ``state``."""
+    """Fold rows into one: divided from 0, it leaves the remainder of them all from ``state``."""
     low, high = carry_tables(n_words)
     rows = np.frombuffer(view, "<u4").reshape(-1, n_words)  # [n_rows, n_words]
     folded = rows[0].copy()  # [n_words]
@@ -75,7 +75,7 @@ def fold(view: memoryview, state: int, n_words: int) -> memoryview:
     halves = folded.view("<u2").reshape(n_words, 2)  # [n_words, 2], a view
     of_low, of_high = np.empty_like(folded), np.empty_like(folded)  # [n_words]
     for row in rows[1:]:
-        # "clip" changes no index, for the tables have an entry for every half; it only spares
+        # "clip" changes no index, as the tables have an entry for every half; it only spares
         # NumPy a copy of the result.
         low.take(halves[:, 0], out=of_low, mode="clip")
         high.take(halves[:, 1], out=of_high, mode="clip")
@@ -97,12 +97,12 @@ def byte_table() -> list[int]:
 
 @cache
 def carry_tables(n_words: int) -> tuple[Words, Words]:
-    """Carry every half of a word over a row of zero bytes: for lower and upper halves, ``[65536]``.
+    """Carry each half of a word over a row of zero bytes: for lower, then upper, ``[65536]``.
 
-    The checksum is linear, so that a word's is the sum of its bits' checksums.
+    The checksum is linear, so a word's checksum is the sum of its bits' checksums.
 
     Args:
-        n_words: in the row, a power of 2.
+        n_words: words in the row, a power of 2.
     """
     state = [1 << bit for bit in range(32)]
     # Each bit carried over one zero byte, then over 2, 4, 8 and so on: each step repeats the last.

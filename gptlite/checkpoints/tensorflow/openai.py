@@ -20,7 +20,7 @@ def parse_hparams(data: bytes, where: str) -> GPTConfig:
     """Read the sizes in an ``hparams.json``; anything else in it is ignored.
 
     Args:
-        where: the file, for the message of an error.
+        where: the file, for error messages.
 
     Raises:
         CheckpointError: not JSON; a size is missing or wrong.
@@ -40,11 +40,11 @@ def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Ar
     if config.layer_norm_epsilon != GPTConfig.layer_norm_epsilon:
         raise ValueError(
             f"layer_norm_epsilon is {config.layer_norm_epsilon}: hparams.json has no place for "
-            f"another than {GPTConfig.layer_norm_epsilon}"
+            f"any other than {GPTConfig.layer_norm_epsilon}"
         )
     variables: dict[str, Array] = {}
     for name, array in parameters.items():
-        # OpenAI's linear layers are convolutions one wide: [1, n_in, n_out].
+        # OpenAI's linear layers are convolutions of width 1: [1, n_in, n_out].
         is_linear = array.ndim == 2 and not name.startswith("w")
         variables[openai_name(name)] = array[None] if is_linear else array
     write_bundle(directory / CHECKPOINT, variables)

@@ -3,8 +3,8 @@
     data blocks, an empty metaindex block, an index block of the data blocks, a footer of 48 bytes
 
 A block holds entries ``{shared, unshared, length of the value, rest of the key, value}``: a key
-leaves out the bytes that it shares with the key before. After each block stand its compression and
-its checksum. https://github.com/google/leveldb/blob/main/doc/table_format.md
+leaves out the bytes that it shares with the key before. Each block is followed by its compression
+and checksum. https://github.com/google/leveldb/blob/main/doc/table_format.md
 """
 
 import struct
@@ -88,7 +88,7 @@ def block(data: bytes, offset: int, size: int) -> bytes:
 
 
 def block_entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """List the keys and values of one block. (Restart points only serve to search in it.)"""
+    """List the keys and values of one block. (Its restart points serve only for searching.)"""
     if len(content) < 4:
         raise ValueError(f"a block of {len(content)} bytes")
     restarts = int.from_bytes(content[-4:], "little")
@@ -116,12 +116,12 @@ def write_table(entries: Sequence[tuple[bytes, bytes]]) -> bytes:
     """Build a table, byte for byte as TensorFlow's own builder writes it without compression.
 
     Args:
-        entries: in the order of their keys.
+        entries: keys and values, sorted by key.
     """
     out = bytearray()
 
     def append(content: bytes) -> bytes:
-        """Append a block, and give its place in the form that the index has."""
+        """Append a block, and return its place in the form that the index uses."""
         place = encode_varint(len(out)) + encode_varint(len(content))
         out.extend(content + b"\0" + struct.pack("<I", masked(crc32c(content + b"\0"))))
         return place
@@ -144,7 +144,7 @@ def encode_block(
     interval: int = 1,
     limit: int | None = None,
 ) -> tuple[bytes, int]:
-    """Build the content of one block; give it, and the number of the first entry after it.
+    """Build the content of one block; return it, and the number of the first entry after it.
 
     Args:
         start: the number of the first entry.
@@ -169,7 +169,7 @@ def encode_block(
 
 
 def separator(last: bytes, following: bytes | None) -> bytes:
-    """Find a short key from the last key of a block on, and below the first key of the next.
+    """Find a short key, at least a block's last key and less than the next block's first.
 
     >>> separator(b"model/wte", None), separator(b"abcde", b"abzz"), separator(b"ab", b"abc")
     (b'n', b'abd', b'ab')

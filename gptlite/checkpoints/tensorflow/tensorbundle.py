@@ -50,9 +50,9 @@ KINDS = {
 }
 FLOAT = 1
 HEADER = bytes.fromhex("08011a020801")  # one shard, little-endian, version 1
-_MAX_DIMENSIONS = 32  # as NumPy before 2.0
+_MAX_DIMENSIONS = 32  # as in NumPy before 2.0
 
-# The ways in which a protocol buffer writes a field, and the way of each field above.
+# The ways in which a protocol buffer writes a field, and then how each field above is written.
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _HEADER_FIELDS = {1: _VARINT, 2: _VARINT}
 _ENTRY_FIELDS = {
@@ -71,7 +71,7 @@ class BundleEntry(NamedTuple):
         shape: the length of each of its axes.
         shard: the number of the file that it lies in.
         offset: its first byte in that file.
-        size: its bytes.
+        size: how many bytes it has.
         crc: the checksum of its bytes, unmasked.
     """
 
@@ -115,7 +115,7 @@ def read_contents(prefix: Path) -> dict[str, Stored]:
             if not files[shard][0].is_file():
                 raise CheckpointError(f"{prefix.parent}: missing {files[shard][0].name}")
         path, end = files[shard]
-        # Without this check a small file could hold a thousand large tensors of the same bytes.
+        # Without this check a small file could hold a thousand large tensors, all the same bytes.
         if offset < end:
             raise CheckpointError(
                 f"{index}: tensor {shown(name)}: expected to begin at byte {end} of {path.name} "
@@ -200,7 +200,7 @@ def parse_entry(data: bytes) -> BundleEntry:
     """Parse one entry of the index.
 
     Raises:
-        ValueError: the entry is damaged, contradicts itself, or is of a partitioned variable.
+        ValueError: the entry is damaged, contradicts itself, or is a partitioned variable's.
     """
     numbers, messages = parse_message(data, _ENTRY_FIELDS)
     if messages[7]:
@@ -241,15 +241,15 @@ def parse_message(
     """Parse the fields of a protocol buffer.
 
     Args:
-        wanted: number of a field -> the way it is written; any other field is passed over.
+        wanted: number of a field -> the way it is written; any other field is skipped.
 
     Returns:
         The wanted fields that are numbers, 0 where the message has none; and the wanted fields that
-        are bytes, each as often as the message has it.
+        are bytes, each as many times as the message has it.
 
     Raises:
-        ValueError: the message is damaged, a field is written in another way, or a number is there
-            twice.
+        ValueError: the message is damaged, a field is written in some other way, or a number
+            appears twice.
     """
     numbers: dict[int, int] = {}
     messages: dict[int, list[bytes]] = {n: [] for n, wire in wanted.items() if wire == _BYTES}
@@ -320,7 +320,7 @@ def write_bundle(prefix: Path, tensors: Mapping[str, Array]) -> None:
 
 
 def build_index(entries: Iterable[tuple[str, BundleEntry]]) -> bytes:
-    """Build the index of a checkpoint of one shard; entries in the order of their names' bytes."""
+    """Build the index of a checkpoint of one shard, from entries sorted by their names' bytes."""
     table = [(name.encode(), encode_entry(entry)) for name, entry in entries]
     return write_table([(b"", HEADER), *table])
 

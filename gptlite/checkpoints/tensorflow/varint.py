@@ -1,11 +1,11 @@
-"""Integers of as many bytes as they need, with 7 bits in each byte, the lowest first.
+"""Integers that take as many bytes as they need, with 7 bits in each byte, the lowest first.
 
-LevelDB, snappy and protocol buffers write their integers so.
+LevelDB, snappy and protocol buffers write their integers this way.
 """
 
 
 def decode_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Read the unsigned integer at a place; give it, and the place after it.
+    """Read the unsigned integer at a place; return it, and the place after it.
 
     Raises:
         ValueError: the integer runs past the end, or is larger than 64 bits.

@@ -1,4 +1,4 @@
-// Arrays out of JSON, and the elements and tables that show numbers. Text is always written as text,
+// Arrays from JSON, and the elements and tables that show numbers. Text is always written as text,
 // never as markup.
 
 // ---- The arrays ---------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ function count(n) {
   return n.toLocaleString("en");
 }
 
-/** Name one of ten steps of the ramp: how far the value is on its way from 0 to the largest. */
+/** Name one of the ramp's ten steps: how far the value is on the way from 0 to the largest. */
 function heat(value, largest) {
   return `heat-${Math.min(9, Math.floor((10 * Math.abs(value)) / largest)) || 0}`;
 }
@@ -97,7 +97,7 @@ function show(id, caption, headings, rows, kind = "") {
   mindOverflow(frame);
 }
 
-/** Let the keyboard reach a frame that scrolls, and pass by one that does not. */
+/** Let the keyboard reach a frame that scrolls, and skip one that does not. */
 function mindOverflow(frame) {
   if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
   else frame.removeAttribute("tabindex");
@@ -111,7 +111,7 @@ function dimensions(width, n = width) {
   return width < n ? [...columns, "…"] : columns;
 }
 
-/** Make a vector into cells, with an ellipsis where only a part is shown. */
+/** Turn a vector into cells, with an ellipsis where only a part is shown. */
 function vectorCells(values, largest, n = values.length) {
   const cells = Array.from(values, (x) => cell(fixed(x), `number ${heat(x, largest)}`));
   return values.length < n ? [...cells, cell("…", "more")] : cells;

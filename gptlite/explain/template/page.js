@@ -1,5 +1,5 @@
-// The state of the page (which token, block and head), and what is drawn: everything at first, then all
-// that changes when another is chosen.
+// The state of the page (which token, block and head), and what is drawn: everything at first, then
+// whatever changes when another is chosen.
 
 const data = JSON.parse(byId("data").textContent);
 const config = data.config;
@@ -86,7 +86,7 @@ function drawReader() {
   byId("strip-says").replaceChildren(tokenOf(state.position), " attends to ", ...looks);
 }
 
-/** Find the n positions of greatest weight that are not masked, the greatest first. */
+/** Find the n unmasked positions with the greatest weights, the greatest first. */
 function likeliest(weights, n) {
   const seen = [...weights.keys()].slice(0, state.position + 1);
   return seen.sort((a, b) => weights[b] - weights[a]).slice(0, n);
@@ -109,7 +109,7 @@ function drawFacts() {
   byId("left-out").append(...sentences.map((sentence) => element("li", {}, sentence)));
 }
 
-/** Draw all that depends on the chosen token. */
+/** Draw everything that depends on the chosen token. */
 function drawToken() {
   drawReader();
   drawEmbeddings();
@@ -124,7 +124,7 @@ function drawToken() {
   markChosen();
 }
 
-/** Draw all that depends on the chosen token, block and head. */
+/** Draw everything that depends on the chosen token, block and head. */
 function draw() {
   drawToken();
   drawMask();

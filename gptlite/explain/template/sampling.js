@@ -2,7 +2,7 @@
 
 // From logits to probabilities: gptlite/sampling.py again, line for line, in the browser.
 //
-// A number of JavaScript has 64 bits. Math.fround rounds it to the 32 bits that NumPy computes with, so
+// A JavaScript number has 64 bits. Math.fround rounds it to the 32 bits that NumPy computes with, so
 // divisions, differences and comparisons come out bit for bit the same. Only exp and sums may differ, in
 // the last digit.
 
@@ -17,7 +17,7 @@ function applyTopK(logits, k) {
   return logits.map((x) => (x < kth ? -Infinity : x));
 }
 
-/** Keep the fewest tokens that together have probability p. Of equal logits the later ids stay. */
+/** Keep the fewest tokens that together have probability p. Among equal logits, later ids stay. */
 function applyTopP(logits, p) {
   const kept = [...logits.keys()].filter((id) => logits[id] > -Infinity);
   const rising = kept.sort((a, b) => logits[a] - logits[b]); // stable, as in sampling.py

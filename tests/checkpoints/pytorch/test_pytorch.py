@@ -86,7 +86,7 @@ def legacy(pickled: bytes, records: dict[str, np.ndarray] | None = None) -> byte
 
 
 def read(path: Path) -> dict[str, np.ndarray]:
-    """Every tensor of a file that can be had as float32."""
+    """Every tensor of a file that can be read as float32."""
     return numbers_of(read_contents(path)[0])
 
 
@@ -279,7 +279,7 @@ def test_one_storage_cannot_stand_for_a_whole_model(form: Any, tmp_path: Path) -
 
 @FORMS
 def test_a_half_takes_no_more_than_it_may_when_it_is_read(form: Any, tmp_path: Path) -> None:
-    """Of bfloat16, and the other way round: in place of one number two, and the storage."""
+    """Tensors of bfloat16, with axes swapped or not: each number doubles, beside the storage."""
     halves = np.zeros(8_000_000, np.uint16)
     held = storage("0", halves.size, "torch.BFloat16Storage")
     for shape, strides in ([2000, 4000], [1, 2000]), ([1, 8_000_000], [8_000_000, 1]):
@@ -418,7 +418,7 @@ def test_a_bit_that_flipped_in_an_archive_is_found(tmp_path: Path) -> None:
                 read(path)
         within = good.index(b"storage") + 1
         assert "expected crc32" in refusal(path, with_flip(good, within)), name
-    # Of a tensor that begins within its storage, it is not known what it adds up to.
+    # The checksum of a tensor that begins within its storage is not known.
     good = archive(state(a=tensor([2], [1], 1)))
     path.write_bytes(with_flip(good, good.index(DATA.tobytes()) + 4))
     assert read(path)["a"].tolist() != [1, 2]
@@ -437,7 +437,7 @@ def test_an_archive_without_checksums(tmp_path: Path) -> None:
 def test_an_archive_with_numbers_of_64_bits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As in one of more than 4 GB: in the table's entries, and for the place of the table."""
+    """As in an archive of more than 4 GB: in the table's entries, and for the table's place."""
     monkeypatch.setattr(zipfile, "ZIP64_LIMIT", 10)
     data = archive(GOOD)
     assert b"PK\6\6" in data and data.count(b"\xff" * 4) > 8

@@ -79,6 +79,6 @@ def test_a_masked_checksum_comes_back(crc: int) -> None:
 
 
 def test_masked_as_tensorflow_has_it() -> None:
-    """That of the empty block which every index written by TensorFlow has, and its compression."""
+    """The checksum of the empty block that every TensorFlow index has, and of its compression."""
     block, stored = bytes.fromhex("00000000 01000000 00"), bytes.fromhex("c0f2a1b0")
     assert masked(crc32c(block)) == int.from_bytes(stored, "little")

@@ -414,7 +414,7 @@ def test_an_index_that_is_large(prefix: Path) -> None:
 
 
 def bloated(n_axes: int) -> bytes:
-    """As many tensors as are believed, with long names, well compressed."""
+    """As many tensors as are accepted, with long names, well compressed."""
     value = encode_entry(BundleEntry(1, (1,) * n_axes, 0, 0, 4, 0))
     name = "\U0001f600".encode() * 40
     length = encode_varint(len(value))
