@@ -120,9 +120,8 @@ def split_heads(x: Array, n_head: int) -> Array:
 def attention_scores(q: Array, k: Array) -> Array:
     """Compare each query with each key: their dot product over the square root of ``head_dim``.
 
-    Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring". The article leaves out the
-    ``1/sqrt(head_dim)`` (Vaswani et al. 2017, section 3.2.1). Without it, the dot products of long
-    vectors would be so large that the softmax all but picked one position.
+    Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring", which leave out ``1/sqrt(head_dim)``
+    (Vaswani et al. 2017, section 3.2.1). Without it, the softmax would all but pick one position.
     """
     head_dim = q.shape[-1]
     q = q * head_dim**-0.5  # [batch, head, seq, head_dim]

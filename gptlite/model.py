@@ -44,9 +44,8 @@ class GPT:
             ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
         """
         self.config = config
-        self.parameters: Mapping[str, Array] = MappingProxyType(
-            checked_parameters(parameter_shapes(config), parameters)
-        )
+        checked = checked_parameters(parameter_shapes(config), parameters)
+        self.parameters: Mapping[str, Array] = MappingProxyType(checked)
         parts = nested(self.parameters, config.layer_norm_epsilon)
         self.blocks: list[Weights] = [parts["h"][str(i)] for i in range(config.n_layer)]
         self.wte: Array = parts["wte"]["weight"]  # [n_vocab, n_embd]

@@ -155,8 +155,7 @@ def generate_tokens(
     n_new = checked_length(rows, max_new_tokens, overflow, model.config.n_ctx)
     if seed is not None:
         check_int("seed", seed, least=0)
-    seeds = [None if seed is None else [seed, i] for i in range(len(rows))]
-    rngs = [np.random.default_rng(each) for each in seeds]
+    rngs = [np.random.default_rng(seed if seed is None else [seed, i]) for i in range(len(rows))]
     for row in rows:
         slide(row, model.config.n_ctx)
     if speculate:
