@@ -20,4 +20,5 @@ _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 BYTE_SYMBOLS = {byte: chr(byte) for byte in _PRINTABLE} | {
     byte: chr(256 + n) for n, byte in enumerate(_OTHERS)
 }
-BYTE_OF_SYMBOL = {symbol: byte for byte, symbol in BYTE_SYMBOLS.items()}
+#: The way back, for ``str.translate``: the byte of each character's code point.
+BYTE_OF_SYMBOL = {ord(symbol): byte for byte, symbol in BYTE_SYMBOLS.items()}

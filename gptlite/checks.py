@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from gptlite.errors import ContextOverflowError
-from gptlite.fast.memory import Half
 from gptlite.layers import Array
 
 DEFAULT_NEW_TOKENS = 200
@@ -37,7 +36,10 @@ def check_range(name: str, value: object, low: float, high: float, ends: str = "
     """
     if not isinstance(value, Real) or isinstance(value, bool):
         raise TypeError(f"{name} must be a number, not {value!r}")
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 308 digits
+        number = inf
     if not isfinite(number):
         raise ValueError(f"{name} must be finite, not {value}")
     above = number > low if ends[0] == "(" else number >= low
@@ -68,7 +70,7 @@ def check_special(allowed: Collection[str], known: str) -> None:
 def checked_parameters(
     shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[str, Array]
 ) -> dict[str, Array]:
-    """Check parameters, and put them in the order of ``shapes``; float16 matrices become ``Half``.
+    """Check parameters, and put them in the order of ``shapes``; matrices may be float16.
 
     Raises:
         ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
@@ -83,7 +85,7 @@ def checked_parameters(
         if array.shape != shape or not (half or array.dtype == np.float32):
             found = f"{array.dtype} {list(array.shape)}"
             raise ValueError(f"{name}: expected float32 {list(shape)}, found {found}")
-        checked[name] = array.view(Half) if half else np.asarray(array)
+        checked[name] = array
     return checked
 
 

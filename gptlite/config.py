@@ -36,7 +36,8 @@ class GPTConfig:
 
     def __post_init__(self) -> None:
         for name in ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer"):
-            check_int(name, getattr(self, name), least=1)
+            check_int(name, size := getattr(self, name), least=1)
+            object.__setattr__(self, name, int(size))  # NumPy's ints would not go into a file
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
         check_range("layer_norm_epsilon", self.layer_norm_epsilon, 0, 1, "()")

@@ -88,10 +88,7 @@ def layer_norm(x: Array, weight: Array, bias: Array, epsilon: float = 1e-5) -> A
 
 
 def centred_and_inverse_std(x: Array, epsilon: float) -> tuple[Array, Array]:
-    """Return ``x - mean``, ``[..., n_embd]``, and 1 over the standard deviation, ``[..., 1]``.
-
-    The derivative of ``layer_norm`` needs both too.
-    """
+    """Return ``x`` less its mean, and 1 over its standard deviation: the derivative needs both."""
     n = x.shape[-1]
     centred = x - x.sum(axis=-1, keepdims=True) / n  # [..., n_embd]
     variance = np.einsum("...i,...i->...", centred, centred)[..., None] / n  # [..., 1]

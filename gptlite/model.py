@@ -20,6 +20,7 @@ from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
+from gptlite.fast.memory import widening
 from gptlite.layers import Array, layer_norm, linear
 from gptlite.trace import Trace, recorder
 
@@ -165,7 +166,7 @@ class GPT:
 def nested(parameters: Mapping[str, Array], epsilon: float) -> dict[str, Any]:
     """Turn ``{"h.0.ln_1.weight": array}`` into ``{"h": {"0": {"ln_1": {"weight": array}}}}``.
 
-    Each layer norm gets its epsilon beside its gain and shift.
+    Each layer norm gets its epsilon beside its gain and shift. The arrays are shared, not copied.
     """
     root: dict[str, Any] = {}
     for name, array in parameters.items():
@@ -173,7 +174,7 @@ def nested(parameters: Mapping[str, Array], epsilon: float) -> dict[str, Any]:
         part = root
         for step in path:
             part = part.setdefault(step, {})
-        part[leaf] = array
+        part[leaf] = widening(array)  # [...]
         if path[-1].startswith("ln_"):
             part["epsilon"] = epsilon
     return root

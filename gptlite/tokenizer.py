@@ -72,7 +72,7 @@ class Tokenizer:
         self.merges = list(merges)
         self.eot = self.vocab[EOT]
         by_id = sorted(self.vocab, key=self.vocab.__getitem__)
-        self._bytes = [bytes(BYTE_OF_SYMBOL[symbol] for symbol in token) for token in by_id]
+        self._bytes = [token.translate(BYTE_OF_SYMBOL).encode("latin-1") for token in by_id]
         self._joiner = Joiner(self._bytes)
         self._encoder = BytePairEncoder(
             PATTERN.findall,

@@ -1,5 +1,6 @@
 """The sizes: what they add up to, and what is refused."""
 
+import numpy as np
 import pytest
 
 from gptlite import GPTConfig
@@ -47,3 +48,15 @@ def test_an_unknown_size_names_those_there_are():
 def test_sizes_that_make_no_model(sizes, error, message):
     with pytest.raises(error, match=message):
         GPTConfig(**sizes)
+
+
+def test_sizes_in_numpy_s_ints_are_plain_ints_afterwards():
+    config = GPTConfig(n_vocab=300, n_ctx=np.int64(16), n_embd=np.int8(64), n_head=4, n_layer=2)
+    assert config == GPTConfig(300, 16, 64, 4, 2)
+    assert type(config.n_ctx) is type(config.n_embd) is int
+    assert config.n_params == GPTConfig(300, 16, 64, 4, 2).n_params
+
+
+def test_an_epsilon_too_large_for_a_float_is_refused():
+    with pytest.raises(ValueError, match="layer_norm_epsilon must be finite"):
+        GPTConfig(layer_norm_epsilon=10**400)

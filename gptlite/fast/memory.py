@@ -30,14 +30,20 @@ class Half(np.ndarray[Any, np.dtype[np.float16]]):
     product a few columns at a time, so that the whole matrix is never in memory twice.
     """
 
-    def __array_ufunc__(
-        self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **options: Any
-    ) -> Any:
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         """Compute in float32: NumPy calls this for every operation with a ``Half`` in it."""
-        if ufunc is np.matmul and method == "__call__" and isinstance(inputs[1], Half):
+        of_matrices = ufunc is np.matmul and [np.ndim(x) for x in inputs] == [2, 2]
+        if of_matrices and not options and isinstance(inputs[1], Half):
             return product(inputs[0], np.asarray(inputs[1]))  # [rows, n_out]
-        plain = [np.asarray(x, np.float32) if isinstance(x, Half) else x for x in inputs]
-        return getattr(ufunc, method)(*plain, out=out, **options)  # [...]
+        if "out" in options:  # a Half there would call this again, without end
+            options["out"] = tuple(np.asarray(array) for array in options["out"])  # [...]
+        wide = [np.asarray(x, np.float32) if isinstance(x, Half) else x for x in inputs]
+        return getattr(ufunc, method)(*wide, **options)  # [...]
+
+
+def widening(array: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return the same numbers, in the same memory; float16 numbers compute in float32."""
+    return array.view(Half) if array.dtype == np.float16 else array  # [...]
 
 
 def product(x: NDArray[np.float32], weight: NDArray[np.float16]) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""generate.py: the loop in tokens, and its text; the command is in test_generate_command.py."""
+"""generate/: the loop in tokens, and its text; the command is in test_generate_command.py."""
 
 import inspect
 import math
