@@ -368,13 +368,13 @@ views.next_token(by_hand, tokenizer, top=5)
 # You have just written `gptlite/block.py`. Open it beside this cell: `decoder_block`, `attention`
 # and `mlp` are nearly the same lines, and `gptlite/model.py` has the embedding and the loop over
 # the blocks. They have four things more: a batch of rows, padding, the cache (notebook 6), and the
-# trace. Without a cache and without a trace, keys and values are not kept (`forget`) and no array
+# trace. Without a cache and without a trace, keys and values are not kept (`no_cache`) and no array
 # is recorded (`unrecorded`):
 #
 
 # %%
 from gptlite import block as plain
-from gptlite.cache import forget
+from gptlite.cache import no_cache
 from gptlite.trace import unrecorded
 
 parts = model.blocks[layer]  # the same arrays as a tree: parts["mlp"]["c_fc"]["weight"]
@@ -383,12 +383,12 @@ mine = layer_norm(before, p["ln_1.weight"], p["ln_1.bias"])  # [seq, n_embd]
 pairs = {
     "attention": (
         attention(mine, p),
-        plain.attention(mine[None], parts["attn"], n_head, None, forget, unrecorded),
+        plain.attention(mine[None], parts["attn"], n_head, None, no_cache, unrecorded),
     ),
     "mlp": (mlp(x, p), plain.mlp(x[None], parts["mlp"], unrecorded)),
     "decoder_block": (
         one_block,
-        plain.decoder_block(batch, parts, n_head, None, forget, unrecorded),
+        plain.decoder_block(batch, parts, n_head, None, no_cache, unrecorded),
     ),
 }
 for name, (by_us, by_gptlite) in pairs.items():
