@@ -76,6 +76,7 @@ INSIDE = {
     ("gptlite.tokenizer", "gptlite.checkpoints.vocabulary"): LIGHT,
     ("gptlite.tokenizer", "gptlite.download"): LIGHT,
     ("gptlite.tokenizer", "gptlite.training.merges"): LIGHT,
+    ("gptlite.generate.__main__", "gptlite.views.terminal"): "the first text waits for no view",
     ("gptlite.checkpoints.formats", "gptlite.checkpoints.pytorch.contents"): MET,
     ("gptlite.checkpoints.formats", "gptlite.checkpoints.pytorch.nanogpt"): MET,
     ("gptlite.checkpoints.formats", "gptlite.checkpoints.tensorflow.tensorbundle"): MET,

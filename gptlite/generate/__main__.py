@@ -11,7 +11,6 @@ from gptlite.generate import begin, generate_samples, stream
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
-from gptlite.views.terminal import has_colour, lines_of_steps
 
 PROGRAM = "gptlite-generate"
 
@@ -90,6 +89,8 @@ def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespa
     others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
     options = {name: value for name, value in vars(args).items() if name not in others}
     if args.show:
+        from gptlite.views.terminal import has_colour, lines_of_steps
+
         steps, [growing] = begin(model, tokenizer, prompt, **options)
         for line in lines_of_steps(tokenizer, prompt, steps, growing, has_colour(sys.stdout)):
             print(line, flush=True)
