@@ -35,7 +35,9 @@ __all__ = [
 
 
 def load(
-    name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+    name_or_path: str | os.PathLike[str] | None = None,
+    dtype: str = "float32",
+    n_head: int | None = None,
 ) -> tuple[GPT, Tokenizer]:
     """Load a trained model and its tokenizer.
 
@@ -49,27 +51,32 @@ def load(
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a
             thousandth of their range.
+        n_head: the number of attention heads, for a model whose files do not say it (makemore's).
 
     Raises:
-        ValueError: the name or the dtype is unknown.
+        TypeError, ValueError: the name or the dtype is unknown, or ``n_head`` is not an int above
+            0.
         CheckpointError: a file is missing or damaged, or model and tokenizer do not fit.
         DownloadError: a file could not be fetched.
     """
-    from gptlite.checkpoints import has_vocabulary, read_checkpoint, read_vocabulary
+    from gptlite.checkpoints import (
+        fitted,
+        has_vocabulary,
+        is_gpt2_size,
+        read_checkpoint,
+        read_vocabulary,
+    )
     from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
     beside = has_vocabulary(place)
     if beside:  # a bad one is found before the slow part
         tokenizer = Tokenizer(*read_vocabulary(place))
-    model = GPT(*read_checkpoint(place, dtype))
+    config, parameters = read_checkpoint(place, dtype, n_head)
     if not beside:
-        if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
+        if is_gpt2_size(config):
             place = fetch_tokenizer("gpt2")
         tokenizer = Tokenizer(*read_vocabulary(place))
-    if tokenizer.n_vocab != model.config.n_vocab:
-        raise CheckpointError(
-            f"{name_or_path or 'storyteller'}: the vocabulary has {tokenizer.n_vocab} tokens, "
-            f"the model {model.config.n_vocab}"
-        )
-    return model, tokenizer
+    name = str(name_or_path or "storyteller")
+    config = fitted(config, tokenizer.n_vocab, tokenizer.eot, name)
+    return GPT(config, parameters), tokenizer

@@ -12,6 +12,8 @@ from gptlite.errors import CheckpointError, DownloadError
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
 FAILURES = (CheckpointError, DownloadError, OSError, ValueError, ArithmeticError, MemoryError)
 
+HEADS_HELP = "attention heads, for a model whose files do not say how many (makemore's)"
+
 
 class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong with an option, without printing the usage."""

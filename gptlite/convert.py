@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import gptlite
 from gptlite.checkpoints.writing import check_format, check_place
-from gptlite.command import Parser, finish
+from gptlite.command import HEADS_HELP, Parser, finish
 
 PROGRAM = "gptlite.convert"
 
@@ -16,6 +16,7 @@ def parser() -> Parser:
     parser = Parser(PROGRAM, description="Write a model and its tokenizer in another format.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="a name, a directory, or a file of weights of any format")
+    add("--n-head", type=int, metavar="N", help=HEADS_HELP)
     add("directory", metavar="DIR", help="where to write; created if it is missing")
     add(
         "--format",
@@ -44,7 +45,7 @@ def convert(options: argparse.Namespace) -> None:
     # Check these before the slow work.
     check_format(options.dtype, options.format)
     check_place(options.directory, options.format, with_tokenizer=True)
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = gptlite.load(options.model, n_head=options.n_head)
     model.save_pretrained(options.directory, options.dtype, options.format)
     tokenizer.save_pretrained(options.directory, options.format)
     print(options.directory)

@@ -16,6 +16,8 @@ from gptlite.errors import CheckpointError
 MAX_BYTES = 5_000_000
 MAX_VALUES = 220_000
 
+LFS_POINTER = b"version https://git-lfs"  # a few lines in place of a file that Git keeps elsewhere
+
 _MAX_DIGITS = 19  # enough for 2**63 - 1; longer integers only waste time
 
 # A repr for messages: a file can hold names of megabytes, and lists too deep for Python's own repr.
@@ -29,10 +31,14 @@ def parse_object(data: bytes, where: str) -> dict[str, Any]:
     """Parse the JSON object in ``data``; ``where`` names the file in error messages.
 
     Raises:
-        CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
-            integer of more than 19 digits, values nested too deeply, or more values than any
-            checkpoint has.
+        CheckpointError: not UTF-8, not JSON, not an object, a Git LFS pointer; a key given twice,
+            NaN or Infinity, an integer of more than 19 digits, values nested too deeply, or more
+            values than any checkpoint has.
     """
+    if data.startswith(LFS_POINTER):
+        raise CheckpointError(
+            f"{where}: expected JSON, found a Git LFS pointer to it ('git lfs pull' fetches it)"
+        )
     # Each value but the first has a comma or a bracket before it. (Strings may hold some as well.)
     n_values = data.count(b",") + data.count(b"[") + data.count(b"{")
     if len(data) > MAX_BYTES or n_values > MAX_VALUES:

@@ -27,7 +27,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """
     part = Part(options.output, options.resume, options.file)
     form, items = read_items(options)
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = gptlite.load(options.model, n_head=options.n_head)
     evaluation = form(model, tokenizer, items, options)
     about = {
         "form": options.form,

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import gptlite
-from gptlite.command import Parser, complain, finish, speak_utf8, standard_input, utf8
+from gptlite.command import HEADS_HELP, Parser, complain, finish, speak_utf8, standard_input, utf8
 from gptlite.errors import ContextOverflowError
 from gptlite.generate import begin, generate_samples, stream
 from gptlite.model import GPT
@@ -21,6 +21,7 @@ def command_line() -> Parser:
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
     add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add("--n-head", type=int, metavar="N", help=HEADS_HELP)
     add("--max-new-tokens", type=int, metavar="N", help="(default: 200, or as many as fit)")
     add("--temperature", type=float, default=0.8, metavar="T", help=f"0 is greedy {or_else}")
     add("--top-k", type=int, default=40, metavar="K", help=f"0 cuts nothing {or_else}")
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
     if prompt == "-":
         prompt = standard_input(whole=True).removesuffix("\n")
-    model, tokenizer = gptlite.load(args.model)
+    model, tokenizer = gptlite.load(args.model, n_head=args.n_head)
     if not args.interactive:
         answer(model, tokenizer, prompt, args)
         return
@@ -86,7 +87,7 @@ def run(args: argparse.Namespace) -> None:
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
     """Print the prompt and its continuation; if several are asked for, each under a heading."""
-    others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
+    others = ("prompt", "model", "n_head", "num_samples", "no_stream", "show", "interactive")
     options = {name: value for name, value in vars(args).items() if name not in others}
     if args.show:
         from gptlite.views.terminal import has_colour, lines_of_steps

@@ -109,8 +109,9 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
             threads=cpu_count(),
         )
 
-    def config(n_vocab: int) -> GPTConfig:
-        return GPTConfig(n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer)
+    def config(n_vocab: int, eot: int | None = None) -> GPTConfig:
+        sizes = n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer
+        return GPTConfig(*sizes, bos_token_id=eot, eos_token_id=eot)
 
     # Check everything that can be checked before the slow work, and before anything is written.
     if not options.data:
@@ -135,7 +136,7 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     write_token_file(out / TOKEN_FILE, tokenizer, files)
     # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
-    model = GPT.init(config(tokenizer.n_vocab), options.seed)
+    model = GPT.init(config(tokenizer.n_vocab, tokenizer.eot), options.seed)
     if options.minutes is not None:
         to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
         n_steps = max(1, round(options.minutes * 60 / seconds_per_step(to_waste, tokens)))
