@@ -40,7 +40,9 @@ def parser() -> Parser:
     add = form(
         "perplexity",
         "Perplexity and bits per byte of a text",
-        "The text is read in windows, the first of them after <|endoftext|>.",
+        "The documents of a file are parted by lines that are exactly <|endoftext|>; in JSON lines "
+        'each row is one, the column "text". Each document is read in windows, the first of them '
+        "after <|endoftext|>.",
     )
     add("--context", type=int, metavar="N", help="tokens per window (default: the model's n_ctx)")
     add(

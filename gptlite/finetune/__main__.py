@@ -85,8 +85,9 @@ def parser() -> Parser:
     parser.epilog = (
         f"Data of a task: CSV, TSV or JSON lines with the column label and the task's columns "
         f"({columns} if there is one, choice_1, choice_2 ...; its label is the number of the right "
-        f"choice). Data of --objective lm: text files, folders of .txt files, or tables with the "
-        f"columns {' and '.join(Completion._fields)}."
+        f"choice). Data of --objective lm: text files (lines that are exactly <|endoftext|> part "
+        f"the documents of a file), JSON lines with the column text, folders of these, or tables "
+        f"with the columns {' and '.join(Completion._fields)}."
     )
     return parser
 

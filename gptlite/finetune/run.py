@@ -13,6 +13,7 @@ GPT-1 paper, sections 3.2 and 3.3.
 
 import argparse
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import gptlite
+from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
 from gptlite.finetune.epochs import GPT_1, FineTuning
@@ -43,7 +45,7 @@ from gptlite.finetune.learners import (
 )
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
-from gptlite.texts import read_text, text_files
+from gptlite.texts import Count, Documents, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 
 TASK_OPTIONS = ("task", "columns", "arm", "lm_weight")  # not for --objective lm
@@ -208,20 +210,28 @@ def learn_text(options: argparse.Namespace) -> None:
     recipe = recipe_of(options)
     check_out(options.out)
     found = {
-        part: [item for path in paths or [] for item in read_texts_or_completions(Path(path))]
+        part: [each for path in paths or [] for each in read_texts_or_completions(Path(path))]
         for part, paths in (("train", options.data), ("validation", options.validation))
     }
-    if options.mask_prompts and not any(isinstance(item, Completion) for item in found["train"]):
+    if options.mask_prompts and all(isinstance(each, Documents) for each in found["train"]):
         raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
     model, tokenizer, n_ctx = open_model(options)
 
-    def rows(item: str | Completion) -> list[TextRow]:
-        if isinstance(item, str):
-            return text_windows(tokenizer, item, n_ctx)
-        ids, n_prompt = pack_completion(tokenizer, item, n_ctx)
-        return [TextRow(ids, n_prompt if options.mask_prompts else 1)]
+    def rows(file: Documents | list[Completion]) -> list[TextRow]:
+        if isinstance(file, Documents):
+            return [row for text in file.texts for row in text_windows(tokenizer, text, n_ctx)]
+        packed = [pack_completion(tokenizer, each, n_ctx) for each in file]
+        return [TextRow(ids, n_prompt if options.mask_prompts else 1) for ids, n_prompt in packed]
 
-    parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
+    parts: dict[str, list[TextRow]] = {}
+    for part, files in found.items():
+        count, parts[part] = Count(), []
+        for file in files:
+            of_file = rows(file)
+            parts[part] += of_file
+            if isinstance(file, Documents):
+                count.add(file, sum(len(row.ids) - 1 for row in of_file))
+        show_count(part, count)
     validation = parts["validation"] or None
     before = None if validation is None else measure_texts(model, validation, recipe.threads)
 
@@ -242,22 +252,38 @@ def learn_text(options: argparse.Namespace) -> None:
     print(f"the model is in {options.out}")
 
 
-def read_texts_or_completions(path: Path) -> Sequence[str | Completion]:
-    """Read the texts of a file or folder, or the prompts and completions of a table.
+def read_texts_or_completions(path: Path) -> Sequence[Documents | list[Completion]]:
+    """Read the documents of each file of a folder or path, or a table's prompts and completions.
+
+    JSON lines hold completions if the first row has one of their columns, otherwise documents.
 
     Raises:
-        ValueError: a text is empty or not UTF-8; see ``read_completions``.
+        ValueError: see ``read_documents`` and ``read_completions``.
         OSError: a file cannot be read.
     """
-    if path.suffix.lower() in (*SEPARATORS, *JSON_SUFFIXES):
-        found = read_completions(path)
-        if not found:
-            raise ValueError(f"{path}: no prompts and completions")
-        return found
-    return [read_text(file) for file in text_files([path])]
+    found: list[Documents | list[Completion]] = []
+    for file in text_files([path]):
+        suffix = file.suffix.lower()
+        is_table = suffix in SEPARATORS
+        if suffix in JSON_SUFFIXES:
+            is_table = any(name in next(json_lines(file))[1] for name in Completion._fields)
+        completions = read_completions(file) if is_table else []
+        if is_table and not completions:
+            raise ValueError(f"{file}: no prompts and completions")
+        found.append(completions if is_table else read_documents(file))
+    return found
+
+
+def show_count(part: str, count: Count) -> None:
+    """Say in a line what was found in the text files of a part; nothing if there are none."""
+    if count.files:
+        print("\n".join(filter(None, (f"{part}: {count}", count.warning()))), file=sys.stderr)
 
 
 def text_windows(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[TextRow]:
-    """Cut ``<|endoftext|>`` and a text into rows, so that each of its tokens is predicted once."""
-    ids = [tokenizer.eot, *tokenizer.encode(text)]
+    """Cut a document into rows, so that each of its tokens is predicted once, and then its end.
+
+    ``<|endoftext|>`` stands before the document and after it: so a model learns where to stop.
+    """
+    ids = [tokenizer.eot, *tokenizer.encode(text), tokenizer.eot]
     return [TextRow(ids[i : i + n_ctx + 1]) for i in range(0, len(ids) - 1, n_ctx)]
