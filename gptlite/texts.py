@@ -19,6 +19,8 @@ from gptlite.files import json_lines, naming_line
 ENDINGS = (".txt", ".jsonl", ".ndjson")  # of the files that a folder is searched for
 JSON_ENDINGS = ENDINGS[1:]
 MARK = re.compile(rf"^{re.escape(EOT)}\r?$", re.MULTILINE)  # a line that parts two documents
+# Fables that ship with gptlite (CC0), named ``fables`` where a path is expected.
+FABLES = Path(__file__).parent / "fables" / "fables.txt"
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -92,6 +94,8 @@ def number_of(n: int, thing: str) -> str:
 def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
     """Find the files: each path itself, or a directory's text files in order of name.
 
+    "fables" is the name of the fables that ship with gptlite, unless there is such a path.
+
     Raises:
         FileNotFoundError: a path does not exist, or a directory holds no text file.
     """
@@ -108,6 +112,8 @@ def text_files(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
             files += found
         elif path.is_file():
             files.append(path)
+        elif path == Path("fables"):
+            files.append(FABLES)
         else:
             raise FileNotFoundError(f"{path}: no such file or directory")
     return files

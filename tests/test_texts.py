@@ -28,6 +28,18 @@ def test_paths_without_a_text(tmp_path):
         texts.text_files([tmp_path])
 
 
+def test_the_fables_that_ship(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert texts.text_files(["fables"]) == [texts.FABLES]
+    found = texts.read_documents(texts.FABLES)
+    assert (len(found.texts), found.n_empty, found.n_inside) == (81, 0, 0)
+    assert 30_000 < sum(map(len, found.texts)) < 60_000
+    assert all(text.isascii() and 80 < len(text.split()) < 140 for text in found.texts)
+    (tmp_path / "fables").mkdir()  # what a user has there comes first
+    (tmp_path / "fables" / "mine.txt").write_text("x")
+    assert [path.name for path in texts.text_files(["fables"])] == ["mine.txt"]
+
+
 def test_read_text(tmp_path):
     path = tmp_path / "a.txt"
     path.write_bytes("é\r\n\u2028".encode())
