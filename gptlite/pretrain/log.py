@@ -10,7 +10,7 @@ from gptlite.files import write_atomically
 from gptlite.pretrain.trainer import Trainer
 from gptlite.texts import Count
 
-ENOUGH = 50  # times that each token of the vocabulary should be seen in the text, on average
+ENOUGH = 15  # times that each token of the vocabulary should be seen in the text, on average
 
 
 def starting_line(trainer: Trainer, count: Count, seconds_per_step: float) -> str:

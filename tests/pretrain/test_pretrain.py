@@ -208,8 +208,8 @@ def test_several_validation_files_are_measured_each(corpus, reference):
 @pytest.mark.parametrize(
     ("more", "sizes"),
     [
-        ([], {"n_vocab": 512, "n_ctx": 128, "minutes": 2.0, "tokens": None}),
-        (["--n-ctx", "16", "--minutes", "1"], {"n_vocab": 512, "n_ctx": 16, "minutes": 1.0}),
+        ([], {"n_vocab": 1024, "n_ctx": 128, "minutes": 2.0, "tokens": None}),
+        (["--n-ctx", "16", "--minutes", "1"], {"n_vocab": 1024, "n_ctx": 16, "minutes": 1.0}),
         (["--tokens", "100"], {"n_embd": 128, "minutes": None, "tokens": 100.0}),
     ],
 )
