@@ -81,14 +81,16 @@ def read_examples(
     task: str,
     columns: Mapping[str, str] | None = None,
     like: Example | None = None,
+    labelled: bool = True,
 ) -> list[Example]:
-    """Read the labelled examples of a file.
+    """Read the examples of a file.
 
     Args:
         path: ends in .csv, .tsv or .jsonl, which says how to read it.
         task: one of ``TEXTS``.
         columns: ``{our name: name in the file}`` where they differ.
         like: an example from another file; the examples here must have as many choices.
+        labelled: False where the labels are not known yet: no label is read.
 
     Raises:
         ValueError: a column is missing, a text or label is empty, or a line is malformed, with the
@@ -107,7 +109,7 @@ def read_examples(
         in_file = {name: name for name in row.values if name not in columns} | columns
         names = [*TEXTS[task], *(choices_of(in_file) if task == "choice" else [])]
         fields = {}
-        for name in [*names, LABEL]:
+        for name in [*names, *([LABEL] if labelled else [])]:
             column = in_file.get(name, name)
             if name == QUESTION and column not in row.values:
                 fields[name] = ""
@@ -116,7 +118,7 @@ def read_examples(
             if name != QUESTION and not fields[name].strip():
                 raise ValueError(f"{path}, line {row.line}: column {column!r} is empty")
         texts = tuple(fields[name] for name in names)
-        example = Example(str(path), row.line, texts, fields[LABEL].strip())
+        example = Example(str(path), row.line, texts, fields.get(LABEL, "").strip())
         first = first or example
         if len(texts) != len(first.texts):
             where = (
