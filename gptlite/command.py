@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -57,6 +58,18 @@ def complain(command: str, failure: object) -> None:
     """Print one line to stderr: which command, and what is wrong."""
     line = " ".join(str(failure).split()) or type(failure).__name__
     print(f"{command}: error: {line}", file=sys.stderr)
+
+
+def significant(value: float) -> str:
+    """Write a number with three significant digits, as the tables of all commands do.
+
+    >>> [significant(value) for value in (-9.7711, 0.25, 1.0, 1234.5, 0.00012345, 1.17e30)]
+    ['-9.77', '0.250', '1.00', '1234', '0.000123', '1.17e+30']
+    """
+    if not math.isfinite(value) or abs(value) >= 1e6 or 0 < abs(value) < 1e-5:
+        return f"{value:.2e}"
+    after_point = 2 - math.floor(math.log10(abs(value))) if value else 2
+    return f"{value:.{max(0, after_point)}f}"
 
 
 def utf8(argument: str) -> str:

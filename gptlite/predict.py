@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from itertools import islice
 
-from gptlite.command import Parser, finish, speak_utf8, standard_input, utf8
+from gptlite.command import Parser, finish, significant, speak_utf8, standard_input, utf8
 from gptlite.finetune.examples import TEXTS, read_examples
 from gptlite.finetune.finetuned import FineTuned
 from gptlite.finetune.run import columns_of
@@ -82,7 +82,7 @@ def predict(options: argparse.Namespace) -> None:
         print(as_json(shares))
         return
     for label, share in sorted(shares.items(), key=lambda pair: -pair[1]):
-        print(f"{share:.4f}  {label}")
+        print(f"{significant(share)}  {label}")
 
 
 def print_all(fine_tuned: FineTuned, examples: Sequence[Sequence[str]], as_objects: bool) -> None:
@@ -94,7 +94,7 @@ def print_all(fine_tuned: FineTuned, examples: Sequence[Sequence[str]], as_objec
         while some := list(islice(rows, AT_ONCE)):
             for shares in shares_of(fine_tuned, some):
                 label = max(shares, key=shares.__getitem__)
-                print(as_json(shares) if as_objects else f"{label}\t{shares[label]:.4f}")
+                print(as_json(shares) if as_objects else f"{label}\t{significant(shares[label])}")
             bar.update(len(some))
 
 

@@ -9,7 +9,7 @@ from gptlite.finetune.completions import Completion
 from gptlite.finetune.epochs import GPT_1
 from gptlite.finetune.examples import TEXTS
 from gptlite.finetune.finetuned import WEIGHTS_FILE
-from gptlite.finetune.run import learn_task, learn_text
+from gptlite.finetune.run import NARROW, NARROW_RATE, learn_task, learn_text
 
 PROGRAM = "gptlite.finetune"
 
@@ -28,7 +28,12 @@ def parser() -> Parser:
         default="task",
         help="task: labelled texts (the default); lm: next-token prediction on more text",
     )
-    add("--task", choices=TEXTS, help="task of the labelled texts")
+    add(
+        "--task",
+        choices=TEXTS,
+        help="classification: one text; entailment: premise and hypothesis, in order; similarity: "
+        "two texts without an order; choice: the best of several answers",
+    )
     add(
         "--columns",
         nargs="+",
@@ -60,9 +65,9 @@ def parser() -> Parser:
     add(
         "--learning-rate",
         type=float,
-        default=GPT_1.learning_rate,
         metavar="X",
-        help=f"the peak {or_else}; small models need more, the storyteller 5e-4",
+        help=f"the peak (default: GPT-1's {GPT_1.learning_rate}; for models narrower than "
+        f"{NARROW}, such as the storyteller, {NARROW_RATE})",
     )
     add(
         "--warm-up",

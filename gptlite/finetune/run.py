@@ -16,11 +16,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import gptlite
+from gptlite.command import significant
 from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
@@ -48,19 +50,22 @@ from gptlite.model import GPT
 from gptlite.texts import Count, Documents, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 
+# GPT-1's learning rate suits its width of 768. Models below this one need a higher rate.
+NARROW, NARROW_RATE = 512, 5e-4
 TASK_OPTIONS = ("task", "columns", "arm", "lm_weight")  # not for --objective lm
 
 
 def recipe_of(options: argparse.Namespace) -> FineTuning:
-    """Make the recipe that the options describe.
+    """Make the recipe that the options describe; ``suited`` completes it.
 
     Raises:
         ValueError: an option is out of range.
     """
+    rate = GPT_1.learning_rate if options.learning_rate is None else options.learning_rate
     return FineTuning(
         epochs=options.epochs,
         batch=options.batch,
-        learning_rate=options.learning_rate,
+        learning_rate=rate,
         warm_up=options.warm_up,
         weight_decay=options.weight_decay,
         dropout=options.dropout,
@@ -69,6 +74,13 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
         seed=options.seed,
         threads=options.threads,
     )
+
+
+def suited(recipe: FineTuning, options: argparse.Namespace, model: GPT) -> FineTuning:
+    """Choose the learning rate that suits the model's size, if none was given."""
+    if options.learning_rate is None and model.config.n_embd < NARROW:
+        return replace(recipe, learning_rate=NARROW_RATE)
+    return recipe
 
 
 def check_out(given: str) -> None:
@@ -138,6 +150,7 @@ def learn_task(options: argparse.Namespace) -> None:
         )
     numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
     model, tokenizer, n_ctx = open_model(options)
+    recipe = suited(recipe, options, model)
 
     def packed(examples: list[Example], numbers: list[int]) -> Labelled:
         return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
@@ -216,6 +229,7 @@ def learn_text(options: argparse.Namespace) -> None:
     if options.mask_prompts and all(isinstance(each, Documents) for each in found["train"]):
         raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
     model, tokenizer, n_ctx = open_model(options)
+    recipe = suited(recipe, options, model)
 
     def rows(file: Documents | list[Completion]) -> list[TextRow]:
         if isinstance(file, Documents):
@@ -243,11 +257,11 @@ def learn_text(options: argparse.Namespace) -> None:
     epochs = fine_tune_language_model(model, parts["train"], validation, recipe, report)
     best = [epoch for epoch in epochs if epoch.best][-1]
     if before is None or best.validation is None:
-        print(f"loss {best.loss:.4f} in epoch {best.number}")
+        print(f"loss {significant(best.loss)} in epoch {best.number}")
     else:
         print(
-            f"validation loss {before.loss:.4f} nats per token before, "
-            f"{best.validation.loss:.4f} after epoch {best.number}"
+            f"validation loss {significant(before.loss)} nats per token before, "
+            f"{significant(best.validation.loss)} after epoch {best.number}"
         )
     print(f"the model is in {options.out}")
 

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gptlite.command import Parser, finish
+from gptlite.command import Parser, finish, speak_utf8, utf8
 from gptlite.pretrain.presets import PRESETS
 from gptlite.pretrain.run import pretrain, read_run_file
 from gptlite.pretrain.trainer import REPORT_SECONDS, STATE_FILE
@@ -57,7 +57,13 @@ def parser() -> Parser:
         metavar="X",
         help=f"report after so many seconds if that is sooner {or_else}",
     )
-    add("--sample", default="Once upon a time", metavar="TEXT", help="how the samples begin")
+    add(
+        "--sample",
+        type=utf8,
+        default="Once upon a time",
+        metavar="TEXT",
+        help=f"what the sample in each report begins with {or_else}",
+    )
     parser.epilog = "Presets: " + "; ".join(
         f"{name}: "
         + " ".join(f"--{option.replace('_', '-')} {value:g}" for option, value in of.items())
@@ -93,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
     """
+    speak_utf8()
     options = parsed(argv)
     out = Path(options.out)
 

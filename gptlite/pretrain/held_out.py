@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from gptlite.command import significant
 from gptlite.generate import generate
 from gptlite.model import GPT
 from gptlite.pretrain.trainer import Trainer
@@ -91,7 +92,7 @@ def print_bits_per_byte(
         for file, documents in texts.items()
     }
     for file, bits in measured.items():
-        print(f"{bits:.4f} bits per byte  {file.name}")
+        print(f"{significant(bits)} bits per byte  {file.name}")
     if measured:
-        print(f"{np.mean(list(measured.values())):.4f} bits per byte on average")
+        print(f"{significant(float(np.mean(list(measured.values()))))} bits per byte on average")
     print(f"step {trainer.step} of {trainer.n_steps}: the model is in {os.fspath(out)}")

@@ -12,6 +12,7 @@ import pytest
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
+from gptlite.command import significant
 from gptlite.finetune import FineTuned, run
 from gptlite.finetune.__main__ import main
 from gptlite.finetune.epochs import Epoch, Measured
@@ -86,7 +87,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 
     # Standard output has the result and nothing else, of the classifier that was saved.
     first, head, *rows, last = printed.splitlines()
-    assert first.startswith(f"accuracy {accuracy:.4f} of 16 (always ")
+    assert first.startswith(f"accuracy {significant(accuracy)} of 16 (always ")
     assert head.split() == ["|", *fine_tuned.labels]
     for label, row in zip(fine_tuned.labels, rows, strict=True):
         name, _, *counts = row.split()
@@ -103,7 +104,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 def test_it_learns(folder, tmp_path, capsys):
     more = ["--task", "classification", *CLASSES, "--epochs", "8"]
     assert main(arguments(folder, tmp_path / "out", *more)) == 0
-    assert capsys.readouterr().out.startswith("accuracy 1.0000 of 16 (always ")
+    assert capsys.readouterr().out.startswith("accuracy 1.00 of 16 (always ")
 
 
 def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys):
@@ -112,7 +113,7 @@ def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys)
     given = ["--data", str(tmp_path / "train.csv"), "--validation", str(tmp_path / "held.csv")]
     more = ["--model", str(folder / "model"), "--out", str(tmp_path / "out"), "--epochs", "1"]
     assert main([*given, *more, "--task", "classification"]) == 0
-    assert "of 4 (always 'x': 0.2500), loss" in capsys.readouterr().out
+    assert "of 4 (always 'x': 0.250), loss" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arm", ["frozen", "scratch", "0", "1", "full"])
@@ -179,7 +180,10 @@ def test_more_text(folder, tmp_path, capsys):
         losses.append(next_token_losses(model, ids).mean())
     assert losses[1] < losses[0] - 1
     before, after = losses
-    expected = f"validation loss {before:.4f} nats per token before, {after:.4f} after epoch "
+    expected = (
+        f"validation loss {significant(before)} nats per token before, "
+        f"{significant(after)} after epoch "
+    )
     assert first.startswith(expected)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import gptlite
 from gptlite import Tokenizer, files
+from gptlite.command import significant
 from gptlite.pretrain import run
 from gptlite.pretrain.__main__ import main, parsed
 from gptlite.pretrain.trainer import STATE_FILE
@@ -86,9 +87,9 @@ def test_from_text_to_a_model_that_load_opens(corpus, tmp_path, capsys):
     texts = [(corpus / "validation" / f"{name}.txt").read_text("utf-8") for name in "cd"]
     c, d = (bits_per_byte(model, tokenizer, text) for text in texts)
     assert printed.splitlines() == [
-        f"{c:.4f} bits per byte  c.txt",
-        f"{d:.4f} bits per byte  d.txt",
-        f"{(c + d) / 2:.4f} bits per byte on average",
+        f"{significant(c)} bits per byte  c.txt",
+        f"{significant(d)} bits per byte  d.txt",
+        f"{significant((c + d) / 2)} bits per byte on average",
         f"step 6 of 6: the model is in {tmp_path / 'deep' / 'run'}",
     ]
     assert "step 6, tokens 384, loss" in complaints
@@ -190,7 +191,7 @@ def test_documents_of_a_marked_file_are_learned_and_measured_one_by_one(tmp_path
     assert np.load(tmp_path / "run" / "tokens.npy").tolist() == list(chain(*encoded))
     bits = bits_per_byte(model, tokenizer, stories)
     printed, said = capsys.readouterr()
-    assert printed.startswith(f"{bits:.4f} bits per byte  stories.txt\n")
+    assert printed.startswith(f"{significant(bits)} bits per byte  stories.txt\n")
     assert said.startswith("1 file, 28 documents (1 empty ones skipped), ")
     assert "warning: <|endoftext|> stands within a line 1 time, as plain text" in said
     last = log_of(tmp_path / "run")[-1]
