@@ -1,6 +1,6 @@
 """One command for everything: ``gptlite generate "Once upon a time"``, or ``python -m gptlite``.
 
-``gptlite NAME ...`` and ``python -m gptlite.NAME ...`` do the same. Each command is a door of its
+``gptlite generate`` and ``python -m gptlite.generate`` do the same. Each command is a door of its
 own wing; this one only knows their names.
 """
 
