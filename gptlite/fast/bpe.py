@@ -23,13 +23,15 @@ The tests check that the rounds, the heap and the plain way agree. Learning the 
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import chain, count, islice, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gptlite.alphabet import BYTE_SYMBOLS
 
 Ids = NDArray[np.int64]
 Cut = Callable[[str], list[str]]
@@ -58,22 +60,25 @@ class BytePairEncoder:
 
     Args:
         cut: splits a text into pieces. It must cut before each space that a word follows.
-        id_of_byte: the id of each byte, ``[256]``.
-        first, second, new: merge number n joins tokens ``first[n], second[n]`` into ``new[n]``.
+        vocab: {token: id}, in alphabet.py's symbols for bytes.
+        merges: pairs of tokens in the order in which they were learned.
+
+    Attributes:
+        made: {id: bytes} of the tokens that the encoder may give.
     """
 
     def __init__(
-        self,
-        cut: Cut,
-        id_of_byte: Sequence[int],
-        first: Sequence[int],
-        second: Sequence[int],
-        new: Sequence[int],
+        self, cut: Cut, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]
     ) -> None:
         self._cut = cut
-        self._ids_of_bytes = list(id_of_byte)
-        self._id_of_byte = np.array(id_of_byte, np.int64)  # [256]
+        first, second = [vocab[a] for a, _ in merges], [vocab[b] for _, b in merges]
+        new = [vocab[a + b] for a, b in merges]
+        self._ids_of_bytes = [vocab[BYTE_SYMBOLS[byte]] for byte in range(256)]
+        self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
         self._joins = list(zip(first, second, new, strict=True))
+        self.made = {i: bytes([byte]) for byte, i in enumerate(self._ids_of_bytes)}
+        for a, b, joined in self._joins:
+            self.made[joined] = self.made[a] + self.made[b]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
         # The same for many pairs at once: their numbers in order, and _NONE above them all.
         self._new = np.array(new, np.int64)  # [n_merges]
@@ -89,7 +94,7 @@ class BytePairEncoder:
         """Turn a text into ids.
 
         Raises:
-            ValueError: the text has a lone surrogate, which UTF-8 cannot encode.
+            ValueError: the text has a surrogate, which UTF-8 cannot encode.
         """
         if len(text) <= _SHORT:
             rows = self._encode_pieces(self._cut(text), self._merge_each)
@@ -259,13 +264,21 @@ def to_utf8(pieces: Iterable[str]) -> list[bytes]:
     """Turn each piece into its bytes.
 
     Raises:
-        ValueError: a piece has a lone surrogate, which UTF-8 cannot encode.
+        ValueError: a piece has a surrogate, which UTF-8 cannot encode.
     """
     try:
         return [piece.encode() for piece in pieces]
     except UnicodeEncodeError as error:
-        lone = error.object[error.start]
-        raise ValueError(f"text has a lone surrogate, {lone!r}, which is not UTF-8") from None
+        found = error.object[error.start : error.start + 2]
+        try:
+            meant = found.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"text has a lone surrogate, {found[0]!r}, which is not UTF-8"
+            ) from None
+        raise ValueError(
+            f"text has a pair of surrogates, {found!r}, in place of {meant!r}: that is not UTF-8"
+        ) from None
 
 
 def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:

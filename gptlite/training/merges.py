@@ -20,6 +20,7 @@ from itertools import count
 import numpy as np
 
 from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.checks import check_texts
 from gptlite.fast.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
 
 
@@ -59,8 +60,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     >>> count_pieces(["the cat and", "the cat"])
     Counter({'the': 2, ' cat': 2, ' and': 1})
     """
-    if isinstance(texts, str):
-        raise TypeError("texts must be an iterable of str, not one str")
+    check_texts(texts)
     firsts: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for text in texts:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import gptlite.tokenizer
 from gptlite import CheckpointError, Tokenizer
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT
+from gptlite.alphabet import BYTE_SYMBOLS, EOT
 
 pytestmark = pytest.mark.peers
 
