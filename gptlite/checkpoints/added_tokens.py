@@ -92,6 +92,8 @@ def read_added(
         more, more_file = _read(folder / (prefix + ADDED_FILE))
     roles: dict[str, list[str]] = {}
     of_roles: dict[str, AddedToken] = {}
+    if any(role not in named for role in _DEFAULT_ROLES):
+        of_roles[EOT], roles[EOT] = AddedToken(EOT), []
     for role, found in _special(named):
         token = parse_token(found, f"{config_file}: {role}", special=True)
         of_roles.setdefault(token.name, token._replace(special=True))

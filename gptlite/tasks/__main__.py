@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gptlite
-from gptlite.command import Parser, finish, speak_utf8, standard_input, utf8
+from gptlite.command import Parser, add_tokenizer, finish, speak_utf8, standard_input, utf8
 from gptlite.errors import ContextOverflowError
 from gptlite.model import GPT
 from gptlite.tasks.answer import answer
@@ -39,6 +39,7 @@ def parser() -> Parser:
     def task(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = tasks.add_parser(name, help=does, description=f"{does}. {note}").add_argument
         add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+        add_tokenizer(add)
         return add
 
     def examples(add: Callable[..., Any], first: str, second: str) -> None:
@@ -127,7 +128,7 @@ def do_task(options: argparse.Namespace) -> None:
     for name in ("text", "document", "premise"):
         if given.get(name) == "-":
             given[name] = standard_input(whole=True)
-    model, tokenizer = gptlite.load(given.pop("model"))
+    model, tokenizer = gptlite.load(given.pop("model"), tokenizer=given.pop("tokenizer"))
     try:
         printed = result_text(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # raised before any work
