@@ -35,7 +35,9 @@ __all__ = [
 
 
 def load(
-    name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+    name_or_path: str | os.PathLike[str] | None = None,
+    dtype: str = "float32",
+    tokenizer: str | os.PathLike[str] | None = None,
 ) -> tuple[GPT, Tokenizer]:
     """Load a trained model and its tokenizer.
 
@@ -49,6 +51,8 @@ def load(
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a
             thousandth of their range.
+        tokenizer: a name or a path to take the tokenizer from, if that is not the model's: see
+            ``Tokenizer.from_pretrained``.
 
     Raises:
         ValueError: the name or the dtype is unknown.
@@ -59,17 +63,18 @@ def load(
     from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
-    beside = has_vocabulary(place)
-    if beside:  # a bad one is found before the slow part
-        tokenizer = Tokenizer(*read_vocabulary(place))
+    # A bad tokenizer is found before the slow part.
+    found = None if tokenizer is None else Tokenizer.from_pretrained(tokenizer)
+    if found is None and has_vocabulary(place):
+        found = Tokenizer(*read_vocabulary(place))
     model = GPT(*read_checkpoint(place, dtype))
-    if not beside:
+    if found is None:
         if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
             place = fetch_tokenizer("gpt2")
-        tokenizer = Tokenizer(*read_vocabulary(place))
-    if tokenizer.n_vocab != model.config.n_vocab:
+        found = Tokenizer(*read_vocabulary(place))
+    if found.n_vocab != model.config.n_vocab:
         raise CheckpointError(
-            f"{name_or_path or 'storyteller'}: the vocabulary has {tokenizer.n_vocab} tokens, "
+            f"{name_or_path or 'storyteller'}: the vocabulary has {found.n_vocab} tokens, "
             f"the model {model.config.n_vocab}"
         )
-    return model, tokenizer
+    return model, found

@@ -59,12 +59,10 @@ def check_text(text: object) -> None:
         raise TypeError(f"text must be a str, not {type(text).__name__}")
 
 
-def check_special(allowed: Collection[str], known: str) -> None:
-    """Raise TypeError if ``allowed`` is one str, ValueError if it has more than the known name."""
-    if isinstance(allowed, str):
-        raise TypeError("allowed_special must be a set of names, not one str")
-    if unknown := set(allowed) - {known}:
-        raise ValueError(f"the only special token is {known!r}, not {unknown.pop()!r}")
+def check_texts(texts: object) -> None:
+    """Raise TypeError if several texts are one str, whose characters would each be a text."""
+    if isinstance(texts, str):
+        raise TypeError("texts must be an iterable of str, not one str")
 
 
 def checked_parameters(

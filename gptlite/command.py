@@ -4,6 +4,7 @@ import argparse
 import io
 import math
 import os
+import re
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -12,6 +13,11 @@ from gptlite.errors import CheckpointError, DownloadError
 
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
 FAILURES = (CheckpointError, DownloadError, OSError, ValueError, ArithmeticError, MemoryError)
+
+
+# C's escapes for characters that are hard to type.
+_ESCAPES = dict(zip("abfnrtv0\\'\"", "\a\b\f\n\r\t\v\0\\'\"", strict=True))
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,6 +84,40 @@ def utf8(argument: str) -> str:
         return argument.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeDecodeError:
         raise argparse.ArgumentTypeError("not UTF-8 text") from None
+
+
+def unescaped(argument: str) -> str:
+    r"""Decode an option with C's escapes, since a shell passes ``\n`` on as two characters.
+
+    >>> unescaped(r"The end.\n") == "The end." + chr(10)
+    True
+    """
+
+    def decode(match: re.Match[str]) -> str:
+        code = match[1]
+        if code in _ESCAPES:
+            return _ESCAPES[code]
+        number = int(code[1:], 16) if len(code) > 1 else -1
+        if not 0 <= number <= sys.maxunicode or 0xD800 <= number < 0xE000:
+            raise argparse.ArgumentTypeError(
+                f"unknown escape {match[0]} in {argument}; a backslash itself is \\\\"
+            )
+        return chr(number)
+
+    return _ESCAPE.sub(decode, utf8(argument))
+
+
+def add_tokenizer(add: Callable[..., object]) -> None:
+    """Define the option ``--tokenizer`` of every command that loads a model.
+
+    Args:
+        add: the ``add_argument`` of the command's parser.
+    """
+    add(
+        "--tokenizer",
+        metavar="PATH",
+        help="another tokenizer: its file or folder, or a model's name (default: the model's own)",
+    )
 
 
 def speak_utf8() -> None:

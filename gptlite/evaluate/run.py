@@ -29,7 +29,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """
     part = Part(options.output, options.resume, options.file)
     form, items = read_items(options)
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
     evaluation = form(model, tokenizer, items, options)
     about = {
         "form": options.form,
@@ -37,6 +37,8 @@ def evaluate(options: argparse.Namespace) -> None:
         "model": options.model or "storyteller",
         "settings": evaluation.settings,
     }
+    if options.tokenizer is not None:
+        about["tokenizer"] = options.tokenizer
     if options.output is not None:  # otherwise no file has to say what it belongs to
         about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
         about["model_sha256"] = fingerprint(model)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import gptlite
-from gptlite.command import Parser, finish, utf8
+from gptlite.command import Parser, add_tokenizer, finish, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
 
@@ -29,6 +29,7 @@ def parser() -> Parser:
         help="where to write the page (default: %(default)s)",
     )
     add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add_tokenizer(add)
     return parser
 
 
@@ -46,7 +47,7 @@ def explain(options: argparse.Namespace) -> None:
     """Write the page, and print where it is. Errors: see ``page``."""
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
-        model, tokenizer = gptlite.load(options.model)
+        model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
         name = options.model or "the storyteller"
         file.write(page(model, tokenizer, options.text, name))
     print(options.output)

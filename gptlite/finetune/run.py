@@ -111,7 +111,7 @@ def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
         ValueError: --n-ctx is out of range.
         CheckpointError, DownloadError: the model cannot be loaded.
     """
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
     n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
     if not 1 <= n_ctx <= model.config.n_ctx:
         raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")

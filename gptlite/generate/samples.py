@@ -29,6 +29,7 @@ def generate(
     stop: str | Collection[str] = (),
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
+    allowed_special: Collection[str] = (),
 ) -> str:
     """Continue a text.
 
@@ -45,6 +46,7 @@ def generate(
         speculate: where the last few tokens have occurred before, guess up to this many next ones
             from what followed then, and check them in one pass. The text stays the same, and comes
             faster where it repeats itself (code, refrains, quotations). 8 is a good number.
+        allowed_special: names in the prompt to read as special tokens: see ``Tokenizer.encode``.
 
     Returns:
         The continuation, without the prompt. An incomplete character at its end is left off.
@@ -54,8 +56,9 @@ def generate(
         TypeError, ValueError: an argument is not what it should be.
     """
     sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
+    more: dict[str, Any] = {"allowed_special": allowed_special, **sampling}
     steps, [text] = begin(
-        model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate, **sampling
+        model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate, **more
     )
     return "".join(piece for [piece] in text_pieces(steps, [text]))
 
@@ -103,12 +106,13 @@ def begin(
     stop: str | Collection[str] = (),
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
+    allowed_special: Collection[str] = (),
     **sampling: Any,
 ) -> tuple[Iterator[Step], list[GrowingText]]:
     """Prepare a generation: return its steps, not yet run, and an empty text for each sample."""
     check_int("num_samples", num_samples, least=1)
     stop = checked_stop(stop)
-    ids = tokenizer.encode("" if prompt is None else prompt) or [tokenizer.eot]
+    ids = tokenizer.encode("" if prompt is None else prompt, allowed_special) or [tokenizer.eot]
     prompts, sampler = [ids] * num_samples, Sampler(**sampling)
     steps = generate_tokens(
         model, prompts, sampler, max_new_tokens, seed, overflow, speculate=speculate

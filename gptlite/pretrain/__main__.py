@@ -31,7 +31,7 @@ def parser() -> Parser:
     add("--out", required=True, metavar="DIR", help="the run's directory")
     add("--resume", action="store_true", help="go on with the run in --out, with its options")
     add("--preset", choices=PRESETS, help="sizes and recipe for a lesson: see below")
-    add("--tokenizer", metavar="DIR", help="use the vocabulary in DIR instead of learning one")
+    add("--tokenizer", metavar="PATH", help="a tokenizer's file or folder, instead of learning one")
     add("--n-vocab", type=int, default=4096, metavar="N", help=f"tokens to learn {or_else}")
     add("--n-ctx", type=int, default=256, metavar="N", help=f"positions {or_else}")
     add("--n-embd", type=int, default=256, metavar="N", help=f"width of the model {or_else}")

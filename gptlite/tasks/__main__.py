@@ -10,7 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import gptlite
-from gptlite.command import Parser, finish, significant, speak_utf8, standard_input, utf8
+from gptlite.command import (
+    Parser,
+    add_tokenizer,
+    finish,
+    significant,
+    speak_utf8,
+    standard_input,
+    utf8,
+)
 from gptlite.errors import ContextOverflowError
 from gptlite.model import GPT
 from gptlite.tasks.answer import answer
@@ -41,6 +49,7 @@ def parser() -> Parser:
         add = tasks.add_parser(name, help=does, description=f"{does}. {note}").add_argument
         add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         add("--json", action="store_true", help="print the result as JSON, with all digits")
+        add_tokenizer(add)
         return add
 
     def examples(add: Callable[..., Any], first: str, second: str) -> None:
@@ -129,8 +138,8 @@ def do_task(options: argparse.Namespace) -> None:
     for name in ("text", "document", "premise"):
         if given.get(name) == "-":
             given[name] = standard_input(whole=True)
-    model, tokenizer = gptlite.load(given.pop("model"))
     as_json = given.pop("json")
+    model, tokenizer = gptlite.load(given.pop("model"), tokenizer=given.pop("tokenizer"))
     try:
         found = result(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # raised before any work

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import gptlite.training.merges
 from gptlite import Tokenizer
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
 from gptlite.training.merges import learn_merges, learn_vocabulary
 
 ID_OF_BYTE = {byte: i for i, byte in enumerate(BYTE_SYMBOLS)}
