@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+import gptlite
 from gptlite.errors import CheckpointError, DownloadError
 
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
@@ -107,17 +108,34 @@ def unescaped(argument: str) -> str:
     return _ESCAPE.sub(decode, utf8(argument))
 
 
-def add_tokenizer(add: Callable[..., object]) -> None:
-    """Define the option ``--tokenizer`` of every command that loads a model.
+def add_model(add: Callable[..., object]) -> None:
+    """Define the options of every command that loads a model: which, and what its files lack.
 
     Args:
         add: the ``add_argument`` of the command's parser.
     """
+    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add_model_parts(add)
+
+
+def add_model_parts(add: Callable[..., object]) -> None:
+    """Define the options for what a model's files may lack: its tokenizer, its number of heads."""
     add(
         "--tokenizer",
         metavar="PATH",
         help="another tokenizer: its file or folder, or a model's name (default: the model's own)",
     )
+    add(
+        "--n-head",
+        type=int,
+        metavar="N",
+        help="attention heads, for a model whose files do not say how many (makemore's)",
+    )
+
+
+def load_model(options: argparse.Namespace) -> tuple[gptlite.GPT, gptlite.Tokenizer]:
+    """Load the model that the options of ``add_model`` name. Errors: see ``gptlite.load``."""
+    return gptlite.load(options.model, tokenizer=options.tokenizer, n_head=options.n_head)
 
 
 def speak_utf8() -> None:

@@ -4,9 +4,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
 from gptlite.checkpoints.writing import check_format, check_place
-from gptlite.command import Parser, add_tokenizer, finish
+from gptlite.command import Parser, add_model_parts, finish, load_model
 
 PROGRAM = "gptlite.convert"
 
@@ -30,7 +29,7 @@ def parser() -> Parser:
         default="float32",
         help="float16 makes files of half the size, in the format hub",
     )
-    add_tokenizer(add)
+    add_model_parts(add)
     return parser
 
 
@@ -45,7 +44,7 @@ def convert(options: argparse.Namespace) -> None:
     # Check these before the slow work.
     check_format(options.dtype, options.format)
     check_place(options.directory, options.format, with_tokenizer=True)
-    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
+    model, tokenizer = load_model(options)
     model.save_pretrained(options.directory, options.dtype, options.format)
     tokenizer.save_pretrained(options.directory, options.format)
     print(options.directory)

@@ -9,7 +9,9 @@ import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.convert import main
 
-TINY = GPTConfig(n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2)
+TINY = GPTConfig(
+    n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2, bos_token_id=259, eos_token_id=259
+)
 
 
 @pytest.fixture

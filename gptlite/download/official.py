@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.config import PRESETS
 from gptlite.download.digests import wrong_checksum
 from gptlite.errors import CheckpointError
@@ -232,9 +232,9 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
         if wrong := wrong_checksum(path, file.checksum):
             raise CheckpointError(f"{path}: {wrong}")
     elif file.name == "hparams.json":
-        from gptlite.checkpoints.tensorflow.openai import parse_hparams
+        from gptlite.checkpoints.tensorflow.openai import read_hparams
 
-        config = parse_hparams(path.read_bytes(), str(path))
+        config = read_hparams(parse_object(path.read_bytes(), str(path)), str(path))
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":

@@ -12,7 +12,7 @@ same.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gptlite.command import Parser, add_tokenizer, finish, speak_utf8
+from gptlite.command import Parser, add_model, finish, speak_utf8
 from gptlite.evaluate.detokenise import RULES
 from gptlite.evaluate.part import part_of
 from gptlite.evaluate.run import evaluate
@@ -28,10 +28,10 @@ def parser() -> Parser:
     def form(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = forms.add_parser(name, help=does, description=f"{does}. {note}").add_argument
         add("file", metavar="FILE", help="what to measure on")
-        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         add("-o", "--output", metavar="FILE", help="where to write the measurements of each item")
         add("--json", action="store_true", help="print the results as JSON, with all digits")
-        add_tokenizer(add)
+        add_model(add)
+        add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
         add("--resume", action="store_true", help="go on from the part beside --output")
         return add
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-import gptlite
-from gptlite.command import significant
+from gptlite.command import load_model, significant
 from gptlite.evaluate.forms import Evaluation, read_items
 from gptlite.evaluate.part import Json, Part, write_json
 from gptlite.model import GPT
@@ -29,7 +28,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """
     part = Part(options.output, options.resume, options.file)
     form, items = read_items(options)
-    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
+    model, tokenizer = load_model(options)
     evaluation = form(model, tokenizer, items, options)
     about = {
         "form": options.form,

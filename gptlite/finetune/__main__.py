@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gptlite.command import Parser, add_tokenizer, finish, speak_utf8, utf8
+from gptlite.command import Parser, add_model, finish, speak_utf8, utf8
 from gptlite.fast.threads import cpu_count
 from gptlite.finetune.completions import Completion
 from gptlite.finetune.epochs import GPT_1
@@ -21,8 +21,7 @@ def parser() -> Parser:
     add("--data", nargs="+", required=True, metavar="PATH", help="examples or texts: see below")
     add("--validation", nargs="+", metavar="PATH", help="more of them, to measure on")
     add("--out", required=True, metavar="DIR", help="folder to write; must be new or empty")
-    add("--model", metavar="MODEL", help="a name, directory or file (default: the storyteller)")
-    add_tokenizer(add)
+    add_model(add)
     add(
         "--objective",
         choices=["task", "lm"],

@@ -21,8 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-import gptlite
-from gptlite.command import significant
+from gptlite.command import load_model, significant
 from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
@@ -111,7 +110,7 @@ def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
         ValueError: --n-ctx is out of range.
         CheckpointError, DownloadError: the model cannot be loaded.
     """
-    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
+    model, tokenizer = load_model(options)
     n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
     if not 1 <= n_ctx <= model.config.n_ctx:
         raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")

@@ -118,8 +118,9 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
             threads=cpu_count(),
         )
 
-    def config(n_vocab: int) -> GPTConfig:
-        return GPTConfig(n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer)
+    def config(n_vocab: int, eot: int | None = None) -> GPTConfig:
+        sizes = n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer
+        return GPTConfig(*sizes, bos_token_id=eot, eos_token_id=eot)
 
     # Check everything that can be checked before the slow work, and before anything is written.
     if not options.data:
@@ -148,6 +149,7 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     model = GPT.init(config(tokenizer.n_vocab), options.seed)
     to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
     pace, clock = seconds_per_step(to_waste, tokens), None
+    model = GPT.init(config(tokenizer.n_vocab, tokenizer.eot), options.seed)
     if options.minutes is not None:
         n_steps = max(1, round(options.minutes * 60 / pace))
         clock = Clock(options.minutes * 60, n_steps)

@@ -9,11 +9,11 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import gptlite
 from gptlite.command import (
     Parser,
-    add_tokenizer,
+    add_model,
     finish,
+    load_model,
     significant,
     speak_utf8,
     standard_input,
@@ -47,9 +47,8 @@ def parser() -> Parser:
 
     def task(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = tasks.add_parser(name, help=does, description=f"{does}. {note}").add_argument
-        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         add("--json", action="store_true", help="print the result as JSON, with all digits")
-        add_tokenizer(add)
+        add_model(add)
         return add
 
     def examples(add: Callable[..., Any], first: str, second: str) -> None:
@@ -139,7 +138,9 @@ def do_task(options: argparse.Namespace) -> None:
         if given.get(name) == "-":
             given[name] = standard_input(whole=True)
     as_json = given.pop("json")
-    model, tokenizer = gptlite.load(given.pop("model"), tokenizer=given.pop("tokenizer"))
+    model, tokenizer = load_model(options)
+    for name in ("model", "tokenizer", "n_head"):
+        del given[name]
     try:
         found = result(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # raised before any work
