@@ -14,7 +14,6 @@ from pathlib import Path
 
 from gptlite.download.digests import wrong_checksum
 from gptlite.download.fetching import StorageError, fetch_file
-from gptlite.download.lock import locked
 from gptlite.download.official import OfficialFile, Source, check_file
 from gptlite.download.places import (
     bare_files,
@@ -30,6 +29,7 @@ from gptlite.download.places import (
 from gptlite.download.revisions import ask_for_revision, note_revision, noted_revision
 from gptlite.download.web import offline
 from gptlite.errors import CheckpointError, DownloadError
+from gptlite.lock import locked
 
 Files = tuple[OfficialFile, ...]
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gptlite.download.digests import add_file, wrong_checksum
-from gptlite.download.lock import locked
 from gptlite.download.partial import Edition, PartialFile, strong_etag
 from gptlite.download.web import (
     TryAgainError,
@@ -29,6 +28,7 @@ from gptlite.download.web import (
     retry,
 )
 from gptlite.errors import CheckpointError, DownloadError
+from gptlite.lock import locked
 
 if TYPE_CHECKING:
     import requests
