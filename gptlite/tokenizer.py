@@ -82,6 +82,9 @@ class Tokenizer:
             new=[self.vocab[a + b] for a, b in merges],
         )
 
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.n_vocab} tokens)"
+
     @property
     def n_vocab(self) -> int:
         """Number of tokens, ``<|endoftext|>`` included."""

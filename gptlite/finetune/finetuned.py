@@ -54,6 +54,9 @@ class FineTuned(NamedTuple):
     labels: list[str]
     n_ctx: int
 
+    def __repr__(self) -> str:
+        return f"FineTuned({self.task}: {', '.join(map(repr, self.labels))}; {self.classifier!r})"
+
     def probabilities(self, texts: Sequence[Sequence[str]]) -> Array:
         """Compute the probability of each label for each example, ``[n, n_labels]``.
 
