@@ -17,6 +17,7 @@ from gptlite.files import expect_file
 from gptlite.lock import is_there, open_lock, try_lock
 
 LOCK = ".lock"  # in a folder while a command writes there; it stays if the command does not finish
+OVERWRITE = "replace what is there, even if it is something else"  # the help of --overwrite
 HEAD = 4096  # bytes in which the mark of a file must lie
 
 
@@ -99,10 +100,8 @@ def check_file(path: str | os.PathLike[str], mark: bytes, overwrite: bool = Fals
 
     Raises:
         OSError: something other than a file; see ``files.expect_file``.
-        ValueError: the file is of another kind, or has no name.
+        ValueError: the file is of another kind.
     """
-    if not os.fspath(path):
-        raise ValueError("the file to write must have a name")
     expect_file(path)
     if overwrite or not os.path.exists(path):
         return

@@ -17,6 +17,7 @@ from gptlite.finetune.finetuned import FineTuned
 from gptlite.generate import generate_tokens
 from gptlite.sampling import Sampler, log_softmax, softmax
 from gptlite.training.gradients import accumulate_gradients
+from gptlite.training.optimizer import global_norm
 from gptlite.training.tape import Gradients
 from models import random_classifier, random_model
 
@@ -179,3 +180,8 @@ def test_numpy_may_be_told_to_raise_errors() -> None:
             list(generate_tokens(MODEL, [[1, 2]], sampler, 3))[0].logprobs  # noqa: B018, RUF015
         assert softmax(scores).tolist() == [1, 0] and log_softmax(scores).tolist() == [0, -200]
         FINE_TUNED.probabilities([["the cat"]])
+        row = np.array([[1, 2, 3]])
+        for model in (MODEL, small, random_model(CONFIG, noise=0)):
+            sums = Gradients()
+            accumulate_gradients(model, row, row, 3, sums)
+            global_norm(sums)

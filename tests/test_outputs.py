@@ -88,7 +88,7 @@ def test_a_place_without_a_name_is_refused(tmp_path: Path, monkeypatch: pytest.M
     for overwrite in (False, True):
         with pytest.raises(ValueError, match="must have a name"):
             check_folder("", "whole", overwrite)
-        with pytest.raises(ValueError, match="must have a name"):
+        with pytest.raises(IsADirectoryError, match="expected the name of a file"):
             check_file("", b"mark", overwrite)
 
 

@@ -16,6 +16,7 @@ from gptlite.command import Parser, finish, speak_utf8
 from gptlite.evaluate.detokenise import RULES
 from gptlite.evaluate.part import part_of
 from gptlite.evaluate.run import evaluate
+from gptlite.outputs import OVERWRITE
 
 PROGRAM = "gptlite.evaluate"
 
@@ -30,6 +31,7 @@ def parser() -> Parser:
         add("file", metavar="FILE")
         add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
         add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
+        add("--overwrite", action="store_true", help=OVERWRITE)
         add("--resume", action="store_true", help="go on from the part beside --output")
         return add
 

@@ -8,8 +8,10 @@ import gptlite
 from gptlite.command import Parser, finish, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
+from gptlite.outputs import OVERWRITE, check_file
 
 PROGRAM = "gptlite.explain"
+MARK = b"<title>Inside a GPT-2"  # near the beginning of every page: it may be written anew
 
 
 def parser() -> Parser:
@@ -28,6 +30,7 @@ def parser() -> Parser:
         metavar="FILE",
         help="where to write the page (default: %(default)s)",
     )
+    add("--overwrite", action="store_true", help=OVERWRITE)
     add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
     return parser
 
@@ -43,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Write the page, and print where it is. Errors: see ``page``."""
+    """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
+    check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
         model, tokenizer = gptlite.load(options.model)

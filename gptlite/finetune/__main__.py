@@ -10,6 +10,7 @@ from gptlite.finetune.epochs import GPT_1
 from gptlite.finetune.examples import TEXTS
 from gptlite.finetune.finetuned import WEIGHTS_FILE
 from gptlite.finetune.run import learn_task, learn_text
+from gptlite.outputs import OVERWRITE, output_folder
 
 PROGRAM = "gptlite.finetune"
 
@@ -21,6 +22,7 @@ def parser() -> Parser:
     add("--data", nargs="+", required=True, metavar="PATH", help="examples or texts: see below")
     add("--validation", nargs="+", metavar="PATH", help="more of them, to measure on")
     add("--out", required=True, metavar="DIR", help="folder to write; must be new or empty")
+    add("--overwrite", action="store_true", help=OVERWRITE)
     add("--model", metavar="MODEL", help="a name, directory or file (default: the storyteller)")
     add(
         "--objective",
@@ -99,14 +101,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     speak_utf8()
     options = parser().parse_args(argv)
-    out = Path(options.out)
-    work = learn_text if options.objective == "lm" else learn_task
+    weights = Path(options.out) / WEIGHTS_FILE
+    before = written(weights)
+
+    def work() -> None:
+        with output_folder(options.out, WEIGHTS_FILE, options.overwrite):
+            (learn_text if options.objective == "lm" else learn_task)(options)
 
     def interrupted() -> str:
-        whole = (out / WEIGHTS_FILE).exists()
-        return "interrupted" + (f": the best model so far is in {out}" if whole else "")
+        saved = written(weights) not in (None, before)
+        return "interrupted" + (f": the best model so far is in {options.out}" if saved else "")
 
-    return finish(PROGRAM, lambda: work(options), interrupted)
+    return finish(PROGRAM, work, interrupted)
+
+
+def written(path: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written; None if there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 if __name__ == "__main__":
