@@ -134,15 +134,23 @@ def read_small(path: str | os.PathLike[str], most: int) -> bytes:
         OSError: the file cannot be read, or is a folder, a device, a pipe or a socket, which might
             never end.
     """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise OSError(EINVAL, "expected a file, found something else", str(path))
+    expect_regular(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         data = b"" if size > most else file.read(most + 1)
     if (found := max(size, len(data))) > most:
         raise CheckpointError(f"{path}: expected at most {most:,} bytes, found {found:,}")
     return data
+
+
+def expect_regular(path: str | os.PathLike[str]) -> None:
+    """Refuse to read what is there but is not a file: a pipe would keep its reader waiting.
+
+    Raises:
+        OSError: a folder, a device, a pipe or a socket.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(EINVAL, "expected a file, found something else", os.fspath(path))
 
 
 def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:

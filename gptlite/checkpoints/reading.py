@@ -17,11 +17,11 @@ from gptlite.checkpoints.formats import SUFFIXES, read_contents
 from gptlite.checkpoints.hub import CONFIG_FILE, parse_config
 from gptlite.checkpoints.names import LM_HEAD, FileTensor, count_blocks, parameter_names
 from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Shape, Stored, read_into
-from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, shown
 from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE, parse_hparams
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-from gptlite.files import with_progress
+from gptlite.files import read_small, with_progress
 
 Parameters = dict[str, NDArray[np.floating[Any]]]
 
@@ -83,7 +83,8 @@ def weights_file(directory: Path) -> Path:
     # OpenAI's own name; else the checkpoint that TensorFlow's file "checkpoint" calls the latest.
     wanted = [directory / "model.ckpt.index"]
     if (directory / "checkpoint").is_file():
-        text = (directory / "checkpoint").read_bytes()[:4096].decode("utf-8", "replace")
+        with open(directory / "checkpoint", "rb") as named:
+            text = named.read(4096).decode("utf-8", "replace")
         if latest := _LATEST.match(text):
             wanted.append(directory / f"{latest[1]}.index")
     for file in [*wanted, *(found if len(found) == 1 else [])]:
@@ -127,7 +128,7 @@ def _sizes_beside(path: Path, contents: Contents, size_files: Sequence[str]) -> 
     for name in size_files:
         file = path.with_name(name)
         if file.is_file():
-            return SIZE_PARSERS[name](file.read_bytes(), str(file))
+            return SIZE_PARSERS[name](read_small(file, MAX_BYTES), str(file))
     names = parameter_names(_shapes(contents), str(path))
     wte = contents[names["wte.weight"]].shape if "wte.weight" in names else ()
     wpe = contents[names["wpe.weight"]].shape if "wpe.weight" in names else ()

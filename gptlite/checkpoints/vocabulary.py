@@ -17,7 +17,7 @@ from gptlite.alphabet import BYTE_SYMBOLS, EOT, FILES
 from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
 from gptlite.checkpoints.tokenizer_json import TOKENIZER_FILE, parse_tokenizer
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
+from gptlite.files import read_small, write_atomically
 
 Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
@@ -185,6 +185,6 @@ def _check_fit(vocab: Vocab, merges: Merges, vocab_file: Path, merges_file: Path
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return read_small(file, MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read: {error}") from error

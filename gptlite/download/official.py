@@ -11,10 +11,11 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, shown
 from gptlite.config import PRESETS
 from gptlite.download.digests import wrong_checksum
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 
 
 class OfficialFile(NamedTuple):
@@ -234,7 +235,7 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
     elif file.name == "hparams.json":
         from gptlite.checkpoints.tensorflow.openai import parse_hparams
 
-        config = parse_hparams(path.read_bytes(), str(path))
+        config = parse_hparams(read_small(path, MAX_BYTES), str(path))
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":

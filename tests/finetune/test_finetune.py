@@ -381,6 +381,7 @@ def test_two_at_once_and_a_disk_that_is_full(folder, tmp_path, capsys, monkeypat
             patch.setattr(GPT, "save_pretrained", fail)
             assert main(given) == 2 and "No space left" in capsys.readouterr().err
         assert main(given) == 0  # the same command goes on where that one stopped
+        capsys.readouterr()
         shutil.rmtree(out)
 
 
