@@ -75,7 +75,8 @@ def open_temporary(path: Path) -> tuple[BinaryIO, Path]:
             if error.errno == EEXIST:  # left by a process with the same number
                 continue
             raise type(error)(error.errno, error.strerror, str(path)) from None
-        try_lock(file)
+        if sys.platform != "win32":  # there, an open file cannot be removed anyway
+            try_lock(file)
         if is_there(file, temporary):
             return file, temporary
         file.close()  # it was taken for a leftover before it was locked
