@@ -5,8 +5,11 @@ import io
 import math
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import NoReturn
 
 import gptlite
@@ -14,6 +17,19 @@ from gptlite.errors import CheckpointError, DownloadError
 
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
 FAILURES = (CheckpointError, DownloadError, OSError, ValueError, ArithmeticError, MemoryError)
+
+MOST = 1000  # characters of a message: a name in it may be endless
+
+# What else asks a program to end, besides Ctrl-C: ``kill``, a terminal that is closed.
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal other than Ctrl-C's has come: the work ends as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 # C's escapes for characters that are hard to type.
@@ -36,22 +52,26 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     Args:
         program: the command's name, for the line that says what went wrong.
         work: the work; called without arguments.
-        interrupted: returns the message to print after Ctrl-C; "", the default, for none.
+        interrupted: returns the message to print after Ctrl-C or the like; "", the default, for
+            none.
 
     Returns:
-        The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C.
+        The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C, or 128
+        and the number of another signal that ended the work.
     """
     try:
-        work()
+        with orderly_endings():
+            work()
     except BrokenPipeError:
         return 0  # the reader of the output has had enough, as ``head`` does
     except FAILURES as failure:
         complain(program, failure)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         if message := interrupted():
             complain(program, message)
-        return 130
+        number = getattr(interruption, "number", signal.SIGINT)
+        return 128 + int(number)
     finally:
         try:
             print(end="", flush=True)
@@ -61,10 +81,70 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     return 0
 
 
+@contextmanager
+def orderly_endings() -> Iterator[None]:
+    """Raise ``Terminated`` where a signal of ``ENDINGS`` comes within the block.
+
+    A signal that is to be ignored (``nohup``) stays ignored. In a thread other than the main one
+    nothing changes: signals do not come there.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise Terminated(number)
+
+    before = {}
+    try:
+        for number in ENDINGS:
+            with suppress(ValueError):  # not the main thread
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    before[number] = signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C, or a signal of ``ENDINGS``, that comes within the block wait for its end.
+
+    For a step of training, which changes a model in place, and for saving: half done, neither is of
+    use. The block should take seconds at most.
+    """
+    waiting: list[tuple[int, FrameType | None]] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        waiting.append((number, frame))
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, *ENDINGS):
+            with suppress(ValueError):  # not the main thread
+                if callable(handler := signal.getsignal(number)):
+                    signal.signal(number, wait)
+                    before[number] = handler
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, frame in waiting[:1]:
+            before[number](number, frame)
+
+
 def complain(command: str, failure: object) -> None:
-    """Print one line to stderr: which command, and what is wrong."""
+    """Print one line to stderr: which command, and what is wrong.
+
+    The line is cut in its middle if it is endless, and nothing in it acts on the terminal.
+    """
     line = " ".join(str(failure).split()) or type(failure).__name__
-    print(f"{command}: error: {line}", file=sys.stderr)
+    if len(line) > MOST:
+        line = f"{line[: MOST // 2]} ... {line[-MOST // 2 :]}"
+    # A file name that is not UTF-8 (with surrogates) is printed as its own bytes: see speak_utf8.
+    shown = "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in line
+    )
+    with suppress(OSError):  # a terminal that was closed
+        print(f"{command}: error: {shown}", file=sys.stderr)
 
 
 def significant(value: float) -> str:

@@ -1,68 +1,94 @@
-"""The one command: ``gptlite NAME`` and ``python -m gptlite NAME``."""
+"""The common part of all commands: how they end, and what they say then."""
 
-import importlib
+import os
+import signal
 import subprocess
 import sys
-from pathlib import Path
+import threading
+from collections.abc import Callable
+from typing import NoReturn
 
 import pytest
 
-import gptlite
-from gptlite.__main__ import COMMANDS, main
-
-PACKAGE = Path(gptlite.__file__).parent
+from gptlite.command import Terminated, complain, finish, orderly_endings, uninterrupted
 
 
-def test_every_door_is_a_command():
-    doors = {path.parent.name for path in PACKAGE.glob("*/__main__.py")} | {"convert", "predict"}
-    assert set(COMMANDS) == doors
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_command_in_order(name: str) -> None:
+    code = (
+        "import sys, time; from gptlite.command import finish\n"
+        "def work():\n"
+        "    try:\n"
+        "        print(end='x', flush=True); time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('saved', flush=True); raise\n"
+        "sys.exit(finish('gptlite.x', work, lambda: 'interrupted: see you'))"
+    )
+    number = getattr(signal, name)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.read(1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("saved\n", "gptlite.x: error: interrupted: see you\n")
+    assert process.returncode == 128 + number
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_its_door(name, monkeypatch):
-    called = []
-    module = importlib.import_module(COMMANDS[name][0])
-    monkeypatch.setattr(module, "main", lambda argv: called.append(argv) or 7)
-    assert main([name, "--model", "x"]) == 7
-    assert called == [["--model", "x"]]
+def end_by(number: int) -> Callable[[], NoReturn]:
+    def work() -> NoReturn:
+        os.kill(os.getpid(), number)
+        raise AssertionError("nothing came")
+
+    return work
 
 
-@pytest.mark.parametrize("argv", [[], ["-h"], ["--help"], ["help"]])
-def test_help_lists_the_commands(argv, capsys):
-    assert main(argv) == 0
-    printed, said = capsys.readouterr()
-    assert all(f"\n  {name} " in printed for name in COMMANDS)
-    assert said == ""
+def test_the_handlers_are_put_back_and_what_is_ignored_stays_ignored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert finish("gptlite.x", end_by(signal.SIGTERM)) == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with orderly_endings():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_each(name, capsys):
-    with pytest.raises(SystemExit) as ended:
-        main([name, "--help"])
-    assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith("usage: ")
+def test_a_step_is_not_interrupted() -> None:
+    steps = []
+    for number, kind in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)):
+        with pytest.raises(kind), orderly_endings():
+            for step in range(3):
+                with uninterrupted():
+                    if step == 1:
+                        os.kill(os.getpid(), number)
+                        os.kill(os.getpid(), number)
+                    steps.append(step)
+    assert steps == [0, 1] * 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_the_version(capsys):
-    assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"gptlite {gptlite.__version__}\n"
+def test_a_thread_has_no_signals() -> None:
+    done = []
+
+    def work() -> None:
+        with orderly_endings(), uninterrupted():
+            done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("genrate", "no such command: genrate: did you mean generate?"),
-        ("fine-tune", "no such command: fine-tune: did you mean finetune?"),
-        ("xyzzy", "no such command: xyzzy: there are generate, explain, "),
-    ],
-)
-def test_a_name_that_is_none(name, message, capsys):
-    assert main([name]) == 2
-    printed, said = capsys.readouterr()
-    assert printed == ""
-    assert said.startswith(f"gptlite: error: {message}")
-
-
-def test_as_a_module():
-    ran = subprocess.run([sys.executable, "-m", "gptlite", "--version"], capture_output=True)
-    assert ran.stdout.decode().split() == ["gptlite", gptlite.__version__]
+def test_a_message_has_an_end_and_does_nothing_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    complain("gptlite.x", ValueError("x" * 200_000 + " is too long"))
+    said = capsys.readouterr().err
+    assert len(said) < 1100 and said.startswith("gptlite.x: error: xxx")
+    assert said.endswith("xxx is too long\n") and " ... " in said
+    complain("gptlite.x", "a\x1b[31m\r\n b\u202ec é 日")
+    assert capsys.readouterr().err == "gptlite.x: error: a\\x1b[31m b\\u202ec é 日\n"

@@ -16,6 +16,7 @@ from gptlite.command import Parser, add_model, finish, speak_utf8
 from gptlite.evaluate.detokenise import RULES
 from gptlite.evaluate.part import part_of
 from gptlite.evaluate.run import evaluate
+from gptlite.outputs import OVERWRITE
 
 PROGRAM = "gptlite.evaluate"
 
@@ -32,6 +33,7 @@ def parser() -> Parser:
         add("--json", action="store_true", help="print the results as JSON, with all digits")
         add_model(add)
         add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
+        add("--overwrite", action="store_true", help=OVERWRITE)
         add("--resume", action="store_true", help="go on from the part beside --output")
         return add
 

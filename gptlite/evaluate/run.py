@@ -26,7 +26,7 @@ def evaluate(options: argparse.Namespace) -> None:
         CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
             should be.
     """
-    part = Part(options.output, options.resume, options.file)
+    part = Part(options.output, options.resume, options.file, options.overwrite)
     form, items = read_items(options)
     model, tokenizer = load_model(options)
     evaluation = form(model, tokenizer, items, options)

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from gptlite.command import Parser, add_model, finish, load_model, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
+from gptlite.outputs import OVERWRITE, check_file
 
 PROGRAM = "gptlite.explain"
+MARK = b"<title>Inside a GPT-2"  # near the beginning of every page: it may be written anew
 
 
 def parser() -> Parser:
@@ -28,6 +30,7 @@ def parser() -> Parser:
         help="where to write the page (default: %(default)s)",
     )
     add_model(add)
+    add("--overwrite", action="store_true", help=OVERWRITE)
     return parser
 
 
@@ -42,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Write the page, and print where it is. Errors: see ``page``."""
+    """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
+    check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
         model, tokenizer = load_model(options)

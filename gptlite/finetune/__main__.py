@@ -10,6 +10,7 @@ from gptlite.finetune.epochs import GPT_1
 from gptlite.finetune.examples import TEXTS
 from gptlite.finetune.finetuned import WEIGHTS_FILE
 from gptlite.finetune.run import NARROW, NARROW_RATE, learn_task, learn_text
+from gptlite.outputs import OVERWRITE, output_folder
 
 PROGRAM = "gptlite.finetune"
 
@@ -22,6 +23,7 @@ def parser() -> Parser:
     add("--validation", nargs="+", metavar="PATH", help="more of them, to measure on")
     add("--out", required=True, metavar="DIR", help="folder to write; must be new or empty")
     add_model(add)
+    add("--overwrite", action="store_true", help=OVERWRITE)
     add(
         "--objective",
         choices=["task", "lm"],
@@ -105,14 +107,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     speak_utf8()
     options = parser().parse_args(argv)
-    out = Path(options.out)
-    work = learn_text if options.objective == "lm" else learn_task
+    weights = Path(options.out) / WEIGHTS_FILE
+    before = written(weights)
+
+    def work() -> None:
+        with output_folder(options.out, WEIGHTS_FILE, options.overwrite):
+            (learn_text if options.objective == "lm" else learn_task)(options)
 
     def interrupted() -> str:
-        whole = (out / WEIGHTS_FILE).exists()
-        return "interrupted" + (f": the best model so far is in {out}" if whole else "")
+        saved = written(weights) not in (None, before)
+        return "interrupted" + (f": the best model so far is in {options.out}" if saved else "")
 
-    return finish(PROGRAM, lambda: work(options), interrupted)
+    return finish(PROGRAM, work, interrupted)
+
+
+def written(path: Path) -> tuple[int, int] | None:
+    """Return what changes whenever a file is written; None if there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 if __name__ == "__main__":

@@ -3,17 +3,21 @@
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.command import significant
 from gptlite.finetune.epochs import Epoch, Report
+from gptlite.finetune.finetuned import WEIGHTS_FILE
 
 
 def show_and_save(options: argparse.Namespace, save: Callable[[str], None]) -> Report:
     """Make the function called after each epoch: it shows a line, and saves the best model."""
     from tqdm import tqdm
+
+    old = Path(options.out) / WEIGHTS_FILE  # with --overwrite, another model's
 
     def report(epoch: Epoch) -> None:
         line = f"epoch {epoch.number} of {options.epochs}: loss {significant(epoch.loss)}"
@@ -25,6 +29,8 @@ def show_and_save(options: argparse.Namespace, save: Callable[[str], None]) -> R
             line += ", the best so far" if epoch.best else ""
         tqdm.write(line, file=sys.stderr)
         if epoch.best:
+            if epoch.number == 1:  # if the run is killed now, nobody takes the mixture for a model
+                old.unlink(missing_ok=True)
             save(options.out)
 
     return report

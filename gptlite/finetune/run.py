@@ -12,9 +12,7 @@ GPT-1 paper, sections 3.2 and 3.3.
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from gptlite.command import load_model, significant
+from gptlite.config import GPTConfig
 from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
@@ -46,6 +45,7 @@ from gptlite.finetune.learners import (
 )
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
+from gptlite.outputs import check_room
 from gptlite.texts import Count, Documents, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 
@@ -82,25 +82,15 @@ def suited(recipe: FineTuning, options: argparse.Namespace, model: GPT) -> FineT
     return recipe
 
 
-def check_out(given: str) -> None:
-    """Refuse a folder that is not empty, or cannot be written to. Nothing is created there.
+def check_room_to_save(options: argparse.Namespace, config: GPTConfig) -> None:
+    """Refuse to train a model that the disk has no room for.
 
     Raises:
-        OSError: the folder, or the one to create it in, cannot be written to; the error names it.
-        ValueError: the folder is not empty, or has no name.
+        OSError: there is too little room.
     """
-    if not given:
-        raise ValueError("--out must name a directory")
-    out = Path(given)
-    # The folder itself, or its nearest parent that exists. A dangling link counts as existing.
-    there = next(path for path in (out, *out.parents) if os.path.lexists(path))
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            pass
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, given) from None
-    if there == out and any(out.iterdir()):
-        raise ValueError(f"{out} is not empty: choose another --out")
+    # A better model is written beside the one that it replaces.
+    n_models = 1 if options.epochs == 1 else 2
+    check_room(options.out, n_models * 4 * config.n_params)
 
 
 def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
@@ -136,7 +126,6 @@ def learn_task(options: argparse.Namespace) -> None:
         raise ValueError("--lm-weight does not belong to --arm frozen: only the head learns")
     # Check everything that can be checked before the slow work.
     task, recipe, columns = options.task, recipe_of(options), columns_of(options.columns)
-    check_out(options.out)
     train: list[Example] = []
     held_out: list[Example] = []
     for part, paths in ((train, options.data), (held_out, options.validation or [])):
@@ -162,6 +151,7 @@ def learn_task(options: argparse.Namespace) -> None:
         seed=options.seed,
     )
     del model  # the classifier has a copy
+    check_room_to_save(options, classifier.model.config)
     fine_tuned = FineTuned(classifier, tokenizer, task, labels, n_ctx)
     epochs = fine_tune(
         classifier,
@@ -220,7 +210,6 @@ def learn_text(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None:
             raise ValueError(f"--{name.replace('_', '-')} does not belong to --objective lm")
     recipe = recipe_of(options)
-    check_out(options.out)
     found = {
         part: [each for path in paths or [] for each in read_texts_or_completions(Path(path))]
         for part, paths in (("train", options.data), ("validation", options.validation))
@@ -245,6 +234,8 @@ def learn_text(options: argparse.Namespace) -> None:
             if isinstance(file, Documents):
                 count.add(file, sum(len(row.ids) - 1 for row in of_file))
         show_count(part, count)
+    parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
+    check_room_to_save(options, model.config)
     validation = parts["validation"] or None
     before = None if validation is None else measure_texts(model, validation, recipe.threads)
 

@@ -390,6 +390,16 @@ def test_a_place_that_is_no_file_is_refused_before_the_work(files, capsys, monke
             assert message in complaint(capsys, "choice", "choice", "-o", output, *more)
 
 
+def test_a_file_that_holds_no_results_is_not_replaced(files, model, capsys):
+    Path("mine").write_text("mine")
+    message = "mine holds something else: choose another name, or --overwrite what is there"
+    assert message in complaint(capsys, "choice", "choice", "-o", "mine")
+    assert Path("mine").read_text() == "mine"
+    args = ["choice", "choice", "--model", model, "-o", "mine"]
+    assert called(capsys, *args, "--overwrite")[0] == 0
+    assert called(capsys, *args)[0] == 0  # results are
+
+
 def test_the_file_that_is_evaluated_is_not_replaced(files, capsys, monkeypatch):
     monkeypatch.delattr(gptlite, "load")
     before = Path("choice").read_bytes()

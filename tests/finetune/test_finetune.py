@@ -1,8 +1,10 @@
 """The command ``python -m gptlite.finetune``: tasks, arms, more text, and what it refuses."""
 
+import errno
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +15,11 @@ import pytest
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.command import significant
-from gptlite.finetune import FineTuned, run
+from gptlite.finetune import FineTuned, finetuned, run
 from gptlite.finetune.__main__ import main
 from gptlite.finetune.epochs import Epoch, Measured
 from gptlite.finetune.examples import read_examples
+from gptlite.outputs import output_folder
 from gptlite.training.losses import next_token_losses
 
 QUICK = ["--batch", "8", "--learning-rate", "1e-2", "--warm-up", "0.1", "--dropout", "0"]
@@ -293,7 +296,7 @@ def test_labels_only_validation_has_are_refused(folder, tmp_path, capsys):
 def test_a_model_that_is_there_is_not_overwritten(folder, capsys):
     before = (folder / "model" / "model.safetensors").read_bytes()
     said = refused(capsys, arguments(folder, folder / "model", "--task", "entailment"))
-    assert "is not empty: choose another --out" in said
+    assert "is not empty: choose another folder, or --overwrite what is there" in said
     assert (folder / "model" / "model.safetensors").read_bytes() == before
     said = refused(capsys, arguments(folder, folder / "text.txt", "--task", "entailment"))
     assert "Not a directory: " in said
@@ -339,7 +342,7 @@ def test_a_folder_that_holds_anything_is_left_alone(
         "lm": lm(folder, tmp_path, "text.txt"),
     }
     said = refused(capsys, given[objective])
-    assert said == f"{tmp_path} is not empty: choose another --out"
+    assert said == f"{tmp_path} is not empty: choose another folder, or --overwrite what is there"
     assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
 
 
@@ -357,7 +360,69 @@ def test_a_place_that_cannot_be_written_to_is_refused(
             "lm": lm(folder, place, "text.txt"),
         }
         said = refused(capsys, given[objective])
-        assert said.endswith(f"'{place}'" if place else "--out must name a directory")
+        assert said.endswith(f"'{place}'" if place else "must have a name")
+
+
+def test_what_is_to_be_replaced_is(folder, tmp_path, capsys):
+    """Another model, and a classifier that was begun while that was there."""
+    GPT.init(GPTConfig(n_vocab=300, n_ctx=4, n_embd=4, n_head=1, n_layer=1)).save_pretrained(
+        tmp_path
+    )
+    (tmp_path / "notes.txt").write_text("mine")
+    given = arguments(folder, tmp_path, "--task", "entailment", "--epochs", "2")
+    assert "is not empty" in refused(capsys, given)
+    assert main([*given, "--overwrite"]) == 0
+    assert FineTuned.from_pretrained(tmp_path).task == "entailment"
+    assert (tmp_path / "notes.txt").read_text() == "mine" and not (tmp_path / ".lock").exists()
+
+
+def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeypatch):
+    """The model there is not this run's, and not mixed with it either."""
+    out = tmp_path / "out"
+    assert main(arguments(folder, out, "--task", "entailment")) == 0
+    given = [*arguments(folder, out, "--task", "classification"), "--overwrite"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gptlite, "load", stop)
+        capsys.readouterr()
+        assert main(given) == 130
+        assert capsys.readouterr().err == "gptlite.finetune: error: interrupted\n"
+    assert FineTuned.from_pretrained(out).task == "entailment"
+    with monkeypatch.context() as patch:
+        patch.setattr(finetuned, "write_tensors", stop)
+        assert main(given) == 130
+        assert capsys.readouterr().err.endswith("gptlite.finetune: error: interrupted\n")
+    assert not (out / "model.safetensors").exists()
+    assert main(given[:-1]) == 0  # what is there is unfinished, and this command's own
+    assert FineTuned.from_pretrained(out).task == "classification"
+
+
+def test_two_at_once_and_a_disk_that_is_full(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    for given in (arguments(folder, out, "--task", "entailment"), lm(folder, out, "text.txt")):
+        with output_folder(out, "model.safetensors"):
+            said = refused(capsys, given)
+            assert said == f"{out}: another process is writing there"
+        usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+            said = refused(capsys, given)
+            assert "of free disk space, found 1,000: " in said and said.endswith(f"'{out}'")
+        assert not out.exists()
+
+        def fail(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(finetuned, "write_tensors", fail)
+            patch.setattr(GPT, "save_pretrained", fail)
+            assert main(given) == 2 and "No space left" in capsys.readouterr().err
+        assert main(given) == 0  # the same command goes on where that one stopped
+        capsys.readouterr()
+        shutil.rmtree(out)
 
 
 def test_an_empty_folder_will_do(folder, tmp_path):
