@@ -37,6 +37,7 @@ __all__ = [
 def load(
     name_or_path: str | os.PathLike[str] | None = None,
     dtype: str = "float32",
+    tokenizer: str | os.PathLike[str] | None = None,
     n_head: int | None = None,
 ) -> tuple[GPT, Tokenizer]:
     """Load a trained model and its tokenizer.
@@ -51,6 +52,8 @@ def load(
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a
             thousandth of their range.
+        tokenizer: a name or a path to take the tokenizer from, if that is not the model's: see
+            ``Tokenizer.from_pretrained``.
         n_head: the number of attention heads, for a model whose files do not say it (makemore's).
 
     Raises:
@@ -69,14 +72,15 @@ def load(
     from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
-    beside = has_vocabulary(place)
-    if beside:  # a bad one is found before the slow part
-        tokenizer = Tokenizer(*read_vocabulary(place))
+    # A bad tokenizer is found before the slow part.
+    found = None if tokenizer is None else Tokenizer.from_pretrained(tokenizer)
+    if found is None and has_vocabulary(place):
+        found = Tokenizer(*read_vocabulary(place))
     config, parameters = read_checkpoint(place, dtype, n_head)
-    if not beside:
+    if found is None:
         if is_gpt2_size(config):
             place = fetch_tokenizer("gpt2")
-        tokenizer = Tokenizer(*read_vocabulary(place))
-    name = str(name_or_path or "storyteller")
-    config = fitted(config, tokenizer.n_vocab, tokenizer.eot, name)
-    return GPT(config, parameters), tokenizer
+        found = Tokenizer(*read_vocabulary(place))
+    eot = found.eot if found.has_eot else None
+    config = fitted(config, found.n_vocab, eot, str(name_or_path or "storyteller"))
+    return GPT(config, parameters), found

@@ -13,6 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gptlite.block import Weights, decoder_block
@@ -20,6 +21,7 @@ from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array, layer_norm, linear
 from gptlite.trace import Trace, recorder
 from gptlite.tree import parameter_tree
@@ -56,6 +58,13 @@ class GPT:
         lm_head = parts.get("lm_head", parts["wte"])
         self.lm_head: Array = lm_head["weight"][: config.n_vocab]  # [n_vocab, n_embd]
 
+    def __repr__(self) -> str:
+        return f"GPT({self.config}, {self.config.n_params:,} parameters)"
+
+    def __reduce__(self) -> tuple[Any, ...]:  # for pickle and copy, which know no mapping proxy
+        return type(self), (self.config, dict(self.parameters))
+
+    @rounds_to_zero
     def __call__(
         self,
         ids: ArrayLike,
@@ -87,8 +96,12 @@ class GPT:
         """
         # [batch, kept, n_embd]
         x = self.top_of_stack(ids, cache, trace, attention_mask, logits_to_keep)
-        return recorder(trace)("logits", self.unembed(x))  # [batch, kept, n_vocab]
+        logits = recorder(trace)("logits", self.unembed(x))  # [batch, kept, n_vocab]
+        if cache is not None:  # last: an interrupted call leaves the cache as it was
+            cache.length += np.shape(ids)[-1]
+        return logits
 
+    @rounds_to_zero
     def top_of_stack(
         self,
         ids: ArrayLike,
@@ -99,7 +112,8 @@ class GPT:
     ) -> Array:
         """Send the ids up the stack of blocks: a whole call except for the logits.
 
-        Arguments and errors are those of a call; ``keep`` is its ``logits_to_keep``.
+        Arguments and errors are those of a call; ``keep`` is its ``logits_to_keep``. The new
+        positions are stored in the cache, but its ``length`` stays: a call is not over here.
 
         Returns:
             The vectors at the top, normed, of the last ``keep`` positions:
@@ -113,8 +127,6 @@ class GPT:
             record_block = recorder(trace, f"h.{i}.")
             # [batch, seq, n_embd]
             x = decoder_block(x, p, self.config.n_head, call.padding, remember, record_block)
-        if cache is not None:  # every block has now stored the new positions
-            cache.length += x.shape[1]
         if keep is not None:
             x = x[:, -keep:]  # [batch, kept, n_embd]
         return record("ln_f", layer_norm(x, **self.ln_f))  # [batch, kept, n_embd]

@@ -121,6 +121,18 @@ def test_the_tokens_that_begin_and_end_a_text_are_the_tokenizer_s(
     assert (options["bos_token_id"], options["eos_token_id"]) == written
 
 
+def test_a_vocabulary_without_an_end_of_text_names_none_in_the_model_s_files(
+    tmp_path: Path,
+) -> None:
+    GPT.init(GPTConfig(3, 4, 2, 1, 1)).save_pretrained(tmp_path)
+    Tokenizer({"a": 0, "b": 1, "\n": 2}, None).save_pretrained(tmp_path)
+    model, tokenizer = gptlite.load(tmp_path)
+    assert not tokenizer.has_eot
+    model.save_pretrained(tmp_path)
+    options = json.loads((tmp_path / "config.json").read_text())
+    assert options["bos_token_id"] is None and options["eos_token_id"] is None
+
+
 DOORS = {
     "generate": ["a"],
     "explain": ["a", "-o", "page.html"],

@@ -14,9 +14,10 @@ from typing import Any
 from gptlite.checkpoints.names import LM_HEAD
 from gptlite.checkpoints.sizes import read_size, read_sizes
 from gptlite.checkpoints.stored import Contents, Stored
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 
 CONFIG_FILE = "config.json"
 INDEX_SUFFIX = ".index.json"
@@ -140,7 +141,7 @@ def read_sharded(path: Path, read_contents: Callable[[Path], Contents]) -> dict[
         CheckpointError: not an index; a file is missing, or would lie outside the index's folder;
             a tensor is not in the file that the index names.
     """
-    weight_map = parse_object(path.read_bytes(), str(path)).get("weight_map")
+    weight_map = parse_object(read_small(path, MAX_BYTES), str(path)).get("weight_map")
     if not isinstance(weight_map, dict) or not all(isinstance(f, str) for f in weight_map.values()):
         raise CheckpointError(f"{path}: weight_map: expected an object of file names")
     files: dict[str, Mapping[str, Stored]] = {}

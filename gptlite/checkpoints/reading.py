@@ -20,12 +20,12 @@ from gptlite.checkpoints.mingpt import is_mingpt, read_n_head
 from gptlite.checkpoints.names import LM_HEAD, FileTensor, count_blocks
 from gptlite.checkpoints.sizes import TELLING, sizes_of_shapes
 from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Shape, Stored, read_into
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE, read_hparams
 from gptlite.checks import check_int
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
-from gptlite.files import with_progress
+from gptlite.files import read_small, with_progress
 
 Parameters = dict[str, NDArray[np.floating[Any]]]
 
@@ -99,7 +99,8 @@ def weights_file(directory: Path) -> Path:
     # OpenAI's own name; else the checkpoint that TensorFlow's file "checkpoint" calls the latest.
     wanted = [directory / "model.ckpt.index"]
     if (directory / "checkpoint").is_file():
-        text = (directory / "checkpoint").read_bytes()[:4096].decode("utf-8", "replace")
+        with open(directory / "checkpoint", "rb") as named:
+            text = named.read(4096).decode("utf-8", "replace")
         if latest := _LATEST.match(text):
             wanted.append(directory / f"{latest[1]}.index")
     for file in [*wanted, *(found if len(found) == 1 else [])]:
@@ -157,7 +158,7 @@ def _sizes_beside(path: Path, contents: Contents, format: Format, n_head: int | 
     for name in format.size_files:
         file = path.with_name(name)
         if file.is_file():
-            options = parse_object(file.read_bytes(), str(file))
+            options = parse_object(read_small(file, MAX_BYTES), str(file))
             if name != CONFIG_FILE or not is_mingpt(options):
                 return SIZE_READERS[name](options, str(file))
             n_head = read_n_head(options, str(file))

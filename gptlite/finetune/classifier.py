@@ -43,6 +43,9 @@ class Classifier(NamedTuple):
     head: Array
     choosing: bool = False
 
+    def __repr__(self) -> str:
+        return f"Classifier({self.model!r}, {self.head.shape[1]} outputs)"
+
     @property
     def parameters(self) -> dict[str, Array]:
         """The model's parameters, and W_y."""

@@ -8,6 +8,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.trace import Trace
@@ -51,6 +52,7 @@ def loss_and_gradients(
     return loss, {name: gradients[name] for name in model.parameters}
 
 
+@rounds_to_zero
 def accumulate_gradients(
     model: GPT,
     ids: Ids,

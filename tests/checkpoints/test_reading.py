@@ -1,6 +1,7 @@
 """Checkpoints as users meet them: read whole, in either precision, or refused."""
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import gptlite
+from gptlite import Tokenizer
 from gptlite.checkpoints import read_checkpoint, write_checkpoint
 from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
@@ -197,10 +199,12 @@ def test_missing_files_are_named(hub: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_may_not_be_read(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bytes:
+    def denied(path: Path, most: int) -> bytes:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "read_bytes", denied)  # root may read everything
+    monkeypatch.setattr(
+        "gptlite.checkpoints.reading.read_small", denied
+    )  # root may read everything
     assert f"{hub}: cannot be read: [Errno 13] Permission denied" in refusal(hub)
 
 
@@ -273,3 +277,18 @@ def test_loading_the_storyteller_imports_the_readers_it_needs() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert result.stdout == "safetensors\n"
+
+
+@pytest.mark.parametrize("name", ["config.json", "vocab.json", "merges.txt"])
+def test_a_small_file_that_is_endless_is_not_read(hub: Path, name: str) -> None:
+    """A sparse file of 2 GB, which takes up no room; and a pipe, which nobody writes to."""
+    Tokenizer.train([], 257).save_pretrained(hub)
+    reading = Tokenizer.from_pretrained if name != "config.json" else read_checkpoint
+    with open(hub / name, "r+b") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(CheckpointError, match=f"{name}: expected at most .* bytes, found 2,147,48"):
+        reading(hub)
+    (hub / name).unlink()
+    os.mkfifo(hub / name)
+    with pytest.raises(CheckpointError):
+        reading(hub)
