@@ -111,7 +111,7 @@ class FineTuned(NamedTuple):
         for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
-        tensors = {hub_name(name): array for name, array in model.parameters.items()}
+        tensors = {hub_name(name, model.config): array for name, array in model.parameters.items()}
         # The file has W_y transposed.
         write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 
