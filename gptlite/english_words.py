@@ -33,7 +33,7 @@ def standardised(text: str) -> str:
 # ---- The exceptions ------------------------------------------------------------------------------
 
 _WHOLE = """
-    'S 's 'd 're em 'em ll 'll nuff 'nuff 'Cause 'cause 'cos 'Cos 'coz 'Coz 'cuz 'Cuz 'bout
+    '' C++ 'S 's 'd 're em 'em ll 'll nuff 'nuff 'Cause 'cause 'cos 'Cos 'coz 'Coz 'cuz 'Cuz 'bout
     ma'am Ma'am o'clock O'clock and/or w/o doin' Doin' goin' Goin' nothin' Nothin' nuthin'
     Nuthin' ol' Ol' somethin' Somethin' lovin' Lovin' havin' Havin' Mt. Ak. Ala. Apr. Ariz. Ark.
     Aug. Calif. Colo. Conn. Dec. Del. Feb. Fla. Ga. Ia. Id. Ill. Ind. Jan. Jul. Jun. Kan. Kans.
@@ -89,7 +89,8 @@ def _exceptions() -> dict[str, list[str]]:
     for hour in range(1, 13):
         for half in ("a.m.", "am", "p.m.", "pm"):
             table[f"{hour}{half}"] = [str(hour), half]
-    table |= {word: [word] for word in _WHOLE.split()}
+    whole = [*_WHOLE.split(), *(f"{letter}." for letter in "abcdefghijklmnopqrstuvwxyz")]
+    table |= {word: [word] for word in whole}
     table |= {word.replace("|", ""): word.split("|") for word in _SPLIT.split()}
     return {word: parts for word, parts in table.items() if word not in _NOT_SPLIT.split()}
 
@@ -106,10 +107,10 @@ _UNITS = (
     "[tTGMK%]"
 )
 _PREFIX = regex.compile(
-    rf"\.\.+|[§%=—–]|\+(?![0-9])|[{_PUNCT}]|[{_QUOTES}]|US\$|C\$|A\$|{_MONEY}|\p{{So}}"
+    rf"''|\.\.+|[§%=—–]|\+(?![0-9])|[{_PUNCT}]|[{_QUOTES}]|US\$|C\$|A\$|{_MONEY}|\p{{So}}"
 )
 _SUFFIX = regex.compile(
-    rf"(?:\.\.+|['’][sS]|[—–]|[{_PUNCT}]|[{_QUOTES}]|\p{{So}}|(?<=[0-9])(?:\+|{_MONEY}|{_UNITS})|"
+    rf"(?:''|\.\.+|['’][sS]|[—–]|[{_PUNCT}]|[{_QUOTES}]|\p{{So}}|(?<=[0-9])(?:\+|{_MONEY}|{_UNITS})|"
     rf"(?<=°[FfCcKk])\.|(?<=[0-9\p{{Ll}}%²\-+{_QUOTES}{_PUNCT}])\.|(?<=\p{{Lu}}\p{{Lu}})\.)$"
 )
 _INFIX = regex.compile(

@@ -7,12 +7,11 @@ The names are nowhere: here they are, in that order.
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gptlite.checkpoints.sizes import read_sizes
 from gptlite.checkpoints.stored import Shape, Stored
@@ -23,6 +22,13 @@ from gptlite.files import read_small
 
 SHAPES_FILE = "params_shapes.json"
 MAX_PIECES = 1000
+HEADER_BYTES = 1024
+# The beginning of a file by np.save: version 1.0, two bytes of length, a dict, spaces, a line feed.
+_HEADER = re.compile(
+    rb"\x93NUMPY\x01\x00..\{'descr': '<f4', 'fortran_order': False, "
+    rb"'shape': \((\d{1,18}),\), \} *\n",
+    re.DOTALL,
+)
 
 OUTSIDE = ("wpe.weight", "wte.weight")
 IN_BLOCK = (
@@ -33,7 +39,7 @@ IN_BLOCK = (
 )
 
 MODEL_TYPE = "openai-gpt"
-ACTIVATIONS = ("gelu", "gelu_new")  # in transformers' GPT-1, both are GPT-2's tanh form
+ACTIVATION = "gelu"  # in transformers' GPT-1 this is GPT-2's own, the tanh form
 
 
 def read_contents(path: Path) -> tuple[dict[str, Stored], None]:
@@ -88,22 +94,16 @@ def _read_pieces(path: Path) -> list[Stored]:
     pieces: list[Stored] = []
     while (file := path.with_name(f"params_{len(pieces)}.npy")).is_file():
         with open(file, "rb") as opened:
-            try:
-                version = np.lib.format.read_magic(opened)
-                if version != (1, 0):
-                    raise ValueError(f"version {version}")
-                shape, fortran, dtype = np.lib.format.read_array_header_1_0(opened)
-            except ValueError as error:
-                raise CheckpointError(f"{file}: not an array of NumPy's: {error}") from None
-            if dtype != np.dtype("<f4") or len(shape) != 1 or fortran:
-                raise CheckpointError(
-                    f"{file}: expected one row of float32, found {dtype} {shown(list(shape))}"
-                )
-            begin, end = opened.tell(), opened.seek(0, 2)
-        if end - begin != 4 * shape[0]:
+            head = _HEADER.match(opened.read(HEADER_BYTES))
+            n_bytes = opened.seek(0, 2)
+        if head is None:
+            raise CheckpointError(f"{file}: expected one row of float32 as NumPy saves it")
+        shape = (int(head[1]),)
+        if n_bytes - head.end() != 4 * shape[0]:
             raise CheckpointError(
-                f"{file}: expected {4 * shape[0]} bytes of numbers, found {end - begin}"
+                f"{file}: expected {4 * shape[0]} bytes of numbers, found {n_bytes - head.end()}"
             )
+        begin = head.end()
         pieces.append(Stored(file, begin, "F32", shape))
         if len(pieces) > MAX_PIECES:
             raise CheckpointError(f"{path.parent}: more than {MAX_PIECES} pieces")
@@ -144,8 +144,8 @@ def read_gpt1_config(options: Mapping[str, Any], where: str) -> GPTConfig:
     Raises:
         CheckpointError: a size is missing or wrong; an option changes the mathematics.
     """
-    activation = options.get("afn", "gelu")
-    if activation not in ACTIVATIONS:
+    activation = options.get("afn", ACTIVATION)
+    if activation != ACTIVATION:
         raise CheckpointError(f"{where}: afn is {shown(activation)}; gptlite has 'gelu' only")
     keys = {"n_vocab": "vocab_size", "n_ctx": "n_positions", "n_embd": "n_embd"}
     keys |= {"n_head": "n_head", "n_layer": "n_layer"}
@@ -170,7 +170,7 @@ def format_gpt1_config(config: GPTConfig, dtype: str) -> bytes:
     options = {
         "architectures": ["OpenAIGPTLMHeadModel"],
         "model_type": MODEL_TYPE,
-        "afn": "gelu",
+        "afn": ACTIVATION,
         "vocab_size": config.n_vocab + config.n_padding,
         "n_positions": config.n_ctx,
         "n_embd": config.n_embd,

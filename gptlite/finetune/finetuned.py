@@ -34,6 +34,7 @@ from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 
+CLASSIFIES = "ForSequenceClassification"  # the end of transformers' names of such classes
 WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
 # What the task's file holds, each with what it must be.
 TASK_KEYS: dict[str, Callable[[Any], bool]] = {
@@ -101,7 +102,7 @@ class FineTuned(NamedTuple):
         config = json.loads(format_config(model.config, "float32"))
         outputs = ["score"] if choosing else self.labels
         config |= {
-            "architectures": ["GPT2ForSequenceClassification"],
+            "architectures": [f"{'OpenAIGPT' if model.config.post_norm else 'GPT2'}{CLASSIFIES}"],
             "id2label": {str(i): label for i, label in enumerate(outputs)},
             "label2id": {label: i for i, label in enumerate(outputs)},
             # The model's last token is not <|endoftext|> but one of the new ones.
