@@ -33,7 +33,7 @@ from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
 from gptlite.offsets import spans
-from gptlite.special import AddedToken, SpecialTokens
+from gptlite.special import AddedToken, Encoder, SpecialTokens
 
 Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
 
@@ -86,7 +86,7 @@ class Tokenizer:
         added: Sequence[AddedToken] = (),
     ) -> None:
         self.vocab, self.merges = dict(vocab), list(merges or [])
-        self._encoder: BytePairEncoder | CharacterEncoder = CharacterEncoder(self.vocab)
+        self._encoder: Encoder = CharacterEncoder(self.vocab)
         if merges is not None:
             self._encoder = BytePairEncoder(PATTERN.findall, self.vocab, self.merges)
         by_id, made = sorted(self.vocab, key=self.vocab.__getitem__), self._encoder.made
