@@ -38,6 +38,7 @@ def load(
     name_or_path: str | os.PathLike[str] | None = None,
     dtype: str = "float32",
     tokenizer: str | os.PathLike[str] | None = None,
+    n_head: int | None = None,
 ) -> tuple[GPT, Tokenizer]:
     """Load a trained model and its tokenizer.
 
@@ -53,13 +54,21 @@ def load(
             thousandth of their range.
         tokenizer: a name or a path to take the tokenizer from, if that is not the model's: see
             ``Tokenizer.from_pretrained``.
+        n_head: the number of attention heads, for a model whose files do not say it (makemore's).
 
     Raises:
-        ValueError: the name or the dtype is unknown.
+        TypeError, ValueError: the name or the dtype is unknown, or ``n_head`` is not an int above
+            0.
         CheckpointError: a file is missing or damaged, or model and tokenizer do not fit.
         DownloadError: a file could not be fetched.
     """
-    from gptlite.checkpoints import has_vocabulary, read_checkpoint, read_vocabulary
+    from gptlite.checkpoints import (
+        fitted,
+        has_vocabulary,
+        is_gpt2_size,
+        read_checkpoint,
+        read_vocabulary,
+    )
     from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
@@ -67,14 +76,10 @@ def load(
     found = None if tokenizer is None else Tokenizer.from_pretrained(tokenizer)
     if found is None and has_vocabulary(place):
         found = Tokenizer(*read_vocabulary(place))
-    model = GPT(*read_checkpoint(place, dtype))
+    config, parameters = read_checkpoint(place, dtype, n_head)
     if found is None:
-        if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
+        if is_gpt2_size(config):
             place = fetch_tokenizer("gpt2")
         found = Tokenizer(*read_vocabulary(place))
-    if found.n_vocab != model.config.n_vocab:
-        raise CheckpointError(
-            f"{name_or_path or 'storyteller'}: the vocabulary has {found.n_vocab} tokens, "
-            f"the model {model.config.n_vocab}"
-        )
-    return model, found
+    config = fitted(config, found.n_vocab, found.eot, str(name_or_path or "storyteller"))
+    return GPT(config, parameters), found

@@ -31,6 +31,14 @@ class KVCache:
         self.batch = batch
         self.length = 0
 
+    def copy(self) -> "KVCache":
+        """Copy what is held, so that two texts can go on from the same beginning."""
+        copy = KVCache(self.config, self.batch)
+        copy.keys[..., : self.length, :] = self.keys[..., : self.length, :]
+        copy.values[..., : self.length, :] = self.values[..., : self.length, :]
+        copy.length = self.length
+        return copy
+
     def append(self, layer: int, k: Array, v: Array) -> tuple[Array, Array]:
         """Store the new keys and values of one block, and return all there are so far.
 

@@ -49,7 +49,7 @@ def checked_call(
     if logits_to_keep is not None:
         check_int("logits_to_keep", logits_to_keep, least=1)
     if trace is not None:
-        trace.check(config.n_layer)
+        trace.begin(config.n_layer)
     array = np.asarray(ids)  # [..., seq]
     if array.size == 0:
         raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
@@ -78,10 +78,15 @@ def checked_call(
     if attention_mask is None:
         positions = np.arange(past, past + seq)  # [seq]
         return Call(array, positions, None)
-    tokens = np.asarray(attention_mask).astype(bool)  # [batch, total]
-    if tokens.shape != (batch, past + seq):
-        found = list(tokens.shape)
+    mask = np.asarray(attention_mask)  # [batch, total]
+    if mask.shape != (batch, past + seq):
+        found = list(mask.shape)
         raise ValueError(f"attention_mask: expected shape {[batch, past + seq]}, found {found}")
+    if mask.dtype.kind not in "biuf" or not np.isin(mask, (0, 1)).all():
+        raise ValueError("attention_mask: expected 1 for each token and 0 for padding")
+    tokens = mask.astype(bool)  # [batch, total]
+    if (tokens[:, :-1] > tokens[:, 1:]).any():
+        raise ValueError("attention_mask: expected padding on the left, found it after a token")
     positions = np.maximum(tokens.cumsum(axis=1) - 1, 0)[:, past:]  # [batch, seq]
     padding = np.where(tokens, np.float32(0), np.float32(MASKED))  # [batch, total]
     padding = padding[:, None, None, :]  # [batch, 1, 1, total]

@@ -4,9 +4,12 @@ The checks live here rather than in the functions that call them, so that the co
 about good input.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from math import inf, isfinite
 from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -65,6 +68,34 @@ def check_texts(texts: object) -> None:
         raise TypeError("texts must be an iterable of str, not one str")
 
 
+def check_usage(
+    function: Callable[..., object],
+    model: object,
+    tokenizer: object,
+    options: Iterable[str],
+    known: Callable[..., object],
+) -> None:
+    """Refuse a call of ``generate`` or its kind that lacks a tokenizer, or has an unknown option.
+
+    Args:
+        function: the function whose options a user knows.
+        options: names of options that are not checked yet.
+        known: the class that takes those.
+
+    Raises:
+        TypeError: not a model and a tokenizer, or an option that there is not.
+    """
+    if not hasattr(model, "config") or not hasattr(tokenizer, "decode_bytes"):
+        found = f"{type(model).__name__} and {type(tokenizer).__name__}"
+        raise TypeError(f"expected a model and a tokenizer, as gptlite.load gives, found {found}")
+    for name in options:
+        if name not in signature(known).parameters:
+            names = [*signature(function).parameters]
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+            raise TypeError(f"{function.__name__} has no option {name!r}: {hint}")
+
+
 def checked_parameters(
     shapes: Mapping[str, tuple[int, ...]], parameters: Mapping[str, Array]
 ) -> dict[str, Array]:
@@ -85,6 +116,20 @@ def checked_parameters(
             raise ValueError(f"{name}: expected float32 {list(shape)}, found {found}")
         checked[name] = array
     return checked
+
+
+def checked_prompts(prompt: str | Sequence[str] | None) -> list[str]:
+    """Return the prompts as a list; None stands for an empty one.
+
+    Raises:
+        TypeError: neither a str, nor a list of them, nor None.
+    """
+    if prompt is None:
+        return [""]
+    texts: list[Any] = [*prompt] if isinstance(prompt, (list, tuple)) else [prompt]
+    for text in texts:
+        check_text(text)
+    return texts
 
 
 def checked_rows(prompts: Sequence[ArrayLike], speculate: int) -> list[list[int]]:
@@ -118,6 +163,8 @@ def checked_length(
 ) -> int:
     """Say how many tokens to make: ``max_new_tokens``; if that is None, 200 or as many as fit.
 
+    The last of them is never read again, so it needs no position.
+
     Raises:
         TypeError, ValueError: the number is not an int, or is below 0; ``overflow`` is unknown.
         ContextOverflowError: the tokens do not fit, and ``overflow`` is "error".
@@ -125,14 +172,14 @@ def checked_length(
     if overflow not in ("error", "slide"):
         raise ValueError(f"overflow must be 'error' or 'slide', not {overflow!r}")
     longest = max(map(len, rows))
-    room = n_ctx - longest
+    room = n_ctx - longest + 1
     if max_new_tokens is None:
         max_new_tokens = DEFAULT_NEW_TOKENS
         if overflow == "error" and 0 < room < max_new_tokens:
             max_new_tokens = room
     check_int("max_new_tokens", max_new_tokens, least=0)
-    if overflow == "error" and max_new_tokens > room:
-        fit = f"{room} new tokens fit, not {max_new_tokens}" if room >= 0 else "it does not fit"
+    if overflow == "error" and (longest > n_ctx or max_new_tokens > room):
+        fit = f"{room} new tokens fit, not {max_new_tokens}" if room > 0 else "it does not fit"
         raise ContextOverflowError(
             f"the context holds {n_ctx} tokens and the prompt has {longest}: {fit} "
             "(with overflow slide it goes on, and forgets the older half)"

@@ -2,16 +2,34 @@
 
 import argparse
 import io
+import math
 import os
 import re
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import NoReturn
 
+import gptlite
 from gptlite.errors import CheckpointError, DownloadError
 
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
 FAILURES = (CheckpointError, DownloadError, OSError, ValueError, ArithmeticError, MemoryError)
+
+MOST = 1000  # characters of a message: a name in it may be endless
+
+# What else asks a program to end, besides Ctrl-C: ``kill``, a terminal that is closed.
+ENDINGS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class Terminated(KeyboardInterrupt):
+    """A signal other than Ctrl-C's has come: the work ends as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
 
 
 # C's escapes for characters that are hard to type.
@@ -34,22 +52,26 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     Args:
         program: the command's name, for the line that says what went wrong.
         work: the work; called without arguments.
-        interrupted: returns the message to print after Ctrl-C; "", the default, for none.
+        interrupted: returns the message to print after Ctrl-C or the like; "", the default, for
+            none.
 
     Returns:
-        The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C.
+        The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C, or 128
+        and the number of another signal that ended the work.
     """
     try:
-        work()
+        with orderly_endings():
+            work()
     except BrokenPipeError:
         return 0  # the reader of the output has had enough, as ``head`` does
     except FAILURES as failure:
         complain(program, failure)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interruption:
         if message := interrupted():
             complain(program, message)
-        return 130
+        number = getattr(interruption, "number", signal.SIGINT)
+        return 128 + int(number)
     finally:
         try:
             print(end="", flush=True)
@@ -59,10 +81,82 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     return 0
 
 
+@contextmanager
+def orderly_endings() -> Iterator[None]:
+    """Raise ``Terminated`` where a signal of ``ENDINGS`` comes within the block.
+
+    A signal that is to be ignored (``nohup``) stays ignored. In a thread other than the main one
+    nothing changes: signals do not come there.
+    """
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        raise Terminated(number)
+
+    before = {}
+    try:
+        for number in ENDINGS:
+            with suppress(ValueError):  # not the main thread
+                if signal.getsignal(number) == signal.SIG_DFL:
+                    before[number] = signal.signal(number, end)
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let a Ctrl-C, or a signal of ``ENDINGS``, that comes within the block wait for its end.
+
+    For a step of training, which changes a model in place, and for saving: half done, neither is of
+    use. The block should take seconds at most.
+    """
+    waiting: list[tuple[int, FrameType | None]] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        waiting.append((number, frame))
+
+    before = {}
+    try:
+        for number in (signal.SIGINT, *ENDINGS):
+            with suppress(ValueError):  # not the main thread
+                if callable(handler := signal.getsignal(number)):
+                    signal.signal(number, wait)
+                    before[number] = handler
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number, frame in waiting[:1]:
+            before[number](number, frame)
+
+
 def complain(command: str, failure: object) -> None:
-    """Print one line to stderr: which command, and what is wrong."""
+    """Print one line to stderr: which command, and what is wrong.
+
+    The line is cut in its middle if it is endless, and nothing in it acts on the terminal.
+    """
     line = " ".join(str(failure).split()) or type(failure).__name__
-    print(f"{command}: error: {line}", file=sys.stderr)
+    if len(line) > MOST:
+        line = f"{line[: MOST // 2]} ... {line[-MOST // 2 :]}"
+    # A file name that is not UTF-8 (with surrogates) is printed as its own bytes: see speak_utf8.
+    shown = "".join(
+        c if c.isprintable() or "\udc80" <= c <= "\udcff" else ascii(c)[1:-1] for c in line
+    )
+    with suppress(OSError):  # a terminal that was closed
+        print(f"{command}: error: {shown}", file=sys.stderr)
+
+
+def significant(value: float) -> str:
+    """Write a number with three significant digits, as the tables of all commands do.
+
+    >>> [significant(value) for value in (-9.7711, 0.25, 1.0, 1234.5, 0.00012345, 1.17e30)]
+    ['-9.77', '0.250', '1.00', '1234', '0.000123', '1.17e+30']
+    """
+    if not math.isfinite(value) or abs(value) >= 1e6 or 0 < abs(value) < 1e-5:
+        return f"{value:.2e}"
+    after_point = 2 - math.floor(math.log10(abs(value))) if value else 2
+    return f"{value:.{max(0, after_point)}f}"
 
 
 def utf8(argument: str) -> str:
@@ -94,17 +188,34 @@ def unescaped(argument: str) -> str:
     return _ESCAPE.sub(decode, utf8(argument))
 
 
-def add_tokenizer(add: Callable[..., object]) -> None:
-    """Define the option ``--tokenizer`` of every command that loads a model.
+def add_model(add: Callable[..., object]) -> None:
+    """Define the options of every command that loads a model: which, and what its files lack.
 
     Args:
         add: the ``add_argument`` of the command's parser.
     """
+    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add_model_parts(add)
+
+
+def add_model_parts(add: Callable[..., object]) -> None:
+    """Define the options for what a model's files may lack: its tokenizer, its number of heads."""
     add(
         "--tokenizer",
         metavar="PATH",
         help="another tokenizer: its file or folder, or a model's name (default: the model's own)",
     )
+    add(
+        "--n-head",
+        type=int,
+        metavar="N",
+        help="attention heads, for a model whose files do not say how many (makemore's)",
+    )
+
+
+def load_model(options: argparse.Namespace) -> tuple[gptlite.GPT, gptlite.Tokenizer]:
+    """Load the model that the options of ``add_model`` name. Errors: see ``gptlite.load``."""
+    return gptlite.load(options.model, tokenizer=options.tokenizer, n_head=options.n_head)
 
 
 def speak_utf8() -> None:

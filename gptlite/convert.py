@@ -4,11 +4,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
+import numpy as np
+
+from gptlite.checkpoints.hub import CONFIG_FILE
 from gptlite.checkpoints.writing import check_format, check_place
-from gptlite.command import Parser, add_tokenizer, finish
+from gptlite.command import Parser, add_model_parts, finish, load_model
+from gptlite.outputs import OVERWRITE, check_room, output_folder
 
 PROGRAM = "gptlite.convert"
+WRITTEN_LAST = {"hub": CONFIG_FILE, "openai": "checkpoint"}
 
 
 def parser() -> Parser:
@@ -16,7 +20,7 @@ def parser() -> Parser:
     parser = Parser(PROGRAM, description="Write a model and its tokenizer in another format.")
     add = parser.add_argument
     add("model", metavar="MODEL", help="a name, a directory, or a file of weights of any format")
-    add("directory", metavar="DIR", help="where to write; created if it is missing")
+    add("directory", metavar="DIR", help="folder to write; must be new or empty")
     add(
         "--format",
         choices=["hub", "openai"],
@@ -30,7 +34,8 @@ def parser() -> Parser:
         default="float32",
         help="float16 makes files of half the size, in the format hub",
     )
-    add_tokenizer(add)
+    add_model_parts(add)
+    add("--overwrite", action="store_true", help=OVERWRITE)
     return parser
 
 
@@ -41,13 +46,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def convert(options: argparse.Namespace) -> None:
-    """Read the model, write it, and print the directory. Errors: see ``save_pretrained``."""
+    """Read the model, write it, and print the directory.
+
+    Errors: see ``save_pretrained`` and ``outputs.output_folder``.
+    """
     # Check these before the slow work.
     check_format(options.dtype, options.format)
-    check_place(options.directory, options.format, with_tokenizer=True)
-    model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
-    model.save_pretrained(options.directory, options.dtype, options.format)
-    tokenizer.save_pretrained(options.directory, options.format)
+    if options.directory:  # without a name, output_folder refuses it
+        check_place(options.directory, options.format, with_tokenizer=True)
+    with output_folder(options.directory, WRITTEN_LAST[options.format], options.overwrite):
+        model, tokenizer = load_model(options)
+        check_room(options.directory, np.dtype(options.dtype).itemsize * model.config.n_params)
+        tokenizer.save_pretrained(options.directory, options.format)
+        model.save_pretrained(options.directory, options.dtype, options.format)
     print(options.directory)
 
 

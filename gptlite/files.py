@@ -1,14 +1,24 @@
-"""Files: written whole or not at all, and read line by line, so that an error can name its line."""
+"""Files: written whole or not at all, and read no further than they should go."""
 
 import json
 import os
+import re
+import sys
+import time
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from errno import EEXIST, EISDIR
+from contextlib import contextmanager, suppress
+from errno import EDQUOT, EEXIST, EFBIG, EINVAL, EIO, EISDIR, ENOSPC
+from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from gptlite.errors import CheckpointError
+from gptlite.lock import is_there, try_lock
+
 LARGE = 1_000_000_000  # bytes; smaller files are read or written within two seconds
+WRITING = (ENOSPC, EDQUOT, EFBIG, EIO)  # what writing may fail with; Python does not name the file
+
+_numbers = count()
 
 
 @contextmanager
@@ -17,27 +27,85 @@ def write_atomically(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     The bytes go to a temporary file in the same folder, which is flushed to the disk (fsync) and
     then renamed to ``path`` in one step. If the block raises, ``path`` is as it was before and the
-    temporary file is gone.
+    temporary file is gone. If several threads or processes write to one path, each writes to a
+    temporary file of its own, and the last to end gives ``path`` its content.
+
+    Temporary files that a killed process left for ``path`` are removed.
 
     Raises:
-        OSError: the folder is missing or cannot be written, or ``path`` is something other than a
-            file (see ``expect_file``). The error names ``path``.
+        OSError: the folder is missing or cannot be written, the disk is full, or ``path`` is
+            something other than a file (see ``expect_file``). The error names ``path``.
     """
     path = Path(path)
     expect_file(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    remove_leftovers(path)
+    temporary: Path | None = None
     try:
-        try:
-            file = open(temporary, "wb")  # noqa: SIM115
-        except OSError as error:  # name the path that was asked for, not the temporary one
-            raise type(error)(error.errno, error.strerror, str(path)) from None
+        file, temporary = open_temporary(path)
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if sys.platform != "win32":  # while it is locked
+                os.replace(temporary, path)
+        if sys.platform == "win32":  # where no open file is renamed
+            os.replace(temporary, path)
+    except OSError as error:
+        own = error.errno in WRITING if error.filename is None else error.filename == str(temporary)
+        if not own:
+            raise
+        # Name the path that was asked for, not the temporary one.
+        raise type(error)(error.errno, error.strerror, str(path)) from None
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def open_temporary(path: Path) -> tuple[BinaryIO, Path]:
+    """Create the temporary file for a path, and lock it: nobody takes it for a leftover.
+
+    Raises:
+        OSError: the file cannot be created. The error names ``path``.
+    """
+    while True:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
+        try:
+            file = open(temporary, "xb")  # noqa: SIM115
+        except OSError as error:
+            if error.errno == EEXIST:  # left by a process with the same number
+                continue
+            raise type(error)(error.errno, error.strerror, str(path)) from None
+        if sys.platform != "win32":  # there, an open file cannot be removed anyway
+            try_lock(file)
+        if is_there(file, temporary):
+            return file, temporary
+        file.close()  # it was taken for a leftover before it was locked
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of a path whose writers were killed: those that nobody has locked.
+
+    What is not certainly a leftover stays.
+    """
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9]+(-[0-9]+)?\.tmp")
+    try:
+        with os.scandir(path.parent) as entries:
+            found = [
+                Path(entry.path)
+                for entry in entries
+                if name.fullmatch(entry.name) and entry.is_file(follow_symlinks=False)
+            ]
+    except OSError:
+        return  # writing will say why
+    for leftover in found:
+        with suppress(OSError):
+            if sys.platform == "win32":  # where an open file cannot be removed
+                if time.time() - leftover.stat().st_mtime > 60:
+                    leftover.unlink()
+                continue
+            with open(leftover, "rb") as file:
+                if try_lock(file):
+                    leftover.unlink()
 
 
 def expect_file(path: str | os.PathLike[str]) -> None:
@@ -54,6 +122,36 @@ def expect_file(path: str | os.PathLike[str]) -> None:
     if (path.exists() and not path.is_file()) or path.absolute().parent == Path("/dev"):
         found = "expected the name of a file, found a device, pipe or socket"
         raise FileExistsError(EEXIST, found, str(path))
+
+
+def read_small(path: str | os.PathLike[str], most: int) -> bytes:
+    """Read a whole file that should be small, and no more than its bound.
+
+    Args:
+        most: the most bytes that a file of this kind may have.
+
+    Raises:
+        CheckpointError: the file is larger.
+        OSError: the file cannot be read, or is a folder, a device, a pipe or a socket, which might
+            never end.
+    """
+    expect_regular(path)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b"" if size > most else file.read(most + 1)
+    if (found := max(size, len(data))) > most:
+        raise CheckpointError(f"{path}: expected at most {most:,} bytes, found {found:,}")
+    return data
+
+
+def expect_regular(path: str | os.PathLike[str]) -> None:
+    """Refuse to read what is there but is not a file: a pipe would keep its reader waiting.
+
+    Raises:
+        OSError: a folder, a device, a pipe or a socket.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError(EINVAL, "expected a file, found something else", os.fspath(path))
 
 
 def with_progress(names: Collection[str], what: str, n_bytes: int) -> Iterable[str]:
@@ -95,6 +193,22 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         yield number, text
     if not found:
         raise ValueError(f"{path}: an empty file: expected one example a line")
+
+
+def json_list(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a JSON list of objects.
+
+    Raises:
+        ValueError: the file is not such a list, or is not UTF-8. OSError: it cannot be read.
+    """
+    try:
+        items = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        json.dumps(items, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError(f"{path}: expected a JSON list of objects, [{{...}}, ...]")
+    return items
 
 
 def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:

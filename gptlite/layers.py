@@ -7,6 +7,8 @@ are float32, in and out. The derivative of each function is in ``training/backwa
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.fast.underflow import rounds_to_zero
+
 Array = NDArray[np.float32]
 
 SQRT_2_OVER_PI = 0.7978845608028654  # a Python float: it never widens a float32 array
@@ -53,6 +55,7 @@ def gelu_tanh(x: Array) -> Array:
     return u
 
 
+@rounds_to_zero
 def softmax(x: Array) -> Array:
     """Turn scores into probabilities over the last axis: positive, and adding up to 1.
 

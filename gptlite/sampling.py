@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gptlite.checks import check_int, check_range
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array, softmax
 
 DROPPED = np.float32(-np.inf)
@@ -113,6 +114,7 @@ def running_sum(probabilities: Array) -> NDArray[np.float64]:
     return np.cumsum(probabilities, dtype=np.float64)  # [n]
 
 
+@rounds_to_zero
 def log_softmax(logits: Array) -> Array:
     """Compute the logarithm of ``softmax``, ``[..., n]``, finite even where softmax rounds to 0."""
     shifted: Array = logits - logits.max(axis=-1, keepdims=True)  # [..., n]
@@ -178,6 +180,7 @@ class Sampler:
             logits = apply_top_p(logits, self.top_p)  # [batch, n_vocab]
         return logits
 
+    @rounds_to_zero
     def __call__(
         self, logits: Array, ids: Sequence[ArrayLike], rngs: Sequence[np.random.Generator]
     ) -> NDArray[np.int64]:

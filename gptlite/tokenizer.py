@@ -96,6 +96,9 @@ class Tokenizer:
         self.special_tokens = self._special.ids  # {name: id}
         self.eot, self.has_eot = self._special.end_of_text()
 
+    def __repr__(self) -> str:
+        return f"Tokenizer({self.n_vocab} tokens)"
+
     @property
     def n_vocab(self) -> int:
         """Number of tokens, special ones included."""

@@ -7,7 +7,7 @@ runs: cut out a head, or put in what another text had at that place, and see wha
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ BLOCK_STEPS = (
     *("ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.z", "attn.out"),
     *("mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out"),
 )
+
+
+HIDDEN = -5e9  # scores below are masked (``block.MASKED``), once or twice
 
 
 class Trace(dict[str, Array]):
@@ -49,7 +52,8 @@ class Trace(dict[str, Array]):
         edits: what to change on the way, ``{name: edit}``: a number multiplies the array, an array
             takes its place, a function is given the array and the trace so far and returns the
             array to go on with. The trace holds the changed array. Keys and values in a cache stay
-            as they were computed. ``gptlite.views.edits`` has the most useful edits.
+            as they were computed. Whatever is done to scores, what the mask hides stays hidden,
+            unless the edit is an ``Unmasked``. ``gptlite.views.edits`` has the most useful edits.
 
     >>> from gptlite import GPT, GPTConfig
     >>> model = GPT.init(GPTConfig(n_vocab=11, n_ctx=8, n_embd=4, n_head=2, n_layer=2))
@@ -63,23 +67,41 @@ class Trace(dict[str, Array]):
         super().__init__()
         self.edits = dict(edits or {})
 
-    def check(self, n_layer: int) -> None:
-        """Raise ValueError if an edit names no array of a model with ``n_layer`` blocks."""
+    def begin(self, n_layer: int) -> None:
+        """Begin a call of a model with ``n_layer`` blocks: forget the arrays of an earlier call.
+
+        Raises:
+            ValueError: an edit names no array of the model.
+        """
         if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer))):
             name = min(unknown)
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
+        self.clear()
 
     def record(self, prefix: str, name: str, array: Array) -> Array:
         """Keep an array under ``prefix + name``, and pass it on to the computation."""
         name = prefix + name
         if name in self.edits:
-            array = edited(name, array, self.edits[name], self)  # [...]
+            edit = self.edits[name]
+            if isinstance(edit, Unmasked):
+                array = edited(name, array, edit.edit, self)  # [...]
+            else:
+                changed = edited(name, array, edit, self)  # [...]
+                is_scores = name.endswith("attn.scores")
+                array = still_masked(array, changed) if is_scores else changed  # [...]
         self[name] = array
         return array
 
 
+class Unmasked(NamedTuple):
+    """An edit of scores that may show what the mask hides: later positions, and padding."""
+
+    edit: "Change"
+
+
 # A factor, the new array, or a function of the array and the trace so far.
-Edit = float | NDArray[Any] | Callable[[Array, Trace], NDArray[Any]]
+Change = float | NDArray[Any] | Callable[[Array, Trace], NDArray[Any]]
+Edit = Change | Unmasked
 
 
 def trace_names(n_layer: int) -> list[str]:
@@ -88,7 +110,7 @@ def trace_names(n_layer: int) -> list[str]:
     return ["embed", *blocks, "ln_f", "logits"]
 
 
-def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
+def edited(name: str, array: Array, edit: Change, trace: Trace) -> Array:
     """Apply an edit to an array: the result has the array's shape, in float32.
 
     Raises:
@@ -104,6 +126,21 @@ def edited(name: str, array: Array, edit: Edit, trace: Trace) -> Array:
         found = f"{result.dtype} {list(result.shape)}"
         raise ValueError(f"edit of {name}: expected float32 {list(array.shape)}, found {found}")
     return result.astype(np.float32)  # [...]
+
+
+def still_masked(masked: Array, scores: Array) -> Array:
+    """Hide in edited scores what the mask hid in the scores before.
+
+    Args:
+        masked: the scores before the edit, ``[batch, head, seq, total]``, like the result.
+        scores: the scores after it.
+    """
+    hidden = masked <= HIDDEN  # [batch, head, seq, total]
+    # However low the edit made what can be seen, what is hidden is far lower.
+    lowest = np.min(scores, where=~hidden, initial=0)
+    with np.errstate(over="ignore"):
+        floor = np.minimum(masked, 2 * lowest + HIDDEN)  # [batch, head, seq, total]
+    return np.where(hidden, floor, scores).astype(np.float32)  # [batch, head, seq, total]
 
 
 def unrecorded(name: str, array: Array) -> Array:

@@ -95,6 +95,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         stall: int | None = None,  # bytes of the body before the server waits
         compressed: bool = False,
         chunked: bool = False,
+        endless: bool = False,  # in chunks, until the client goes away
+        phrase: str | None = None,  # the words after the status
     ) -> None:
         if drop:
             return
@@ -127,10 +129,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.close_connection = True
         elif length is not None:
             headers["Content-Length"] = str(len(data) + length)
-        self.send_response(code)
+        if endless:
+            headers.pop("Content-Length", None)
+            headers["Transfer-Encoding"] = "chunked"
+            self.protocol_version = "HTTP/1.1"
+            self.close_connection = True
+        self.send_response(code, phrase)
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+        while endless:
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data))
         if stall is not None:
             self.wfile.write(data[:stall])
             self.wfile.flush()
@@ -146,7 +155,7 @@ def names(folder: Path) -> set[str]:
 def failure(server: Server, path: Path, size: int | None = len(DATA), **more: Any) -> str:
     """The one line of the error; no file has its final name then."""
     with pytest.raises(DownloadError) as caught:
-        fetch_file(f"{server.url}/x", path, size, SHA, **more)
+        fetch_file(f"{server.url}/x", path, size, **{"checksum": SHA} | more)
     assert not path.exists()
     assert "\n" not in str(caught.value) and f"{server.url}/x" in str(caught.value)
     return str(caught.value)

@@ -1,5 +1,6 @@
 """``python -m gptlite.convert``: one model, the formats there are."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.convert import main
 
-TINY = GPTConfig(n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2)
+TINY = GPTConfig(
+    n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2, bos_token_id=259, eos_token_id=259
+)
 
 
 @pytest.fixture
@@ -83,8 +86,10 @@ def test_what_would_be_read_in_place_of_openai_s_files(
     printed = capsys.readouterr().err
     assert f"{tmp_path}: holds {' and '.join(names)}, which would be read in place of" in printed
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted(names)
+    assert main(["nowhere/model", str(tmp_path), "--format", "openai", "--overwrite"]) == 2
+    assert "would be read in place of" in capsys.readouterr().err
     # In the hub's form it is written over them, or is read before them.
-    assert main(["nowhere/model", str(tmp_path)]) == 2
+    assert main(["nowhere/model", str(tmp_path), "--overwrite"]) == 2
     assert "nowhere/model: no such directory" in capsys.readouterr().err
 
 
@@ -94,7 +99,7 @@ def test_what_openai_s_files_are_read_before(model: Path, tmp_path: Path, name: 
     out.mkdir()
     (out / name).write_text("old")
     (out / "model.safetensors").mkdir()  # no file, so no weights
-    assert main([str(model), str(out), "--format", "openai"]) == 0
+    assert main([str(model), str(out), "--format", "openai", "--overwrite"]) == 0
     loaded, tokenizer = gptlite.load(out)
     assert np.array_equal(loaded([1, 2]), GPT.init(TINY, seed=1)([1, 2]))
     assert tokenizer.n_vocab == 260
@@ -109,7 +114,7 @@ def test_what_the_hub_s_files_are_read_before(model: Path, tmp_path: Path) -> No
     for name in ("model.safetensors.index.json", "pytorch_model.bin", "old.pt"):
         (out / name).write_text("old")
     (out / "model-00001-of-00002.safetensors").write_text("old")
-    assert main([str(model), str(out)]) == 0
+    assert main([str(model), str(out), "--overwrite"]) == 0
     loaded, tokenizer = gptlite.load(out)
     assert loaded.config == TINY and tokenizer.n_vocab == 260
     assert np.array_equal(loaded([1, 2]), GPT.init(TINY, seed=1)([1, 2]))
@@ -133,3 +138,32 @@ def test_options_that_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:
         main(["storyteller", "out", "--format", "onnx"])
     assert caught.value.code == 2
     assert "invalid choice: 'onnx'" in capsys.readouterr().err
+
+
+def test_what_is_there_is_not_replaced(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run of pre-training, say, which could not be resumed with another model in it."""
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "state.npz").write_text("mine")
+    monkeypatch.chdir(run)
+    for format in ("hub", "openai"):
+        for place, message in ((str(run), f"{run} is not empty"), ("", "must have a name")):
+            assert main([str(model), place, "--format", format]) == 2
+            printed = capsys.readouterr()
+            assert message in printed.err and printed.err.count("\n") == 1 and not printed.out
+    assert [file.name for file in run.iterdir()] == ["state.npz"]
+    assert main([str(model), str(run), "--overwrite"]) == 0
+    assert gptlite.load(run)[0].config == TINY and (run / "state.npz").read_text() == "mine"
+
+
+def test_a_disk_without_room(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=4 * TINY.n_params - 1)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    assert main([str(model), str(tmp_path / "out")]) == 2
+    expected = f"expected {4 * TINY.n_params:,} bytes of free disk space"
+    assert expected in capsys.readouterr().err and not (tmp_path / "out").exists()
+    assert main([str(model), str(tmp_path / "out"), "--dtype", "float16"]) == 0

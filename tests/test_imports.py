@@ -36,6 +36,7 @@ PATH = tuple(
         *("config", "tokenizer", "layers", "block", "model", "cache", "sampling", "generate"),
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
+        *("lock", "outputs"),
         *("fast.chunks", "fast.bpe", "fast.joining", "fast.memory", "fast.threads"),
     )
 )

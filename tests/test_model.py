@@ -249,6 +249,12 @@ def test_what_does_not_belong_together():
         KVCache(CONFIG, 0)
     with pytest.raises(ValueError, match=r"attention_mask: expected shape \[1, 2\]"):
         MODEL([1, 2], attention_mask=[1, 1])
+    for mask in ([[0, -1e9]], [[2, 1]], [[np.nan, 1]], [["0", "1"]], [[0.5, 1]], [[None, 1]]):
+        with pytest.raises(ValueError, match="attention_mask: expected 1 for each token and 0 for"):
+            MODEL([1, 2], attention_mask=mask)
+    for mask in ([[1, 0]], [[True, False]]):
+        with pytest.raises(ValueError, match="attention_mask: expected padding on the left"):
+            MODEL([1, 2], attention_mask=mask)
     other = KVCache(GPTConfig(n_vocab=31, n_ctx=12, n_embd=12, n_head=2, n_layer=2))
     with pytest.raises(ValueError, match="the cache was made for another model"):
         MODEL([1], cache=other)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gptlite import GPTConfig, KVCache, Trace
 from gptlite.layers import softmax
-from gptlite.trace import trace_names
+from gptlite.trace import Unmasked, trace_names
 from gptlite.views import patched, without_heads, without_mask
 from models import random_model
 
@@ -45,8 +45,8 @@ def test_an_edit_reaches_what_comes_after_and_nothing_before(name):
     trace = traced(edits={name: 0})
     before = list(PLAIN)[: list(PLAIN).index(name)]
     assert all(np.array_equal(trace[other], PLAIN[other]) for other in before)
-    assert not trace[name].any()
-    # Padding of zeros where the mask had -1e10 makes all positions equal: still another result.
+    hidden = PLAIN[name] < -1e9  # what is masked stays masked: see below
+    assert not trace[name][~hidden].any() and hidden.any() == name.endswith("attn.scores")
     assert not np.allclose(trace["logits"], PLAIN["logits"], atol=1e-4)
 
 
@@ -105,6 +105,35 @@ def test_without_heads_leaves_the_other_heads():
         traced(edits=without_heads(0, [3]))
 
 
+# ---- The mask -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        *(0, -1, 1e6, -1e30, 1e30, np.zeros((1, 3, 5, 5)), np.full((1, 3, 5, 5), -3e38)),
+        *(lambda scores, trace: scores[..., ::-1], lambda scores, trace: np.abs(scores)),
+        lambda scores, trace: trace["h.1.attn.q"] @ trace["h.1.attn.k"].swapaxes(-1, -2),
+    ],
+)
+def test_whatever_is_done_to_scores_no_position_sees_a_later_one(edit):
+    for mask in (None, [[0, 0, 1, 1, 1]]):
+        with np.errstate(all="ignore"):
+            edits = {"h.1.attn.scores": edit}
+            weights = traced(edits=edits, attention_mask=mask)["h.1.attn.weights"]
+        seen = np.tri(5, dtype=bool) & (True if mask is None else np.array(mask, bool))
+        rows = seen.any(axis=-1)  # a row of padding may see nothing, and is of no use to anybody
+        assert not weights[..., rows, :][..., ~seen[rows]].any()
+
+
+def test_without_the_mask_by_an_edit_of_its_own():
+    edit = Unmasked(lambda scores, trace: np.zeros_like(scores))
+    weights = traced(edits={"h.1.attn.scores": edit})["h.1.attn.weights"]
+    np.testing.assert_allclose(weights, 0.2)
+    with pytest.raises(ValueError, match=r"h\.1\.attn\.scores: expected float32 \[1, 3, 5, 5\]"):
+        traced(edits={"h.1.attn.scores": Unmasked(np.zeros(2))})
+
+
 def test_without_mask_each_position_sees_all():
     trace = traced(edits=without_mask(range(CONFIG.n_layer)))
     q, k = trace["h.0.attn.q"], trace["h.0.attn.k"]
@@ -132,6 +161,17 @@ def test_patching_some_positions_changes_only_those(positions):
         assert np.array_equal(trace["h.0.mid"][:, i], expected["h.0.mid"][:, i])
 
 
+def test_patching_some_positions_from_a_text_of_another_length():
+    source = traced([7, 8, 9])
+    for positions, at in (([2, 0], [2, 0]), ([-1], [2])):
+        trace = traced(edits=patched(source, "h.0.mid", positions))
+        there = [p if p >= 0 else len(IDS) + p for p in positions]
+        assert np.array_equal(trace["h.0.mid"][:, there], source["h.0.mid"][:, at])
+    for wrong in (3, -4):
+        with pytest.raises(ValueError, match=f"position must lie in 0 to 2, not {wrong}"):
+            traced(edits=patched(source, "h.0.mid", [0, wrong]))
+
+
 def test_patching_from_a_text_of_another_length_is_refused():
     with pytest.raises(ValueError, match=r"h\.0\.mid: expected float32 \[1, 5, 12\]"):
         traced(edits=patched(traced([1, 2]), "h.0.mid"))
@@ -144,3 +184,17 @@ def test_the_cache_keeps_what_was_computed():
     traced(cache=caches[0])
     traced(edits={"h.0.attn.k": 0}, cache=caches[1])
     assert np.array_equal(caches[0].keys[0, :, :, :5], caches[1].keys[0, :, :, :5])
+
+
+def test_a_trace_begins_anew_with_each_call():
+    seen = []
+
+    def look(array, trace):
+        seen.append(list(trace))
+        return array
+
+    trace = Trace(edits={"embed": look})
+    MODEL(IDS, trace=trace)
+    assert len(trace) > 1
+    MODEL(IDS[:2], trace=trace)
+    assert seen == [[], []] and trace["h.0.out"].shape == (1, 2, 12)

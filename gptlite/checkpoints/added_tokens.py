@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptlite.alphabet import EOT
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 from gptlite.special import AddedToken
 
 CONFIG_FILE = "tokenizer_config.json"
@@ -180,7 +181,7 @@ def _read(file: Path) -> tuple[dict[str, Any], Path]:
     if not isfile(file):
         return {}, file
     try:
-        data = file.read_bytes()
+        data = read_small(file, MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read: {error}") from error
     # A text's greatest length may be given as 10**30, for none.

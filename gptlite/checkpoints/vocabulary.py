@@ -36,7 +36,7 @@ from gptlite.checkpoints.strict_json import (
 from gptlite.checkpoints.tokenizer_json import parse_tokenizer
 from gptlite.checkpoints.vocabulary_files import EXPECTED, TOKENIZER_FILE, Found, find_vocabulary
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
+from gptlite.files import read_small, write_atomically
 from gptlite.special import AddedToken
 
 Vocab = dict[str, int]
@@ -270,7 +270,7 @@ def _could_be_made(token: str) -> bool:
 def _read(file: Path) -> bytes:
     """Read a file, without the mark that some editors put before a text (BOM)."""
     try:
-        data = file.read_bytes()
+        data = read_small(file, MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read: {error}") from error
     if data.startswith(LFS_POINTER):

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from gptlite.alphabet import FILES
 from gptlite.checkpoints.added_tokens import CONFIG_FILE as TOKENIZER_CONFIG
-from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config, hub_name
 from gptlite.checkpoints.reading import WEIGHT_FILES
 from gptlite.checkpoints.safetensors import write_tensors
-from gptlite.checkpoints.tensorflow.openai import write_openai
+from gptlite.checkpoints.tensorflow.openai import check_openai, write_openai
 from gptlite.checkpoints.vocabulary import check_vocabulary_place
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
@@ -36,7 +36,7 @@ def write_checkpoint(
 
     Raises:
         ValueError: the parameters are not those of ``config``; any other dtype or format; a number
-            too large for float16.
+            too large for float16; a model that OpenAI's format has no place for.
         FileExistsError: see ``check_place``. After this error or ValueError, no file has changed.
         OSError: a file cannot be written.
     """
@@ -44,10 +44,14 @@ def write_checkpoint(
     check_place(directory, format)
     directory = Path(directory)
     parameters = checked_parameters(parameter_shapes(config), parameters)
+    if format == "openai":
+        check_openai(config)
     directory.mkdir(parents=True, exist_ok=True)
     if format == "openai":
         write_openai(directory, config, parameters)
         return
+    if not config.tie_word_embeddings:  # otherwise the names need no prefix
+        parameters = {hub_name(name): array for name, array in parameters.items()}
     write_tensors(directory / "model.safetensors", parameters, dtype)
     with write_atomically(directory / CONFIG_FILE) as file:
         file.write(format_config(config, dtype))

@@ -12,7 +12,6 @@ One file on its way from its address to its place:
     fetching.py     the whole way
     partial.py      the bytes received so far
     web.py          requests to a server, and when to repeat them
-    lock.py         one process at a time
     digests.py      checksums
 
 Names become canonical at the door and in the command; every other room is given canonical names.

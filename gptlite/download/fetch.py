@@ -9,13 +9,12 @@ another revision of the hub (``"gpt2@main"``).
 
 import sys
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 from gptlite.download.digests import wrong_checksum
 from gptlite.download.fetching import StorageError, fetch_file
-from gptlite.download.lock import locked
-from gptlite.download.official import OfficialFile, Source, check_file
+from gptlite.download.official import OfficialFile, Source, check_file, most_bytes
 from gptlite.download.places import (
     bare_files,
     find_bare_model,
@@ -28,8 +27,9 @@ from gptlite.download.places import (
     tokenizer_files,
 )
 from gptlite.download.revisions import ask_for_revision, note_revision, noted_revision
-from gptlite.download.web import offline
+from gptlite.download.web import NoNetworkError, offline
 from gptlite.errors import CheckpointError, DownloadError
+from gptlite.lock import locked
 
 Files = tuple[OfficialFile, ...]
 
@@ -109,19 +109,26 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
             f"{variable} is set"
         )
     folder = model_folder(name)
-    failures: list[str] = []
+    failures: list[DownloadError] = []
     for source in known_sources(name) or _ask(name, folder):
-        _say(f"{what} is fetched from {source.owner} ({source.url('')}) into {folder}")
+        line = f"{what} is fetched from {source.owner} ({source.url('')}) into {folder}"
         try:
-            _fetch_from(source, name, wanted(source.files), folder)
+            _fetch_from(source, name, wanted(source.files), folder, cache(partial(_say, line)))
         except StorageError:
             raise
+        except NoNetworkError as error:
+            failures.append(error)
         except DownloadError as error:
-            failures.append(str(error))
+            failures.append(error)
             _say(str(error))
         else:
             return folder
-    raise DownloadError("; ".join(failures))
+    said = "; ".join(map(str, failures))
+    if all(isinstance(failure, NoNetworkError) for failure in failures):
+        raise NoNetworkError(
+            f"{what}: expected in {_places(name)}, found in none; and there is no network: {said}"
+        )
+    raise DownloadError(said)
 
 
 def _ask(name: str, folder: Path) -> tuple[Source]:
@@ -142,13 +149,21 @@ def _ask(name: str, folder: Path) -> tuple[Source]:
     return (source,)
 
 
-def _fetch_from(source: Source, name: str, files: Files, folder: Path) -> None:
-    """Fetch a source's files in order, the largest last, so that an early failure costs little."""
+def _fetch_from(
+    source: Source, name: str, files: Files, folder: Path, begun: Callable[[], None]
+) -> None:
+    """Fetch a source's files in order, the largest last, so that an early failure costs little.
+
+    Args:
+        begun: called when a file begins to come.
+    """
     for file in files:
         path = folder / file.name
         if not holds(folder, (file,)):
             check = partial(check_file, name, file, folder=folder)
-            fetch_file(source.url(file.name), path, file.size, file.checksum, check)
+            most = most_bytes(name, file.name)
+            url = source.url(file.name)
+            fetch_file(url, path, file.size, file.checksum, check, most, begun)
 
 
 def _places(name: str) -> str:

@@ -13,11 +13,13 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gptlite.checkpoints.strict_json import shown
 from gptlite.download.digests import add_file, wrong_checksum
-from gptlite.download.lock import locked
 from gptlite.download.partial import Edition, PartialFile, strong_etag
 from gptlite.download.web import (
     TryAgainError,
@@ -29,6 +31,7 @@ from gptlite.download.web import (
     retry,
 )
 from gptlite.errors import CheckpointError, DownloadError
+from gptlite.lock import locked
 
 if TYPE_CHECKING:
     import requests
@@ -49,6 +52,8 @@ def fetch_file(
     size: int | None = None,
     checksum: str | None = None,
     check: Callable[[Path], None] | None = None,
+    most: int | None = None,
+    begun: Callable[[], None] | None = None,
 ) -> None:
     """Fetch one file; it appears under ``path`` only when it is whole and has been checked.
 
@@ -63,6 +68,9 @@ def fetch_file(
         checksum: the whole file's checksum, in hex, where known (``digests.wrong_checksum``).
         check: called with the path of the complete file if there is no checksum; raises
             CheckpointError if that is not the file wanted.
+        most: a bound for the file's size in bytes, whatever the server says; needed where neither
+            the size nor an end of what comes is known.
+        begun: called whenever the file, or a further part of it, begins to come.
 
     Raises:
         DownloadError: the file cannot be fetched; or the wrong file came, twice; or it cannot be
@@ -79,7 +87,7 @@ def fetch_file(
                 path.unlink()
             partial = PartialFile(url, path)
             for last in (False, True):
-                retry(url, lambda: _attempt(partial, size), partial.size)
+                retry(url, lambda: _attempt(partial, size, most, begun), partial.size)
                 wrong = _wrong(partial, checksum, check)
                 if wrong is None:
                     os.replace(partial.path, path)
@@ -90,10 +98,15 @@ def fetch_file(
                     raise DownloadError(f"{url}: {wrong}")
                 _log.warning("%s: %s: fetched once more", url, wrong)
     except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):  # leave no room taken: there is none
+            with suppress(OSError):
+                PartialFile(url, path).forget()
         raise StorageError(f"{url}: cannot be written to {path}: {error}") from error
 
 
-def _attempt(partial: PartialFile, size: int | None) -> None:
+def _attempt(
+    partial: PartialFile, size: int | None, most: int | None, begun: Callable[[], None] | None
+) -> None:
     """Make one request, and add the response to the bytes already there, up to the whole file.
 
     Raises:
@@ -113,7 +126,15 @@ def _attempt(partial: PartialFile, size: int | None) -> None:
         if have and nothing_left and size in (None, have):
             return  # all was there, though the length was unknown or wrong
         have, total = _begin(response, partial, have, edition, size)
-        _receive(response, partial, have, total, size)
+        expected = total if size is None else size
+        if most is not None and expected is not None and expected > most:
+            partial.forget()
+            raise DownloadError(
+                f"{partial.url}: expected at most {most:,} bytes, the server has {expected:,}"
+            )
+        if begun is not None:
+            begun()
+        _receive(response, partial, have, expected, most)
 
 
 def _begin(
@@ -133,7 +154,7 @@ def _begin(
     check_status(response, partial.url, (200, 206))
     kind = response.headers.get("Content-Type", "")
     if kind.lower().startswith(("text/html", "application/xhtml")):
-        raise DownloadError(f"{partial.url}: expected a file, found a web page ({kind[:80]})")
+        raise DownloadError(f"{partial.url}: expected a file, found a web page ({shown(kind)})")
     found = _edition_of(response)
     if response.status_code == 206:
         first, total = _range(response)
@@ -163,19 +184,24 @@ def _receive(
     response: "requests.Response",
     partial: PartialFile,
     have: int,
-    total: int | None,
-    size: int | None,
+    expected: int | None,
+    most: int | None,
 ) -> None:
-    """Write the body of a response after the bytes already there."""
+    """Write the body of a response after the bytes already there.
+
+    Args:
+        expected: the size of the whole file in bytes, where known.
+        most: the most bytes that it may have.
+    """
     from tqdm import tqdm
 
-    limit = total if size is None else size
+    limit = most if expected is None else expected
     with (
-        open(partial.path, "ab", buffering=0) as file,
+        partial.open_to_append() as file,
         tqdm(
             desc=partial.name,
             initial=have,
-            total=limit,
+            total=expected,
             unit="B",
             unit_scale=True,
             unit_divisor=1024,
@@ -190,11 +216,14 @@ def _receive(
             _write(file, chunk)
             bar.update(len(chunk))
         os.fsync(file.fileno())
-    if limit is not None and have > limit:
+    if expected is None and limit is not None and have > limit:
         partial.forget()
-        raise TryAgainError(f"expected {limit:,} bytes, found more")
-    if limit is not None and have < limit:
-        raise TryAgainError(f"expected {limit:,} bytes, the connection ended after {have:,}")
+        raise DownloadError(f"{partial.url}: expected at most {limit:,} bytes, found more")
+    if expected is not None and have > expected:
+        partial.forget()
+        raise TryAgainError(f"expected {expected:,} bytes, found more")
+    if expected is not None and have < expected:
+        raise TryAgainError(f"expected {expected:,} bytes, the connection ended after {have:,}")
 
 
 def _chunks(response: "requests.Response") -> Iterator[bytes]:
@@ -262,7 +291,7 @@ def _wrong(
     if md5 is not None:
         digest = add_file(hashlib.md5(usedforsecurity=False), partial.path).digest()
         if (found := base64.b64encode(digest).decode()) != md5:
-            return f"expected MD5 {md5}, found {found}"
+            return f"expected MD5 {shown(md5)}, found {found}"
     try:
         if check is not None:
             check(partial.path)

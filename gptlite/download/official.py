@@ -11,10 +11,12 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.config import PRESETS
 from gptlite.download.digests import wrong_checksum
+from gptlite.download.web import without_credentials
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 
 
 class OfficialFile(NamedTuple):
@@ -43,9 +45,9 @@ class Source(NamedTuple):
     files: tuple[OfficialFile, ...]
 
     def url(self, file: str) -> str:
-        """Return the address of one of the files, on the host or on its mirror."""
+        """Return the address of one of the files, on the host or on its mirror, to be shown too."""
         host = os.environ.get(self.variable, "").strip().rstrip("/") or self.host
-        return f"{host}/{self.folder}/{file}"
+        return f"{without_credentials(host)}/{self.folder}/{file}"
 
 
 # The tokenizer is the same for all sizes, and the same to the byte from both sources.
@@ -208,6 +210,19 @@ def required_name(name: str) -> str:
     return canonical
 
 
+def most_bytes(model: str, file: str) -> int:
+    """Say how large a file can be at most, whatever a server says or sends.
+
+    Args:
+        model: canonical name of the model that the file belongs to.
+        file: the file's name.
+    """
+    if file not in (_DATA, _WEIGHTS):
+        return MAX_BYTES
+    # Four bytes a parameter, and the masks that Hugging Face's files have: a tenth of GPT-2 small.
+    return 5 * PRESETS[model.partition("@")[0]].n_params + MAX_BYTES
+
+
 def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None:
     """Refuse a file that differs from the official one.
 
@@ -232,9 +247,9 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
         if wrong := wrong_checksum(path, file.checksum):
             raise CheckpointError(f"{path}: {wrong}")
     elif file.name == "hparams.json":
-        from gptlite.checkpoints.tensorflow.openai import parse_hparams
+        from gptlite.checkpoints.tensorflow.openai import read_hparams
 
-        config = parse_hparams(path.read_bytes(), str(path))
+        config = read_hparams(parse_object(read_small(path, MAX_BYTES), str(path)), str(path))
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":

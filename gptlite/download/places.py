@@ -18,6 +18,8 @@ from pathlib import Path
 from gptlite.alphabet import FILES
 from gptlite.download.official import SOURCES, OfficialFile, Source, canonical_name
 from gptlite.download.revisions import noted_revision
+from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 
 _TOKENIZER_FILES = {name for pair in FILES.values() for name in pair}
 _REVISION = re.compile(rb"[0-9a-f]{40}")
@@ -149,8 +151,8 @@ def _folders(name: str) -> Iterator[Path]:
     pinned = SOURCES[name.partition("@")[0]][0].folder.rpartition("/")[2]
     for repository in hub_repositories(name):
         try:
-            current = (repository / "refs" / "main").read_bytes().strip()
-        except OSError:
+            current = read_small(repository / "refs" / "main", 100).strip()
+        except (CheckpointError, OSError):
             current = b""
         if _REVISION.fullmatch(current):
             yield repository / "snapshots" / current.decode()

@@ -12,10 +12,11 @@ from urllib.parse import urljoin
 
 from gptlite.download.official import SOURCES, OfficialFile, Source
 from gptlite.download.web import check_status, request, retry
-from gptlite.errors import DownloadError
-from gptlite.files import write_atomically
+from gptlite.errors import CheckpointError, DownloadError
+from gptlite.files import read_small, write_atomically
 
 NOTE = "revision.json"
+MAX_NOTE = 100_000  # bytes of a note: the files of a model, each with its checksum
 _COMMIT = re.compile("[0-9a-f]{40}")
 _ETAG = re.compile('(?:W/)?"?([0-9a-f]{40}|[0-9a-f]{64})"?')  # of a small file, of a large file
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -59,14 +60,14 @@ def noted_revision(folder: Path, name: str) -> Source | None:
     """Read the note of the hub's answer; None if there is none, or if it is damaged."""
     hub = SOURCES[name.partition("@")[0]][0]
     try:
-        note = json.loads((folder / NOTE).read_bytes())
+        note = json.loads(read_small(folder / NOTE, MAX_NOTE))
         commit, files = note["commit"], tuple(OfficialFile(*file) for file in note["files"])
         are_checksums = all(_ETAG.fullmatch(file.checksum or "") for file in files)
         are_sizes = all(type(file.size) in (int, type(None)) for file in files)
         names = [file.name for file in files]
         if are_checksums and are_sizes and names == [file.name for file in hub.files]:
             return _at(hub, commit)._replace(files=files) if _COMMIT.fullmatch(commit) else None
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+    except (CheckpointError, OSError, ValueError, LookupError, TypeError, RecursionError):
         pass
     return None
 

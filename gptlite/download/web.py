@@ -7,12 +7,16 @@ nothing is requested. Proxies and certificates work as in any program that uses 
 import logging
 import os
 import re
+import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from errno import EHOSTUNREACH, ENETUNREACH
+from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import unquote, urlsplit
 
 from gptlite.errors import DownloadError
 from gptlite.version import __version__
@@ -24,7 +28,9 @@ Result = TypeVar("Result")
 
 TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the answer
 RETRIES = 5  # in a row that bring nothing new
+RETRIES_WITHOUT_NETWORK = 1  # where nothing has come at all: there is no use in waiting
 LONGEST_WAIT = 120.0  # seconds; if a server asks for more, the download fails
+MIRROR_VARIABLES = ("HF_ENDPOINT", "GPTLITE_OPENAI_URL")  # addresses in place of official hosts
 OFFLINE_VARIABLES = ("GPTLITE_OFFLINE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 
 sleep = time.sleep  # a name of its own, so that tests need not wait
@@ -32,11 +38,23 @@ _log = logging.getLogger("gptlite")
 
 
 class TryAgainError(Exception):
-    """A failed attempt that may succeed later; ``wait``: the seconds that the server asks for."""
+    """A failed attempt that may succeed later.
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    Attributes:
+        wait: the seconds that the server asks for.
+        unreachable: the host, if there seems to be no network that leads to it.
+    """
+
+    def __init__(
+        self, reason: str, wait: float | None = None, unreachable: str | None = None
+    ) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.unreachable = unreachable
+
+
+class NoNetworkError(DownloadError):
+    """No network leads to the host."""
 
 
 def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -> Result:
@@ -49,6 +67,7 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
             as a failure.
 
     Raises:
+        NoNetworkError: the host cannot be reached at all.
         DownloadError: too many in a row got no further, or the server asks for too long a wait.
     """
     furthest, failures = reached(), 0
@@ -61,6 +80,11 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
             now = reached()
             failures = 0 if now > furthest else failures + 1
             furthest = max(now, furthest)
+            if failure.unreachable and not furthest:
+                if failures > RETRIES_WITHOUT_NETWORK:
+                    raise NoNetworkError(f"{failure.unreachable}: {failure}") from failure
+                sleep(1)
+                continue
             wait = 2.0 ** max(0, failures - 1) if failure.wait is None else failure.wait
             if failures > RETRIES:
                 raise DownloadError(
@@ -102,9 +126,12 @@ def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requ
                 stream=True,
                 timeout=TIMEOUT,
                 allow_redirects=method != "HEAD",
+                auth=credentials(url),
             )
         except (requests.ConnectionError, requests.Timeout) as error:
-            raise TryAgainError(reason(error)) from error
+            lost = isinstance(error, requests.ConnectTimeout) or is_unreachable(error)
+            host = urlsplit(url).hostname if lost else None
+            raise TryAgainError(reason(error), unreachable=host) from error
         except (OSError, HTTPError, ValueError) as error:  # requests' other errors are OSErrors
             raise DownloadError(f"{url}: {reason(error)}") from error
         with response:
@@ -119,11 +146,13 @@ def check_status(response: "requests.Response", url: str, wanted: Collection[int
         DownloadError: any other status.
     """
     status = response.status_code
+    # Not in the server's own words, which may be any bytes.
+    meaning = f" ({HTTPStatus(status).phrase})" if status in list(HTTPStatus) else ""
     if status in (408, 429) or status >= 500:
         wait = _seconds(response.headers.get("Retry-After"))
-        raise TryAgainError(f"status {status} ({response.reason})", wait)
+        raise TryAgainError(f"status {status}{meaning}", wait)
     if status not in wanted:
-        raise DownloadError(f"{url}: expected status 200, found {status} ({response.reason})")
+        raise DownloadError(f"{url}: expected status 200, found {status}{meaning}")
 
 
 def offline() -> str | None:
@@ -137,8 +166,60 @@ def is_set(variable: str) -> bool:
 
 
 def reason(error: Exception) -> str:
-    """Put a network error on one line; its own text is often too long for that."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    """Put a network error on one line: its kind, and its cause, which is often deep within it."""
+    cause = str(innermost(error)) or str(error)
+    # A server may have said some of it.
+    words = " ".join(ascii(cause)[1:-1].split())
+    return f"{type(error).__name__}: {words[:300]}"
+
+
+def innermost(error: BaseException) -> BaseException:
+    """Find the cause of an error: requests, urllib3 and http.client each wrap the one before."""
+    for _ in range(10):
+        inner = getattr(error, "reason", None) or next(iter(error.args), None)
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return error
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Say whether an error means that there is no network: no name is found, no way leads there."""
+    seen: BaseException | None = innermost(error)
+    for _ in range(10):
+        if isinstance(seen, socket.gaierror) or (
+            isinstance(seen, OSError) and seen.errno in (ENETUNREACH, EHOSTUNREACH)
+        ):
+            return True
+        seen = seen and (seen.__cause__ or seen.__context__)
+    return False
+
+
+# ---- Passwords ----------------------------------------------------------------------------------
+
+
+def without_credentials(url: str) -> str:
+    """Remove a user's name and password from an address, so that it can be shown and kept.
+
+    >>> without_credentials("https://me:secret@mirror.example/hub")
+    'https://mirror.example/hub'
+    """
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@", r"\1", url)
+
+
+def credentials(url: str) -> tuple[str, str] | None:
+    """Return the name and the password that a mirror's address has for its host, if it has any."""
+    for variable in MIRROR_VARIABLES:
+        given = os.environ.get(variable, "").strip()
+        try:
+            mirror, asked = urlsplit(given), urlsplit(url)
+        except ValueError:  # not an address: the request says so
+            continue
+        name, at, host = mirror.netloc.rpartition("@")
+        if at and (mirror.scheme, host) == (asked.scheme, asked.netloc):
+            user, _, password = name.partition(":")
+            return unquote(user), unquote(password)
+    return None
 
 
 def _seconds(retry_after: str | None) -> float | None:

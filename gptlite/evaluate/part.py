@@ -8,10 +8,12 @@ from typing import Any
 
 from gptlite.errors import CheckpointError
 from gptlite.files import expect_file, write_atomically
+from gptlite.outputs import check_file
 
 Json = dict[str, Any]  # a JSON object
 Measurement = dict[str, Any]  # for one item: its place in the file, and what was measured
 
+MARK = b'"about": {'  # near the beginning of every file of results: it may be written anew
 SAME = ("form", "file_sha256", "model_sha256", "settings")  # if one differs, so does the evaluation
 
 
@@ -23,7 +25,9 @@ def part_of(output: str) -> Path:
 class Part:
     """The measurements so far, kept in a file beside the output; without an output, in memory."""
 
-    def __init__(self, output: str | None, resume: bool, source: str) -> None:
+    def __init__(
+        self, output: str | None, resume: bool, source: str, overwrite: bool = False
+    ) -> None:
         """Read the part if it is to be resumed, and check that the output can be written.
 
         All this comes before any work.
@@ -32,10 +36,11 @@ class Part:
             output: where the results will go.
             resume: True to go on from the part.
             source: the file that is evaluated; neither output nor part may replace it.
+            overwrite: True if the output may replace anything else than results.
 
         Raises:
             ValueError: there is a part but it is not to be resumed, or there is none to resume; or
-                the output would replace the source.
+                the output would replace the source, or another file that holds no results.
             CheckpointError: the part is damaged.
             OSError: the part cannot be read, or the output cannot be written.
         """
@@ -52,6 +57,7 @@ class Part:
             expect_file(place)
             if place.exists() and Path(source).exists() and place.samefile(source):
                 raise ValueError(f"--output {output} would replace the file that is evaluated")
+        check_file(output, MARK, overwrite)
         if not resume:
             if path.exists():
                 raise ValueError(

@@ -4,12 +4,13 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
-from gptlite.command import Parser, add_tokenizer, finish, utf8
+from gptlite.command import Parser, add_model, finish, load_model, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
+from gptlite.outputs import OVERWRITE, check_file
 
 PROGRAM = "gptlite.explain"
+MARK = b"<title>Inside a GPT-2"  # near the beginning of every page: it may be written anew
 
 
 def parser() -> Parser:
@@ -28,8 +29,8 @@ def parser() -> Parser:
         metavar="FILE",
         help="where to write the page (default: %(default)s)",
     )
-    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
-    add_tokenizer(add)
+    add_model(add)
+    add("--overwrite", action="store_true", help=OVERWRITE)
     return parser
 
 
@@ -44,10 +45,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Write the page, and print where it is. Errors: see ``page``."""
+    """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
+    check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
-        model, tokenizer = gptlite.load(options.model, tokenizer=options.tokenizer)
+        model, tokenizer = load_model(options)
         name = options.model or "the storyteller"
         file.write(page(model, tokenizer, options.text, name))
     print(options.output)

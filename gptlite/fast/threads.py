@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -23,6 +24,17 @@ BLAS_FUNCTIONS = (
     ("openblas_get_num_threads", "openblas_set_num_threads"),
     ("MKL_Get_Max_Threads", "MKL_Set_Num_Threads"),
 )
+
+
+class Block:
+    """A block of code and the number of threads that it asks for: an entry of ``_blocks``."""
+
+    def __init__(self, n: int) -> None:
+        self.n = n
+
+
+_lock = Lock()
+_blocks: list[Block] = []  # those that run now, the latest last; before them, what was
 
 
 def cpu_count() -> int:
@@ -56,15 +68,27 @@ def blas_controls() -> tuple[Callable[[], int], Callable[[int], None]] | None:
 
 @contextmanager
 def blas_threads(n: int) -> Iterator[None]:
-    """Let NumPy's BLAS use ``n`` threads within the block, where it has a switch for that."""
+    """Let NumPy's BLAS use ``n`` threads within the block, where it has a switch for that.
+
+    The switch is the whole process's. Of blocks in several threads the latest to begin counts, and
+    when the last ends, BLAS is as it was before the first.
+    """
     controls = blas_controls()
     if controls is None:
         yield
         return
     get, set_ = controls
-    before = get()
-    set_(n)
+    block = Block(n)
+    with _lock:
+        if not _blocks:
+            _blocks.append(Block(get()))
+        _blocks.append(block)
+        set_(n)
     try:
         yield
     finally:
-        set_(before)
+        with _lock:
+            _blocks.remove(block)
+            set_(_blocks[-1].n)
+            if len(_blocks) == 1:
+                _blocks.clear()

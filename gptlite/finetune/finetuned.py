@@ -14,20 +14,20 @@ Hugging Face transformers can open the directory too: a task with one row per ex
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config, hub_name
 from gptlite.checkpoints.names import SCORE
 from gptlite.checkpoints.reading import read_checkpoint
 from gptlite.checkpoints.safetensors import write_tensors
-from gptlite.checkpoints.strict_json import parse_object
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.errors import CheckpointError
 from gptlite.fast.threads import cpu_count
-from gptlite.files import write_atomically
+from gptlite.files import read_small, write_atomically
 from gptlite.finetune.classifier import Classifier, probabilities
 from gptlite.finetune.examples import TEXTS, pack
 from gptlite.layers import Array
@@ -35,6 +35,14 @@ from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 
 WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
+# What the task's file holds, each with what it must be.
+TASK_KEYS: dict[str, Callable[[Any], bool]] = {
+    "task": lambda task: isinstance(task, str) and task in TEXTS,
+    "labels": lambda labels: (
+        isinstance(labels, list) and all(isinstance(label, str) for label in labels)
+    ),
+    "n_ctx": lambda n_ctx: type(n_ctx) is int,
+}
 
 
 class FineTuned(NamedTuple):
@@ -53,6 +61,9 @@ class FineTuned(NamedTuple):
     task: str
     labels: list[str]
     n_ctx: int
+
+    def __repr__(self) -> str:
+        return f"FineTuned({self.task}: {', '.join(map(repr, self.labels))}; {self.classifier!r})"
 
     def probabilities(self, texts: Sequence[Sequence[str]]) -> Array:
         """Compute the probability of each label for each example, ``[n, n_labels]``.
@@ -100,7 +111,7 @@ class FineTuned(NamedTuple):
         for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
-        tensors = {f"transformer.{name}": array for name, array in model.parameters.items()}
+        tensors = {hub_name(name): array for name, array in model.parameters.items()}
         # The file has W_y transposed.
         write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 
@@ -114,14 +125,18 @@ class FineTuned(NamedTuple):
         directory = Path(directory)
         path = directory / TASK_FILE
         try:
-            about = parse_object(path.read_bytes(), str(path))
-            task, labels, n_ctx = about["task"], list(about["labels"]), int(about["n_ctx"])
-            if task not in TEXTS or not all(isinstance(label, str) for label in labels):
-                raise ValueError(f"task {task!r}, labels {labels!r:.40}")
+            about = parse_object(read_small(path, MAX_BYTES), str(path))
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read: {error}") from error
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"{path}: not the task of a classifier ({error!r})") from error
+        for name, right in TASK_KEYS.items():
+            if name not in about or not right(about[name]):
+                given = shown(about[name]) if name in about else "none"
+                raise CheckpointError(
+                    f"{path}: not the task of a classifier: expected a {name}, found {given}"
+                )
+        task: str = about["task"]
+        labels: list[str] = about["labels"]
+        n_ctx: int = about["n_ctx"]
         tokenizer = Tokenizer.from_pretrained(directory)
         config, parameters = read_checkpoint(directory, beside=[SCORE])
         head = np.ascontiguousarray(parameters.pop(SCORE).T)  # [n_embd, n_outputs]

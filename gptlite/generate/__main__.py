@@ -4,12 +4,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
 from gptlite.command import (
     Parser,
-    add_tokenizer,
+    add_model,
     complain,
     finish,
+    load_model,
     speak_utf8,
     standard_input,
     unescaped,
@@ -29,8 +29,7 @@ def command_line() -> Parser:
     parser = Parser(PROGRAM, description="Continue a text with a GPT-2, or begin one.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
-    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
-    add_tokenizer(add)
+    add_model(add)
     add("--max-new-tokens", type=int, metavar="N", help="(default: 200, or as many as fit)")
     add("--temperature", type=float, default=0.8, metavar="T", help=f"0 is greedy {or_else}")
     add("--top-k", type=int, default=40, metavar="K", help=f"0 cuts nothing {or_else}")
@@ -94,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
     if prompt == "-":
         prompt = standard_input(whole=True).removesuffix("\n")
-    model, tokenizer = gptlite.load(args.model, tokenizer=args.tokenizer)
+    model, tokenizer = load_model(args)
     if not args.interactive:
         answer(model, tokenizer, prompt, args)
         return
@@ -111,7 +110,11 @@ def run(args: argparse.Namespace) -> None:
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
     """Print the prompt and its continuation; if several are asked for, each under a heading."""
-    others = ("prompt", "model", "tokenizer", "num_samples", "no_stream", "show", "interactive")
+    of_the_model, of_the_door = (
+        ("model", "tokenizer", "n_head"),
+        ("no_stream", "show", "interactive"),
+    )
+    others = ("prompt", "num_samples", *of_the_model, *of_the_door)
     options = {name: value for name, value in vars(args).items() if name not in others}
     if "all" in args.allowed_special:
         options["allowed_special"] = "all"

@@ -10,6 +10,7 @@ from gptlite.cache import KVCache
 from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.sampling import Sampler, log_softmax
+from gptlite.trace import Trace
 
 
 class Step(NamedTuple):
@@ -35,6 +36,7 @@ def auto_regress(
     sampler: Sampler,
     rngs: Sequence[np.random.Generator],
     use_cache: bool = True,
+    trace: Trace | None = None,
 ) -> Iterator[Step]:
     """Read, choose, append, and again: inference, one token at a time.
 
@@ -45,14 +47,16 @@ def auto_regress(
         rows: the tokens of each text; new ones are appended to these lists.
         n_new: how many tokens to make for each row.
         rngs: each row's own random generator.
+        trace: written anew by each step; what the cache holds would be missing in it.
     """
     cache = None
     for _ in range(n_new):
         if cache is None:  # at first, after a slide, and always where there is to be no cache
             unread, mask = left_padded(rows)  # [batch, seq]
             cache = KVCache(model.config, len(rows)) if use_cache else None
-        # [batch, n_vocab]
-        logits = model(unread, cache=cache, attention_mask=mask, logits_to_keep=1)[:, -1]
+        # [batch, 1, n_vocab]
+        logits = model(unread, cache=cache, trace=trace, attention_mask=mask, logits_to_keep=1)
+        logits = logits[:, -1]  # [batch, n_vocab]
         ids = sampler(logits, rows, rngs)  # [batch]
         yield Step(ids, logits)
         for row, chosen in zip(rows, ids.tolist(), strict=True):

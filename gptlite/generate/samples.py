@@ -7,13 +7,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from gptlite.checks import check_int, checked_length, checked_rows, checked_stop
+from gptlite.checks import (
+    check_int,
+    check_text,
+    check_usage,
+    checked_length,
+    checked_prompts,
+    checked_rows,
+    checked_stop,
+)
 from gptlite.generate.growing import GrowingText
 from gptlite.generate.loop import Step, auto_regress, slide
 from gptlite.generate.speculation import look_ahead
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
+from gptlite.trace import Trace
 
 
 def generate(
@@ -30,6 +39,7 @@ def generate(
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
     allowed_special: Collection[str] = (),
+    trace: Trace | None = None,
 ) -> str:
     """Continue a text.
 
@@ -47,6 +57,8 @@ def generate(
             from what followed then, and check them in one pass. The text stays the same, and comes
             faster where it repeats itself (code, refrains, quotations). 8 is a good number.
         allowed_special: names in the prompt to read as special tokens: see ``Tokenizer.encode``.
+        trace: keeps the arrays of the latest step; its edits change every step. Each step reads the
+            whole text, without a cache, so that all positions are there, as in a call.
 
     Returns:
         The continuation, without the prompt. An incomplete character at its end is left off.
@@ -56,10 +68,9 @@ def generate(
         TypeError, ValueError: an argument is not what it should be.
     """
     sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
-    more: dict[str, Any] = {"allowed_special": allowed_special, **sampling}
-    steps, [text] = begin(
-        model, tokenizer, prompt, 1, max_new_tokens, seed, stop, overflow, speculate, **more
-    )
+    check_text("" if prompt is None else prompt)
+    more = (max_new_tokens, seed, stop, overflow, speculate, allowed_special, trace)
+    steps, [text] = begin(model, tokenizer, prompt, 1, *more, **sampling)
     return "".join(piece for [piece] in text_pieces(steps, [text]))
 
 
@@ -67,19 +78,21 @@ def stream(
     model: GPT, tokenizer: Tokenizer, prompt: str | None = None, **options: Any
 ) -> Iterator[str]:
     """Continue a text in pieces, as they are made. The options are those of ``generate``."""
+    check_text("" if prompt is None else prompt)
     return (piece for [piece] in stream_samples(model, tokenizer, prompt, 1, **options) if piece)
 
 
 def generate_samples(
     model: GPT,
     tokenizer: Tokenizer,
-    prompt: str | None = None,
+    prompt: str | Sequence[str] | None = None,
     num_samples: int = 1,
     **options: Any,
 ) -> list[str]:
-    """Continue one prompt several times, side by side. The options are those of ``generate``.
+    """Continue one prompt, or each of a list, ``num_samples`` times, all texts side by side.
 
-    The first continuation is the one that ``generate`` gives; none depends on ``num_samples``.
+    The options are those of ``generate``, whose continuation of a prompt comes first. A list's
+    first prompt has its continuations first, then the second. None depends on their number.
     """
     steps = stream_samples(model, tokenizer, prompt, num_samples, **options)
     return ["".join(pieces) for pieces in zip(*steps, strict=True)]
@@ -88,7 +101,7 @@ def generate_samples(
 def stream_samples(
     model: GPT,
     tokenizer: Tokenizer,
-    prompt: str | None = None,
+    prompt: str | Sequence[str] | None = None,
     num_samples: int = 1,
     **options: Any,
 ) -> Iterator[list[str]]:
@@ -99,7 +112,7 @@ def stream_samples(
 def begin(
     model: GPT,
     tokenizer: Tokenizer,
-    prompt: str | None = None,
+    prompt: str | Sequence[str] | None = None,
     num_samples: int = 1,
     max_new_tokens: int | None = None,
     seed: int | None = None,
@@ -107,15 +120,18 @@ def begin(
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
     allowed_special: Collection[str] = (),
+    trace: Trace | None = None,
     **sampling: Any,
 ) -> tuple[Iterator[Step], list[GrowingText]]:
     """Prepare a generation: return its steps, not yet run, and an empty text for each sample."""
+    check_usage(generate, model, tokenizer, sampling, Sampler)
     check_int("num_samples", num_samples, least=1)
     stop = checked_stop(stop)
-    ids = tokenizer.encode("" if prompt is None else prompt, allowed_special) or [tokenizer.eot]
-    prompts, sampler = [ids] * num_samples, Sampler(**sampling)
+    texts = checked_prompts(prompt)
+    rows = [tokenizer.encode(text, allowed_special) or [tokenizer.eot] for text in texts]
+    prompts = [row for row in rows for _ in range(num_samples)]
     steps = generate_tokens(
-        model, prompts, sampler, max_new_tokens, seed, overflow, speculate=speculate
+        model, prompts, Sampler(**sampling), max_new_tokens, seed, overflow, True, speculate, trace
     )
     return steps, [GrowingText(tokenizer, stop) for _ in prompts]
 
@@ -138,6 +154,7 @@ def generate_tokens(
     overflow: Literal["error", "slide"] = "error",
     use_cache: bool = True,
     speculate: int = 0,
+    trace: Trace | None = None,
 ) -> Iterator[Step]:
     """Continue rows of token ids side by side, one ``Step`` at a time.
 
@@ -146,7 +163,8 @@ def generate_tokens(
     Args:
         prompts: the token ids of each row; the rows may differ in length.
         sampler: chooses the next tokens.
-        max_new_tokens, overflow, speculate: as for ``generate``; speculation is for a single row.
+        max_new_tokens, overflow, speculate, trace: as for ``generate``; speculation is for a single
+            row, and there is none with a trace.
         seed: row i draws from ``np.random.default_rng([seed, i])``, however many rows there are;
             None gives new tokens every time.
         use_cache: keep keys and values instead of computing them again and again.
@@ -162,6 +180,6 @@ def generate_tokens(
     rngs = [np.random.default_rng(seed if seed is None else [seed, i]) for i in range(len(rows))]
     for row in rows:
         slide(row, model.config.n_ctx)
-    if speculate:
+    if speculate and trace is None:
         return look_ahead(model, rows[0], n_new, sampler, rngs[0], speculate)
-    return auto_regress(model, rows, n_new, sampler, rngs, use_cache)
+    return auto_regress(model, rows, n_new, sampler, rngs, use_cache and trace is None, trace)

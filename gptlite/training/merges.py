@@ -22,6 +22,7 @@ import numpy as np
 from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
 from gptlite.checks import check_texts
 from gptlite.fast.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
+from gptlite.texts import split_documents
 
 
 def learn_vocabulary(
@@ -30,7 +31,8 @@ def learn_vocabulary(
     """Learn a vocabulary: ``{token: id}``, and the merges in order.
 
     Args:
-        texts: read once, one after the other. Special tokens in them are plain text.
+        texts: read once, one after the other. A text may hold several documents, parted by lines
+            that are exactly ``<|endoftext|>``; within a line that name is plain text.
         n_vocab: tokens wanted: 256 bytes, the merges, ``<|endoftext|>``. There are fewer if no pair
             is left to join: 257 for no text, empty texts, or one letter.
 
@@ -66,9 +68,10 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"texts must hold str, not {type(text).__name__}")
-        first, rest = split_words(text)
-        firsts[first] += 1
-        others.update(rest)
+        for document in split_documents(text).texts:
+            first, rest = split_words(document)
+            firsts[first] += 1
+            others.update(rest)
     pieces: Counter[str] = Counter()
     for word, n in firsts.items():
         for piece in PATTERN.findall(word):

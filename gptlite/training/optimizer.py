@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 
 BETA_1, BETA_2 = 0.9, 0.99  # how slowly the running means of gradient and squared gradient forget
@@ -20,6 +21,7 @@ class Moments(NamedTuple):
     square: Array
 
 
+@rounds_to_zero
 def global_norm(gradients: dict[str, Array]) -> float:
     """Measure the length of all gradients, taken as one long vector."""
     return math.sqrt(sum(float(np.vdot(g, g)) for g in gradients.values()))

@@ -22,7 +22,7 @@ from gptlite.training.tape import Gradients
 SHARD_TOKENS = 1024
 # Numbers that are not finite end the training with an error of their own: NumPy need not warn as
 # well. NumPy's settings belong to a thread, so each thread enters this context for itself.
-QUIET = partial(np.errstate, over="ignore", invalid="ignore")
+QUIET = partial(np.errstate, over="ignore", under="ignore", invalid="ignore")
 
 # Adds the gradients of a part of a batch to the sums, and returns that part's share of the loss.
 Shard = Callable[[Gradients], float]

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from gptlite.block import attention_scores
 from gptlite.layers import Array
-from gptlite.trace import Edit, Trace
+from gptlite.trace import Edit, Trace, Unmasked
 
 Edits = dict[str, Edit]
 
@@ -41,7 +41,7 @@ def without_mask(layers: Iterable[int]) -> Edits:
             q, k = trace[f"h.{layer}.attn.q"], trace[f"h.{layer}.attn.k"]
             return attention_scores(q, k)  # [batch, head, seq, total]
 
-        return scores
+        return Unmasked(scores)
 
     return {f"h.{layer}.attn.scores": edit(layer) for layer in layers}
 
@@ -50,21 +50,29 @@ def patched(source: Trace, name: str, positions: Sequence[int] | None = None) ->
     """Patch an array, or some of its positions, with the array of another call.
 
     Args:
-        source: the trace of that call, whose ids must have the same shape as in this call.
+        source: the trace of that call, whose ids must have the same shape as in this call; with
+            ``positions``, the texts may differ in length.
         name: any array whose axis before the last is ``seq``.
-        positions: the positions to patch; None for all.
+        positions: the positions to patch, which both texts have; None for all.
 
     Raises:
         ValueError: the source has no such array; or, when the model is called, the source's array
-            has a different shape.
+            has a different shape, or one of the arrays has no such position.
     """
     if name not in source:
         raise ValueError(f"the source has no array named {name!r}")
 
     def swapped(array: Array, trace: Trace) -> Array:
-        if positions is None or source[name].shape != array.shape:
-            return source[name]
-        array[..., list(positions), :] = source[name][..., list(positions), :]
+        other = source[name]  # [...]
+        if positions is None or other.shape[:-2] + other.shape[-1:] != (
+            array.shape[:-2] + array.shape[-1:]
+        ):
+            return other
+        seq = min(array.shape[-2], other.shape[-2])
+        for position in positions:
+            if not -seq <= position < seq:
+                raise ValueError(f"position must lie in 0 to {seq - 1}, not {position}")
+        array[..., list(positions), :] = other[..., list(positions), :]
         return array
 
     return {name: swapped}

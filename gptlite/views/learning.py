@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 from gptlite.views.curve import Curve
 
+MAX_LOG = 100_000_000  # bytes: a million reports
 Log = Sequence[Mapping[str, Any]]
 
 
@@ -36,9 +38,10 @@ def read_log(path: Path) -> Log:
     """Read the lines of a log, each with its ``tokens`` and its ``loss``."""
     path = path / "log.jsonl" if path.is_dir() else path
     try:
-        lines = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        text = read_small(path, MAX_LOG).decode("utf-8")
+        lines = [json.loads(line) for line in text.split("\n") if line]
         for line in lines:
             float(line["tokens"]), float(line["loss"])
-    except (OSError, ValueError, TypeError, LookupError) as error:
+    except (OSError, ValueError, TypeError, LookupError, RecursionError) as error:
         raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error
     return lines

@@ -47,7 +47,7 @@ class View(ABC):
 
     @abstractmethod
     def plot(self, ax: Any = None) -> Any:
-        """Draw with matplotlib (``pip install 'gptlite[notebooks]'``).
+        """Draw with matplotlib (``pip install matplotlib``).
 
         Args:
             ax: the Axes to draw on; None for a figure of its own.
@@ -154,7 +154,7 @@ def pyplot() -> Any:
         import matplotlib.pyplot
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "drawing needs matplotlib, which is not installed: pip install 'gptlite[notebooks]' "
+            "drawing needs matplotlib, which is not installed: pip install matplotlib "
             "(the text and the HTML of a view need nothing)",
             name=error.name,
         ) from error

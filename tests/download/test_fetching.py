@@ -206,7 +206,7 @@ def test_a_check_where_no_sha256_is_known(server: Server, path: Path) -> None:
 def test_a_web_page_is_no_file_and_costs_none(server: Server, path: Path, kind: str) -> None:
     server.faults += [{"cut": 1000}]
     server.faults += [{"body": b"<html>Log in", "headers": {"Content-Type": kind}, "whole": True}]
-    assert f"expected a file, found a web page ({kind})" in failure(server, path)
+    assert f"expected a file, found a web page ({kind!r})" in failure(server, path)
     assert success(server, path) == ["bytes=1000-"]
 
 

@@ -17,6 +17,7 @@ from gptlite.download.official import (
     OfficialFile,
     canonical_name,
     check_file,
+    most_bytes,
     required_name,
 )
 from gptlite.errors import CheckpointError
@@ -177,3 +178,18 @@ def test_a_damaged_index(published: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (published / INDEX.name).write_bytes(data)
         assert refusal(INDEX, published / INDEX.name).startswith(str(published / INDEX.name))
         assert "model.ckpt.index: " in refusal(DATA, published / DATA.name)
+
+
+def test_every_file_of_known_size_is_within_its_bound() -> None:
+    for name, sources in SOURCES.items():
+        for source in sources:
+            for file in source.files:
+                assert (
+                    (file.size or 0)
+                    < most_bytes(name, file.name)
+                    == most_bytes(f"{name}@main", file.name)
+                )
+    # Of the larger sizes the weights are not known to the byte: their tensors and masks are.
+    for name, config in PRESETS.items():
+        masks = config.n_layer * 4 * config.n_ctx**2
+        assert 4 * config.n_params + masks < most_bytes(name, "model.safetensors") < 8e9

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from gptlite.download.partial import PartialFile
 from servers import DATA, Server, failure, success
 
 pytestmark = pytest.mark.usefixtures("waits")
@@ -57,3 +58,18 @@ def test_a_part_that_is_too_long(server: Server, path: Path) -> None:
     failure(server, path)
     (path.parent / "x.part").write_bytes(DATA + b"?")
     assert success(server, path) == [None]
+
+
+def test_a_link_is_not_followed(server: Server, path: Path, tmp_path: Path) -> None:
+    mine = tmp_path / "mine"
+    for name in ("x.part", "x.part.json"):
+        mine.write_text("mine")
+        path.parent.mkdir(exist_ok=True)
+        (path.parent / name).symlink_to(mine)
+        assert success(server, path) == [None]
+        assert mine.read_text() == "mine"
+        path.unlink()
+    partial = PartialFile("", path)
+    partial.path.symlink_to(mine)
+    with pytest.raises(OSError, match="x\\.part"):
+        partial.open_to_append()

@@ -1,14 +1,17 @@
 """Requests: repeated where a failure may pass, and redirected."""
 
+import socket
+import threading
 import time
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gptlite.download.fetching import fetch_file
 from gptlite.errors import DownloadError
-from servers import DATA, SHA, Server, failure, success
+from servers import DATA, SHA, Server, failure, names, success
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -68,3 +71,51 @@ def test_an_address_that_is_none(path: Path, url: str) -> None:
     with pytest.raises(DownloadError):
         fetch_file(url, path, 1, SHA)
     assert not path.exists()
+
+
+def test_a_server_s_own_words_are_not_repeated(server: Server, path: Path) -> None:
+    evil = "\x1b[2J"
+    for fault in (
+        *({"status": 404, "phrase": evil}, {"status": 799, "phrase": evil}),
+        *({"headers": {"Content-Type": f"text/html;{evil}"}}, {"headers": {"Content-MD5": evil}}),
+    ):
+        server.faults += [fault] * 6
+        assert "\x1b" not in failure(server, path, None, checksum=None)
+        server.faults.clear()
+
+
+def test_a_host_that_says_nonsense(server: Server, path: Path) -> None:
+    """Its first line is an error's text, of any length, and with anything in it."""
+    with socket.create_server(("127.0.0.1", 0)) as host:
+
+        def answer() -> None:
+            for _ in range(6):
+                connection, _ = host.accept()
+                connection.recv(9999)
+                connection.sendall(b"\x1b[2J" + b"x" * 5000 + b"\r\n\r\n")
+                connection.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(DownloadError) as caught:
+            fetch_file(f"http://127.0.0.1:{host.getsockname()[1]}/x", path, 1, SHA)
+        thread.join()
+    assert "\x1b" not in str(caught.value) and len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *({"endless": True}, {"compressed": True, "body": bytes(10_000_000)}),
+        *({"body": bytes(6000)}, {"body": bytes(6000), "length": None}),
+    ],
+)
+def test_a_file_of_unknown_size_has_a_bound(
+    server: Server, path: Path, fault: dict[str, Any]
+) -> None:
+    server.faults += [fault]
+    with pytest.raises(DownloadError, match=r"/x: expected at most 5,000 bytes, "):
+        fetch_file(f"{server.url}/x", path, most=5000)
+    assert names(path.parent) == set() and len(server.seen) == 1
+    fetch_file(f"{server.url}/x", path, most=5000)
+    assert path.read_bytes() == DATA

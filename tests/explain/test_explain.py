@@ -278,6 +278,11 @@ def test_the_command_writes_the_page(storyteller, tmp_path, monkeypatch, capsys)
     assert capsys.readouterr() == ("page.html\nother.html\n", "")
     assert Path("page.html").read_bytes() == page(*storyteller, TEXT)
     assert "<strong>storyteller</strong>" in Path("other.html").read_text("utf-8")
+    assert main([TEXT, "-o", "other.html"]) == 0  # a page may be written anew
+    assert Path("other.html").read_bytes() == Path("page.html").read_bytes()
+    Path("README.md").write_text("mine")
+    assert main([TEXT, "-o", "README.md", "--overwrite"]) == 0
+    assert Path("README.md").read_bytes() == Path("page.html").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -288,6 +293,7 @@ def test_the_command_writes_the_page(storyteller, tmp_path, monkeypatch, capsys)
         (["word " * 65], "a page shows 64"),
         (["a", "--model", "gpt5"], "unknown model 'gpt5'"),
         (["a", "-o", "nowhere/page.html"], "No such file or directory: 'nowhere/page.html'"),
+        (["a", "-o", "README.md"], "README.md holds something else: choose another name"),
         (["a", "-o", "folder"], "expected the name of a file, found a folder: 'folder'"),
         (["a", "-o", ""], "expected the name of a file, found a folder: '.'"),
     ],
@@ -295,13 +301,15 @@ def test_the_command_writes_the_page(storyteller, tmp_path, monkeypatch, capsys)
 def test_the_command_s_errors_are_one_line(options, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("folder").mkdir()
-    Path("page.html").write_text("what was there")
+    Path("page.html").write_text("<title>Inside a GPT-2: what was there")
+    Path("README.md").write_text("mine")
     assert main(options) == 2
     out, err = capsys.readouterr()
     assert out == "" and err.startswith("gptlite.explain: error: ") and err.count("\n") == 1
     assert message in err
-    assert sorted(path.name for path in Path().iterdir()) == ["folder", "page.html"]
-    assert Path("page.html").read_text() == "what was there"
+    assert sorted(path.name for path in Path().iterdir()) == ["README.md", "folder", "page.html"]
+    assert Path("page.html").read_text() == "<title>Inside a GPT-2: what was there"
+    assert Path("README.md").read_text() == "mine"
 
 
 def test_the_command_without_a_text(capsys):

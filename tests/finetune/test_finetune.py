@@ -1,8 +1,10 @@
 """The command ``python -m gptlite.finetune``: tasks, arms, more text, and what it refuses."""
 
+import errno
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,12 @@ import pytest
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.finetune import FineTuned
+from gptlite.command import significant
+from gptlite.finetune import FineTuned, finetuned, run
 from gptlite.finetune.__main__ import main
+from gptlite.finetune.epochs import Epoch, Measured
 from gptlite.finetune.examples import read_examples
+from gptlite.outputs import output_folder
 from gptlite.training.losses import next_token_losses
 
 QUICK = ["--batch", "8", "--learning-rate", "1e-2", "--warm-up", "0.1", "--dropout", "0"]
@@ -85,7 +90,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 
     # Standard output has the result and nothing else, of the classifier that was saved.
     first, head, *rows, last = printed.splitlines()
-    assert first.startswith(f"accuracy {accuracy:.4f} of 16 (always ")
+    assert first.startswith(f"accuracy {significant(accuracy)} of 16 (always ")
     assert head.split() == ["|", *fine_tuned.labels]
     for label, row in zip(fine_tuned.labels, rows, strict=True):
         name, _, *counts = row.split()
@@ -102,7 +107,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 def test_it_learns(folder, tmp_path, capsys):
     more = ["--task", "classification", *CLASSES, "--epochs", "8"]
     assert main(arguments(folder, tmp_path / "out", *more)) == 0
-    assert capsys.readouterr().out.startswith("accuracy 1.0000 of 16 (always ")
+    assert capsys.readouterr().out.startswith("accuracy 1.00 of 16 (always ")
 
 
 def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys):
@@ -111,7 +116,7 @@ def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys)
     given = ["--data", str(tmp_path / "train.csv"), "--validation", str(tmp_path / "held.csv")]
     more = ["--model", str(folder / "model"), "--out", str(tmp_path / "out"), "--epochs", "1"]
     assert main([*given, *more, "--task", "classification"]) == 0
-    assert "of 4 (always 'x': 0.2500), loss" in capsys.readouterr().out
+    assert "of 4 (always 'x': 0.250), loss" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arm", ["frozen", "scratch", "0", "1", "full"])
@@ -173,12 +178,49 @@ def test_more_text(folder, tmp_path, capsys):
     losses = []
     for directory in (folder / "model", out):
         model, tokenizer = gptlite.load(directory)
-        ids = [tokenizer.eot, *tokenizer.encode((folder / "text.txt").read_text())]
+        text = tokenizer.encode((folder / "text.txt").read_text())
+        ids = [tokenizer.eot, *text, tokenizer.eot]
         losses.append(next_token_losses(model, ids).mean())
     assert losses[1] < losses[0] - 1
     before, after = losses
-    expected = f"validation loss {before:.4f} nats per token before, {after:.4f} after epoch "
+    expected = (
+        f"validation loss {significant(before)} nats per token before, "
+        f"{significant(after)} after epoch "
+    )
     assert first.startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["stories.txt", "stories.jsonl"])
+def test_documents_are_learned_one_by_one_up_to_their_end(
+    folder, tmp_path, capsys, monkeypatch, name
+):
+    stories = ["the red cat", "a blue dog " * 20, "the dog"]
+    text = {
+        "stories.txt": "\n<|endoftext|>\n".join([*stories, ""]),
+        "stories.jsonl": "".join(json.dumps({"text": story}) + "\n" for story in stories),
+    }[name]
+    (folder / name).write_text(text)
+    learned, epoch = [], Epoch(1, 0.5, Measured(0.5, None, None), True)
+    monkeypatch.setattr(
+        run, "fine_tune_language_model", lambda model, rows, *_: learned.extend(rows) or [epoch]
+    )
+    assert main(lm(folder, tmp_path / "out", name)) == 0
+    tokenizer = Tokenizer.from_pretrained(folder / "model")
+    expected = [[tokenizer.eot, *tokenizer.encode(story), tokenizer.eot] for story in stories]
+    assert [row.ids[0] for row in learned].count(tokenizer.eot) == 3
+    targets = [token for row in learned for token in row.targets]
+    assert targets == [token for ids in expected for token in ids[1:]]
+    assert all(len(row.ids) <= 25 for row in learned)
+    n_bytes, n_tokens = sum(map(len, stories)), len(targets)
+    counted = f"1 file, 3 documents, {n_bytes} bytes, {n_tokens} tokens ("
+    assert capsys.readouterr().err.count(counted) == 2  # of train, and of validation
+
+
+def test_json_lines_without_a_text(folder, tmp_path, capsys):
+    (folder / "odd.jsonl").write_text('{"text": "the cat"}\n{"story": "the dog"}\n')
+    said = refused(capsys, lm(folder, tmp_path / "out", "odd.jsonl"))
+    assert said.endswith("odd.jsonl, line 2: expected a column \"text\", found 'story'")
+    assert not (tmp_path / "out").exists()
 
 
 def test_prompts_masked_on_request(folder, tmp_path, capsys):
@@ -214,6 +256,8 @@ def refused(capsys, given: list[str]) -> str:
     printed, said = capsys.readouterr()
     assert status == 2
     assert printed == ""
+    # What was found in the texts may have been said before.
+    said = "".join(line for line in said.splitlines(True) if ": 1 file, 1 document, " not in line)
     assert said.count("\n") == 1
     return said.removeprefix("gptlite.finetune: error: ").rstrip()
 
@@ -234,7 +278,6 @@ def refused(capsys, given: list[str]) -> str:
         (["--task", "entailment", "--data", "no.csv"], "no.csv"),
         (["--objective", "lm", "--task", "choice"], "--task does not belong to --objective lm"),
         (["--objective", "lm", "--arm", "full"], "--arm does not belong to --objective lm"),
-        (["--objective", "lm"], "line 1: no column 'prompt'"),
     ],
 )
 def test_what_a_user_can_cause_is_one_line(folder, tmp_path, capsys, more, message):
@@ -253,7 +296,7 @@ def test_labels_only_validation_has_are_refused(folder, tmp_path, capsys):
 def test_a_model_that_is_there_is_not_overwritten(folder, capsys):
     before = (folder / "model" / "model.safetensors").read_bytes()
     said = refused(capsys, arguments(folder, folder / "model", "--task", "entailment"))
-    assert "is not empty: choose another --out" in said
+    assert "is not empty: choose another folder, or --overwrite what is there" in said
     assert (folder / "model" / "model.safetensors").read_bytes() == before
     said = refused(capsys, arguments(folder, folder / "text.txt", "--task", "entailment"))
     assert "Not a directory: " in said
@@ -299,7 +342,7 @@ def test_a_folder_that_holds_anything_is_left_alone(
         "lm": lm(folder, tmp_path, "text.txt"),
     }
     said = refused(capsys, given[objective])
-    assert said == f"{tmp_path} is not empty: choose another --out"
+    assert said == f"{tmp_path} is not empty: choose another folder, or --overwrite what is there"
     assert [p.read_text() for p in tmp_path.iterdir()] == ["mine"]
 
 
@@ -317,7 +360,69 @@ def test_a_place_that_cannot_be_written_to_is_refused(
             "lm": lm(folder, place, "text.txt"),
         }
         said = refused(capsys, given[objective])
-        assert said.endswith(f"'{place}'" if place else "--out must name a directory")
+        assert said.endswith(f"'{place}'" if place else "must have a name")
+
+
+def test_what_is_to_be_replaced_is(folder, tmp_path, capsys):
+    """Another model, and a classifier that was begun while that was there."""
+    GPT.init(GPTConfig(n_vocab=300, n_ctx=4, n_embd=4, n_head=1, n_layer=1)).save_pretrained(
+        tmp_path
+    )
+    (tmp_path / "notes.txt").write_text("mine")
+    given = arguments(folder, tmp_path, "--task", "entailment", "--epochs", "2")
+    assert "is not empty" in refused(capsys, given)
+    assert main([*given, "--overwrite"]) == 0
+    assert FineTuned.from_pretrained(tmp_path).task == "entailment"
+    assert (tmp_path / "notes.txt").read_text() == "mine" and not (tmp_path / ".lock").exists()
+
+
+def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeypatch):
+    """The model there is not this run's, and not mixed with it either."""
+    out = tmp_path / "out"
+    assert main(arguments(folder, out, "--task", "entailment")) == 0
+    given = [*arguments(folder, out, "--task", "classification"), "--overwrite"]
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gptlite, "load", stop)
+        capsys.readouterr()
+        assert main(given) == 130
+        assert capsys.readouterr().err == "gptlite.finetune: error: interrupted\n"
+    assert FineTuned.from_pretrained(out).task == "entailment"
+    with monkeypatch.context() as patch:
+        patch.setattr(finetuned, "write_tensors", stop)
+        assert main(given) == 130
+        assert capsys.readouterr().err.endswith("gptlite.finetune: error: interrupted\n")
+    assert not (out / "model.safetensors").exists()
+    assert main(given[:-1]) == 0  # what is there is unfinished, and this command's own
+    assert FineTuned.from_pretrained(out).task == "classification"
+
+
+def test_two_at_once_and_a_disk_that_is_full(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    for given in (arguments(folder, out, "--task", "entailment"), lm(folder, out, "text.txt")):
+        with output_folder(out, "model.safetensors"):
+            said = refused(capsys, given)
+            assert said == f"{out}: another process is writing there"
+        usage = shutil.disk_usage(tmp_path)._replace(free=1000)
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "disk_usage", lambda _, usage=usage: usage)
+            said = refused(capsys, given)
+            assert "of free disk space, found 1,000: " in said and said.endswith(f"'{out}'")
+        assert not out.exists()
+
+        def fail(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(finetuned, "write_tensors", fail)
+            patch.setattr(GPT, "save_pretrained", fail)
+            assert main(given) == 2 and "No space left" in capsys.readouterr().err
+        assert main(given) == 0  # the same command goes on where that one stopped
+        capsys.readouterr()
+        shutil.rmtree(out)
 
 
 def test_an_empty_folder_will_do(folder, tmp_path):

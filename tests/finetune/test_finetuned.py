@@ -1,6 +1,7 @@
 """A fine-tuned classifier, saved and opened again."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -71,11 +72,22 @@ def test_what_is_no_classifier_is_refused(tmp_path):
     saved.save_pretrained(tmp_path)
     path = tmp_path / TASK_FILE
     about = json.loads(path.read_text())
-    for wrong in ({"task": "cooking"}, {"labels": None}, {"labels": [1, 2, 3]}, {"n_ctx": "x"}):
+    for wrong in (
+        *({"task": "cooking"}, {"task": ["entailment"]}, {"labels": None}, {"labels": [1, 2, 3]}),
+        *({"labels": "ab"}, {"labels": {"a": 1}}, {"n_ctx": "x"}, {"n_ctx": "12"}, {"n_ctx": True}),
+        *({"n_ctx": 12.0}, {"n_ctx": None}),
+    ):
         path.write_text(json.dumps(about | wrong))
-        assert f"{TASK_FILE}: not the task of a classifier" in refusal(tmp_path)
-    path.write_text(json.dumps({"task": "entailment"}))
-    assert f"{TASK_FILE}: not the task of a classifier" in refusal(tmp_path)
+        found = refusal(tmp_path)
+        assert f"{TASK_FILE}: not the task of a classifier: expected a {next(iter(wrong))}" in found
+    for name in about:
+        path.write_text(json.dumps({key: about[key] for key in about if key != name}))
+        assert f"expected a {name}, found none" in refusal(tmp_path)
+    text = json.dumps(about)
+    for content in (text.replace("12", "1e400"), text[:-1] + ', "x": ' + "[" * 99999, "[]", "1"):
+        assert content != text
+        path.write_text(content)
+        assert TASK_FILE in refusal(tmp_path)
     path.write_text(json.dumps(about | {"n_ctx": 17}))
     assert f"{TASK_FILE}: n_ctx: expected 1 to 16, found 17" in refusal(tmp_path)
     path.write_text("{")
@@ -107,3 +119,16 @@ def test_another_vocabulary_is_refused(tmp_path):
     fine_tuned("entailment").save_pretrained(tmp_path)
     Tokenizer.train([], 257).save_pretrained(tmp_path)
     assert "expected 3 tokens more than the vocabulary's 257, found 265" in refusal(tmp_path)
+
+
+def test_a_file_that_might_never_end_is_not_read(tmp_path):
+    fine_tuned("entailment").save_pretrained(tmp_path)
+    (tmp_path / TASK_FILE).unlink()
+    os.mkfifo(tmp_path / TASK_FILE)
+    assert f"{TASK_FILE}: cannot be read" in refusal(tmp_path)
+    (tmp_path / TASK_FILE).unlink()
+    with open(tmp_path / TASK_FILE, "wb") as file:
+        file.truncate(2 << 30)
+    assert f"{TASK_FILE}: expected at most 5,000,000 bytes, found 2,147,483,648" in refusal(
+        tmp_path
+    )

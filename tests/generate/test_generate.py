@@ -18,10 +18,13 @@ from gptlite.generate import (
     generate,
     generate_samples,
     generate_tokens,
+    left_padded,
     stream,
 )
 from gptlite.model import GPT
 from gptlite.sampling import Sampler, log_softmax
+from gptlite.trace import Trace
+from gptlite.views import patched
 
 EOT = 256
 CONFIG = GPTConfig(n_vocab=257, n_ctx=16, n_embd=16, n_head=2, n_layer=2)
@@ -181,19 +184,20 @@ def test_the_repetition_penalty_knows_the_prompt_and_what_was_added():
 
 
 def test_the_context_can_be_filled_to_the_brim(model):
-    for n_prompt in (1, 10, 15):
-        prompt = list(range(n_prompt))
-        assert len(tokens(generate_tokens(model, [prompt], GREEDY, 16 - n_prompt))[0]) == (
-            16 - n_prompt
-        )
+    """The last token is made of all positions, and is not read again: it needs none."""
+    text = tokens(generate_tokens(model, [[5]], GREEDY, 16))[0]
+    for n_prompt in (1, 10, 15, 16):
+        prompt = [5, *text[: n_prompt - 1]]
+        for options in ({"use_cache": False}, {"speculate": 8}, {"overflow": "slide"}, {}):
+            steps = generate_tokens(model, [prompt], GREEDY, 17 - n_prompt, **options)
+            assert tokens(steps)[0] == text[n_prompt - 1 :]
 
 
 @pytest.mark.parametrize(
     ("n_prompt", "n_new", "message"),
     [
-        (10, 7, "the context holds 16 tokens and the prompt has 10: 6 new tokens fit, not 7"),
-        (16, 1, "the context holds 16 tokens and the prompt has 16: 0 new tokens fit, not 1"),
-        (16, None, "the context holds 16 tokens and the prompt has 16: 0 new tokens fit, not 200"),
+        (10, 8, "the context holds 16 tokens and the prompt has 10: 7 new tokens fit, not 8"),
+        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new tokens fit, not 2"),
         (17, 0, "the context holds 16 tokens and the prompt has 17: it does not fit"),
         (17, None, "the context holds 16 tokens and the prompt has 17: it does not fit"),
     ],
@@ -213,8 +217,11 @@ def test_what_does_not_fit_is_refused_before_any_work(n_prompt, n_new, message):
             function(script, Bytes(), "x" * n_prompt, max_new_tokens=n_new)
 
 
+LENGTHS = [(64, "error", 62), (3, "error", 1), (64, "slide", 200), (500, "error", 200)]
+
+
 def test_as_many_tokens_as_fit_unless_told():
-    for n_ctx, overflow, expected in [(64, "error", 61), (64, "slide", 200), (500, "error", 200)]:
+    for n_ctx, overflow, expected in LENGTHS:
         script = Scripted([1] * 500, n_ctx=n_ctx)
         steps = generate_tokens(script, [[1, 2, 3]], GREEDY, overflow=overflow)
         assert len(list(steps)) == expected
@@ -423,8 +430,7 @@ def test_the_four_ways_have_the_same_defaults(model):
         ({"overflow": "wrap"}, ValueError, "overflow must be 'error' or 'slide', not 'wrap'"),
         ({"prompt": 5}, TypeError, "text must be a str, not int"),
         ({"prompt": b"x"}, TypeError, "text must be a str, not bytes"),
-        ({"prompt": ["x"]}, TypeError, "text must be a str, not list"),
-        ({"topk": 5}, TypeError, "unexpected keyword argument 'topk'"),
+        ({"prompt": [["x"]]}, TypeError, "text must be a str, not list"),
     ],
 )
 def test_a_bad_argument_is_named_before_any_work(options, error, message):
@@ -435,6 +441,28 @@ def test_a_bad_argument_is_named_before_any_work(options, error, message):
         assert type(caught.value) is error
         assert "\n" not in str(caught.value)
         assert script.read == []
+
+
+@pytest.mark.parametrize("function", [stream, generate_samples])
+def test_an_option_that_there_is_not_is_named_with_those_there_are(function):
+    for name, hint in (("topk", "did you mean top_k?"), ("max_length", "there are model, token")):
+        with pytest.raises(TypeError) as caught:
+            function(scripted("one"), Bytes(), **{name: 5})
+        assert f"generate has no option {name!r}: {hint}" in str(caught.value)
+
+
+def test_one_text_is_not_several():
+    for function in (generate, stream):
+        with pytest.raises(TypeError, match="text must be a str, not list"):
+            function(scripted("one"), Bytes(), ["x"])
+
+
+@pytest.mark.parametrize("function", [generate, stream, generate_samples])
+def test_a_tokenizer_that_is_forgotten_is_named(function):
+    with pytest.raises(TypeError, match=r"expected a model and a tokenizer.* found Scripted and s"):
+        function(scripted("one"), "hi")
+    with pytest.raises(TypeError, match=r"expected a model and a tokenizer.* found Bytes and Scri"):
+        function(Bytes(), scripted("one"), "hi")
 
 
 def test_several_samples_are_not_one_stream():
@@ -479,3 +507,68 @@ def test_the_positions_of_the_arguments_are_part_of_the_public_face(model):
     options = {"max_new_tokens": 5, "temperature": 2.0, "top_k": 9, "top_p": 0.9, "seed": 7}
     expected = generate(model, Bytes(), "a", **options)
     assert generate(model, Bytes(), "a", 5, 2.0, 9, 0.9, 7) == expected
+
+
+# ---- Several prompts, and a trace ----------------------------------------------------------------
+
+
+def test_several_prompts_are_continued_side_by_side(model):
+    prompts = ["a", "", "a longer one"]
+    for options in ({"temperature": 0}, {"temperature": 1.5, "top_k": 0, "seed": 3}):
+        options["max_new_tokens"] = 4
+        found = generate_samples(model, Bytes(), prompts, 2, **options)
+        assert len(found) == 6
+        assert found[:2] == generate_samples(model, Bytes(), "a", 2, **options)
+    greedy = {"temperature": 0, "max_new_tokens": 4}
+    for kind in (list, tuple):
+        found = generate_samples(model, Bytes(), kind(prompts), **greedy)
+        assert found == [generate(model, Bytes(), prompt, **greedy) for prompt in prompts]
+    with pytest.raises(ValueError, match="no prompts"):
+        generate_samples(model, Bytes(), [])
+    with pytest.raises(ContextOverflowError, match="the prompt has 12: 5 new tokens fit"):
+        generate_samples(model, Bytes(), prompts, max_new_tokens=6)
+
+
+def test_each_step_leaves_the_trace_of_the_text_so_far(model):
+    trace, plain = Trace(), Trace()
+    steps = generate_tokens(model, [[1, 2, 3], [4]], GREEDY, 4, trace=trace)
+    rows = [[1, 2, 3], [4]]
+    for step in steps:
+        ids, mask = left_padded(rows)
+        model(ids, attention_mask=mask, trace=plain, logits_to_keep=1)
+        assert all(np.array_equal(trace[name], plain[name]) for name in plain)
+        assert np.array_equal(step.logits, trace["logits"][:, -1])
+        for row, token in zip(rows, step.ids.tolist(), strict=True):
+            row.append(token)
+    assert trace["embed"].shape[:2] == (2, 6)  # the last token was not read
+
+
+def test_looking_changes_nothing(model):
+    options = {"temperature": 0, "max_new_tokens": 9}
+    text = generate(model, Bytes(), "abc", **options)
+    for more in ({}, {"speculate": 8}, {"overflow": "slide", "max_new_tokens": 9}):
+        trace = Trace()
+        assert generate(model, Bytes(), "abc", **options | more, trace=trace) == text
+        assert trace["h.1.attn.weights"].shape == (1, 2, 11, 11)
+    long = options | {"max_new_tokens": 30, "overflow": "slide"}
+    assert "".join(stream(model, Bytes(), "abc", **long, trace=Trace())) == "".join(
+        stream(model, Bytes(), "abc", **long)
+    )
+
+
+def test_an_edit_changes_every_step_and_finds_each_position_in_its_place(model):
+    """Without a cache: what an earlier step kept would be from before or after the edit."""
+    other = Trace()
+    model([9, 9, 9], trace=other)
+    for edits in ({"h.0.attn.out": 0}, {"h.1.attn.k": -2}, patched(other, "h.0.out", [1])):
+        steps = generate_tokens(model, [[1, 2, 3]], GREEDY, 6, trace=Trace(edits))
+        found, text = tokens(steps)[0], [1, 2, 3]
+        for token in found:
+            logits = model(text, trace=Trace(edits), logits_to_keep=1)
+            assert token == logits[0, -1].argmax()
+            text.append(token)
+
+
+def test_an_edit_of_no_array_is_refused_when_the_text_begins(model):
+    with pytest.raises(ValueError, match=r"no array is named 'h\.9\.out'"):
+        generate(model, Bytes(), "abc", max_new_tokens=2, trace=Trace({"h.9.out": 0}))

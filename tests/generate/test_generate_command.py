@@ -241,7 +241,7 @@ def test_interactive_continues_line_after_line(folder):
     assert out == "".join(f"{p}{continued(folder, p, 20)}\n" for p in prompts)
     assert err == (
         "prompt> prompt> gptlite-generate: error: the context holds 64 tokens and the prompt has "
-        "60: 4 new tokens fit, not 20 "
+        "60: 5 new tokens fit, not 20 "
         "(with overflow slide it goes on, and forgets the older half)\n"
         "prompt> prompt> prompt> "
     )
@@ -330,7 +330,7 @@ def test_a_full_disk_is_an_error(folder):
         (["one", "--interactive"], "--interactive reads its prompts from standard input"),
         (["--model", "no-such-model"], "unknown model 'no-such-model'"),
         (["--model", "./no/such/folder"], "./no/such/folder: "),
-        (["--max-new-tokens", "64"], "the context holds 64 tokens and the prompt has 1: 63 new"),
+        (["--max-new-tokens", "65"], "the context holds 64 tokens and the prompt has 1: 64 new"),
         (["x" * 65], "the context holds 64 tokens and the prompt has 65: it does not fit"),
         (["x" * 65, "--num-samples", "2"], "the context holds 64 tokens and the prompt has 65"),
     ],

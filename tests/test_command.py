@@ -1,0 +1,94 @@
+"""The common part of all commands: how they end, and what they say then."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import NoReturn
+
+import pytest
+
+from gptlite.command import Terminated, complain, finish, orderly_endings, uninterrupted
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_a_signal_ends_a_command_in_order(name: str) -> None:
+    code = (
+        "import sys, time; from gptlite.command import finish\n"
+        "def work():\n"
+        "    try:\n"
+        "        print(end='x', flush=True); time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('saved', flush=True); raise\n"
+        "sys.exit(finish('gptlite.x', work, lambda: 'interrupted: see you'))"
+    )
+    number = getattr(signal, name)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        process.stdout.read(1)
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert (out, err) == ("saved\n", "gptlite.x: error: interrupted: see you\n")
+    assert process.returncode == 128 + number
+
+
+def end_by(number: int) -> Callable[[], NoReturn]:
+    def work() -> NoReturn:
+        os.kill(os.getpid(), number)
+        raise AssertionError("nothing came")
+
+    return work
+
+
+def test_the_handlers_are_put_back_and_what_is_ignored_stays_ignored() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    assert finish("gptlite.x", end_by(signal.SIGTERM)) == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) == before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with orderly_endings():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_step_is_not_interrupted() -> None:
+    steps = []
+    for number, kind in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)):
+        with pytest.raises(kind), orderly_endings():
+            for step in range(3):
+                with uninterrupted():
+                    if step == 1:
+                        os.kill(os.getpid(), number)
+                        os.kill(os.getpid(), number)
+                    steps.append(step)
+    assert steps == [0, 1] * 2
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_thread_has_no_signals() -> None:
+    done = []
+
+    def work() -> None:
+        with orderly_endings(), uninterrupted():
+            done.append(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert done == [1]
+
+
+def test_a_message_has_an_end_and_does_nothing_to_the_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    complain("gptlite.x", ValueError("x" * 200_000 + " is too long"))
+    said = capsys.readouterr().err
+    assert len(said) < 1100 and said.startswith("gptlite.x: error: xxx")
+    assert said.endswith("xxx is too long\n") and " ... " in said
+    complain("gptlite.x", "a\x1b[31m\r\n b\u202ec é 日")
+    assert capsys.readouterr().err == "gptlite.x: error: a\\x1b[31m b\\u202ec é 日\n"
