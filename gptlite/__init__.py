@@ -81,5 +81,6 @@ def load(
         if is_gpt2_size(config):
             place = fetch_tokenizer("gpt2")
         found = Tokenizer(*read_vocabulary(place))
-    config = fitted(config, found.n_vocab, found.eot, str(name_or_path or "storyteller"))
+    eot = found.eot if found.has_eot else None
+    config = fitted(config, found.n_vocab, eot, str(name_or_path or "storyteller"))
     return GPT(config, parameters), found

@@ -17,8 +17,7 @@ rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask
 which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
 ``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
 
-No merge makes ``<|endoftext|>``: see ``special.py``. And small models do without the three ideas,
-on characters (``characters.py``).
+Tokens that no merge makes (``<|endoftext|>``): special.py. Characters as tokens: characters.py.
 """
 
 import os
@@ -36,6 +35,7 @@ from gptlite.offsets import spans
 from gptlite.special import AddedToken, Encoder, SpecialTokens
 
 Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
+Names = Collection[str]  # of special tokens
 
 
 def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
@@ -104,7 +104,7 @@ class Tokenizer:
         """Number of tokens, special ones included."""
         return len(self.vocab)
 
-    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
+    def encode(self, text: str, allowed_special: Names = ()) -> list[int]:
         """Turn a text into ids, fast: the same ids that ``steps`` ends with.
 
         Args:
@@ -118,16 +118,13 @@ class Tokenizer:
         return [i for _, ids in self._special.encode(text, allowed_special) for i in ids]
 
     def encode_batch(
-        self,
-        texts: Iterable[str],
-        allowed_special: Collection[str] = (),
-        threads: int | None = None,
+        self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
     ) -> list[list[int]]:
         """Encode several texts, in so many threads, as ``encode`` does each."""
         check_texts(texts)
         return in_threads(lambda text: self.encode(text, allowed_special), texts, threads)
 
-    def offsets(self, text: str, allowed_special: Collection[str] = ()) -> list[tuple[int, int]]:
+    def offsets(self, text: str, allowed_special: Names = ()) -> list[tuple[int, int]]:
         """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``."""
         return spans(text, self._special.encode(text, allowed_special), self._bytes)
 

@@ -149,7 +149,8 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     model = GPT.init(config(tokenizer.n_vocab), options.seed)
     to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
     pace, clock = seconds_per_step(to_waste, tokens), None
-    model = GPT.init(config(tokenizer.n_vocab, tokenizer.eot), options.seed)
+    eot = tokenizer.eot if tokenizer.has_eot else None
+    model = GPT.init(config(tokenizer.n_vocab, eot), options.seed)
     if options.minutes is not None:
         n_steps = max(1, round(options.minutes * 60 / pace))
         clock = Clock(options.minutes * 60, n_steps)
