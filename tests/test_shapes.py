@@ -23,7 +23,7 @@ READING_PATH = (
     *("layers.py", "block.py", "model.py", "cache.py", "call.py", "sampling.py", "trace.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
-FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py")
+FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py", "offsets.py")
 LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
 
 
@@ -137,8 +137,11 @@ def tokens_to_text(tracer: Tracer) -> None:
     from gptlite.generate import generate, generate_samples, stream
 
     tokenizer = Tokenizer.train(["the cat and the dog", "aaaaa"] * 3, 260)
-    for text in ("", "the cat and the dog", "the cat and the dog" * 20, "aaathe" * 20, "aaaaa the"):
+    texts = ("", "the cat and the dog", "aaathe" * 20, "aaaaa the", " the cat and the dog" * 100)
+    # Long ones first: what is known by then is encoded no more.
+    for text in (*("".join(texts[n:]) for n in range(3)), *texts):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.offsets("thé") == [(0, 1), (1, 2), (2, 3), (2, 3)]
     with tracer.of(**SIZES | {"n_vocab": 260}):
         for write in (generate, generate_samples, stream):
             assert list(write(model_of(n_vocab=260), tokenizer, "a", seed=1, stop="the"))
