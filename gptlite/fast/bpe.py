@@ -296,10 +296,8 @@ def pair_number(first: Ids, second: Ids) -> Ids:
 def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:
     """Join rows of a flat array: ``flat[bounds[i] : bounds[i + 1]]`` for each i in ``which``.
 
-    None of these rows may be empty.
+    There must be at least one row, and none may be empty.
     """
-    if not len(which):
-        return flat[:0]  # [0]
     start, stop = bounds[:-1][which], bounds[1:][which]  # [n_taken]
     end = np.cumsum(stop - start)  # [n_taken]
     # Within a row each place is one step on; from the end of a row to the next row it is a leap.
