@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,7 +37,7 @@ class Bytes:
 
     eot, n_vocab = EOT, 257
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         return list(text.encode())
