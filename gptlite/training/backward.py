@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu_tanh
 
 Ids = NDArray[np.integer[Any]]  # token ids; or the numbers of rows, examples or classes
 
 
+@rounds_to_zero
 def cross_entropy(logits: Array, targets: Ids, weight: float) -> tuple[float, Array]:
     """Compute the loss, minus the log-probability of the right column, and its derivative.
 

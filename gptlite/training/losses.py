@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
@@ -75,6 +76,7 @@ def window_losses(model: GPT, sequence: NDArray[Any], windows: Windows) -> Array
     return losses_of(logits.reshape(len(targets), -1), targets)  # [batch * kept]
 
 
+@rounds_to_zero
 def losses_of(logits: Array, targets: Ids) -> Array:
     """Compute minus the log-probability of each row's target, in nats, ``[rows]``.
 
