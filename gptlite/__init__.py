@@ -35,7 +35,10 @@ __all__ = [
 
 
 def load(
-    name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+    name_or_path: str | os.PathLike[str] | None = None,
+    dtype: str = "float32",
+    tokenizer: str | os.PathLike[str] | None = None,
+    n_head: int | None = None,
 ) -> tuple[GPT, Tokenizer]:
     """Load a trained model and its tokenizer.
 
@@ -49,27 +52,34 @@ def load(
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a
             thousandth of their range.
+        tokenizer: a name or a path to take the tokenizer from, if that is not the model's: see
+            ``Tokenizer.from_pretrained``.
+        n_head: the number of attention heads, for a model whose files do not say it (makemore's).
 
     Raises:
-        ValueError: the name or the dtype is unknown.
+        TypeError, ValueError: the name or the dtype is unknown, or ``n_head`` is not an int above
+            0.
         CheckpointError: a file is missing or damaged, or model and tokenizer do not fit.
         DownloadError: a file could not be fetched.
     """
-    from gptlite.checkpoints import has_vocabulary, read_checkpoint, read_vocabulary
+    from gptlite.checkpoints import (
+        fitted,
+        has_vocabulary,
+        is_gpt2_size,
+        read_checkpoint,
+        read_vocabulary,
+    )
     from gptlite.download import fetch_tokenizer, locate
 
     place = locate(name_or_path)
-    beside = has_vocabulary(place)
-    if beside:  # a bad one is found before the slow part
-        tokenizer = Tokenizer(*read_vocabulary(place))
-    model = GPT(*read_checkpoint(place, dtype))
-    if not beside:
-        if model.config.n_vocab == GPTConfig.preset("gpt2").n_vocab:
+    # A bad tokenizer is found before the slow part.
+    found = None if tokenizer is None else Tokenizer.from_pretrained(tokenizer)
+    if found is None and has_vocabulary(place):
+        found = Tokenizer(*read_vocabulary(place))
+    config, parameters = read_checkpoint(place, dtype, n_head)
+    if found is None:
+        if is_gpt2_size(config):
             place = fetch_tokenizer("gpt2")
-        tokenizer = Tokenizer(*read_vocabulary(place))
-    if tokenizer.n_vocab != model.config.n_vocab:
-        raise CheckpointError(
-            f"{name_or_path or 'storyteller'}: the vocabulary has {tokenizer.n_vocab} tokens, "
-            f"the model {model.config.n_vocab}"
-        )
-    return model, tokenizer
+        found = Tokenizer(*read_vocabulary(place))
+    config = fitted(config, found.n_vocab, found.eot, str(name_or_path or "storyteller"))
+    return GPT(config, parameters), found

@@ -7,12 +7,14 @@ Shapes, on every line that makes an array:
     total     positions that can be attended to: those in the cache, then the ``seq`` new ones
     head      attention heads; head * head_dim = n_embd
     n_embd    width of the residual stream
+    n_inner   width of the feed-forward network's hidden layer: in GPT-2, 4 * n_embd
 
 ``p`` is the block's parameters, named as in Hugging Face's files: ``p["attn"]["c_attn"]`` has
-``weight`` and ``bias``. ``padding`` is added to the scores (see ``mask_future``). Two functions
-come from above: ``record`` shows each array to a trace, which may change it (trace.py);
-``remember`` adds keys and values to a cache and returns all that it holds (cache.py). Without a
-trace or a cache, they return what they are given.
+``weight`` and ``bias``. With them are two functions that a few models change (tree.py): in GPT-2
+``p["attn"]["attend"]`` is ``attend``, ``p["mlp"]["activation"]`` is ``layers.gelu``. ``padding`` is
+added to the scores (see ``mask_future``). Two functions come from above: ``record`` shows each
+array to a trace, which may change it (trace.py); ``remember`` adds keys and values to a cache and
+returns all it holds (cache.py). Without a trace or a cache, they return what they are given.
 
 Radford et al. 2019 (GPT-2), section 2.3; Alammar, "The Illustrated GPT-2".
 """
@@ -23,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.fast.chunks import attend_in_chunks
-from gptlite.layers import Array, gelu, layer_norm, linear, softmax
+from gptlite.layers import Array, layer_norm, linear, softmax
 from gptlite.trace import Record, unrecorded
 
 Weights = Mapping[str, Any]  # {"c_fc": {"weight": array, "bias": array}, ...}
@@ -61,7 +63,7 @@ def attention(
     q, k, v = queries_keys_values(x, p["c_attn"], n_head)  # [batch, head, seq, head_dim]
     k, v = remember(k, v)  # [batch, head, total, head_dim]
     q, k, v = record("attn.q", q), record("attn.k", k), record("attn.v", v)
-    z = attend_in_chunks(attend, q, k, v, padding, record)  # [batch, head, seq, head_dim]
+    z = attend_in_chunks(p["attend"], q, k, v, padding, record)  # [batch, head, seq, head_dim]
     z = record("attn.z", merge_heads(z))  # [batch, seq, n_embd]
     return record("attn.out", linear(z, **p["c_proj"]))  # [batch, seq, n_embd]
 
@@ -83,11 +85,10 @@ def mlp(x: Array, p: Weights, record: Record) -> Array:
     """Work on each position by itself: the feed-forward network (multi-layer perceptron).
 
     Article: "GPT-2 Fully-Connected Neural Network: Layer #1" and "GPT-2 Fully-Connected Neural
-    Network: Layer #2 - Projecting to model dimension". Without the activation function the two
-    layers would be one.
+    Network: Layer #2 - Projecting to model dimension". Without the activation the two would be one.
     """
-    x = record("mlp.fc", linear(x, **p["c_fc"]))  # [batch, seq, 4 * n_embd]
-    x = record("mlp.gelu", gelu(x))  # [batch, seq, 4 * n_embd]
+    x = record("mlp.fc", linear(x, **p["c_fc"]))  # [batch, seq, n_inner]
+    x = record("mlp.gelu", p["activation"](x))  # [batch, seq, n_inner]
     return record("mlp.out", linear(x, **p["c_proj"]))  # [batch, seq, n_embd]
 
 
@@ -123,8 +124,7 @@ def attention_scores(q: Array, k: Array) -> Array:
     Article: "2- Score" and "GPT-2 Self-attention: 2- Scoring", which leave out ``1/sqrt(head_dim)``
     (Vaswani et al. 2017, section 3.2.1). Without it, the softmax would all but pick one position.
     """
-    head_dim = q.shape[-1]
-    q = q * head_dim**-0.5  # [batch, head, seq, head_dim]
+    q = q * q.shape[-1] ** -0.5  # [batch, head, seq, head_dim]
     return q @ k.swapaxes(-1, -2)  # [batch, head, seq, total]
 
 
@@ -134,10 +134,8 @@ def mask_future(scores: Array, padding: Array | None = None) -> Array:
     Article: "The Decoder Block" and "The Illustrated Masked Self-Attention". The new positions come
     last: among them the mask is a triangle, and the cached ones before them are open to all.
     Without this step the block would be an encoder's. Article: "The Encoder Block" and
-    "Self-Attention (without masking)".
-
-    Args:
-        padding: a number to add for each position, 0 or ``MASKED``: ``[batch, 1, 1, total]``.
+    "Self-Attention (without masking)". ``padding`` is a number to add for each position, 0 or
+    ``MASKED``: ``[batch, 1, 1, total]``.
 
     >>> mask_future(np.zeros((2, 4), np.float32)).tolist()
     [[0.0, 0.0, 0.0, -10000000000.0], [0.0, 0.0, 0.0, 0.0]]

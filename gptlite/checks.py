@@ -62,6 +62,12 @@ def check_text(text: object) -> None:
         raise TypeError(f"text must be a str, not {type(text).__name__}")
 
 
+def check_texts(texts: object) -> None:
+    """Raise TypeError if several texts are one str, whose characters would each be a text."""
+    if isinstance(texts, str):
+        raise TypeError("texts must be an iterable of str, not one str")
+
+
 def check_usage(
     function: Callable[..., object],
     model: object,
@@ -88,14 +94,6 @@ def check_usage(
             near = get_close_matches(name, names, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
             raise TypeError(f"{function.__name__} has no option {name!r}: {hint}")
-
-
-def check_special(allowed: Collection[str], known: str) -> None:
-    """Raise TypeError if ``allowed`` is one str, ValueError if it has more than the known name."""
-    if isinstance(allowed, str):
-        raise TypeError("allowed_special must be a set of names, not one str")
-    if unknown := set(allowed) - {known}:
-        raise ValueError(f"the only special token is {known!r}, not {unknown.pop()!r}")
 
 
 def checked_parameters(

@@ -2,7 +2,9 @@
 
 import argparse
 import io
+import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+import gptlite
 from gptlite.errors import CheckpointError, DownloadError
 
 # The errors that a user can cause; any other is a bug in gptlite, and shows its traceback.
@@ -27,6 +30,11 @@ class Terminated(KeyboardInterrupt):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.number = number
+
+
+# C's escapes for characters that are hard to type.
+_ESCAPES = dict(zip("abfnrtv0\\'\"", "\a\b\f\n\r\t\v\0\\'\"", strict=True))
+_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.|$)", re.DOTALL)
 
 
 class Parser(argparse.ArgumentParser):
@@ -139,12 +147,75 @@ def complain(command: str, failure: object) -> None:
         print(f"{command}: error: {shown}", file=sys.stderr)
 
 
+def significant(value: float) -> str:
+    """Write a number with three significant digits, as the tables of all commands do.
+
+    >>> [significant(value) for value in (-9.7711, 0.25, 1.0, 1234.5, 0.00012345, 1.17e30)]
+    ['-9.77', '0.250', '1.00', '1234', '0.000123', '1.17e+30']
+    """
+    if not math.isfinite(value) or abs(value) >= 1e6 or 0 < abs(value) < 1e-5:
+        return f"{value:.2e}"
+    after_point = 2 - math.floor(math.log10(abs(value))) if value else 2
+    return f"{value:.{max(0, after_point)}f}"
+
+
 def utf8(argument: str) -> str:
     """Decode an option as UTF-8, even where the locale is ASCII only."""
     try:
         return argument.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeDecodeError:
         raise argparse.ArgumentTypeError("not UTF-8 text") from None
+
+
+def unescaped(argument: str) -> str:
+    r"""Decode an option with C's escapes, since a shell passes ``\n`` on as two characters.
+
+    >>> unescaped(r"The end.\n") == "The end." + chr(10)
+    True
+    """
+
+    def decode(match: re.Match[str]) -> str:
+        code = match[1]
+        if code in _ESCAPES:
+            return _ESCAPES[code]
+        number = int(code[1:], 16) if len(code) > 1 else -1
+        if not 0 <= number <= sys.maxunicode or 0xD800 <= number < 0xE000:
+            raise argparse.ArgumentTypeError(
+                f"unknown escape {match[0]} in {argument}; a backslash itself is \\\\"
+            )
+        return chr(number)
+
+    return _ESCAPE.sub(decode, utf8(argument))
+
+
+def add_model(add: Callable[..., object]) -> None:
+    """Define the options of every command that loads a model: which, and what its files lack.
+
+    Args:
+        add: the ``add_argument`` of the command's parser.
+    """
+    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add_model_parts(add)
+
+
+def add_model_parts(add: Callable[..., object]) -> None:
+    """Define the options for what a model's files may lack: its tokenizer, its number of heads."""
+    add(
+        "--tokenizer",
+        metavar="PATH",
+        help="another tokenizer: its file or folder, or a model's name (default: the model's own)",
+    )
+    add(
+        "--n-head",
+        type=int,
+        metavar="N",
+        help="attention heads, for a model whose files do not say how many (makemore's)",
+    )
+
+
+def load_model(options: argparse.Namespace) -> tuple[gptlite.GPT, gptlite.Tokenizer]:
+    """Load the model that the options of ``add_model`` name. Errors: see ``gptlite.load``."""
+    return gptlite.load(options.model, tokenizer=options.tokenizer, n_head=options.n_head)
 
 
 def speak_utf8() -> None:

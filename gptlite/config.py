@@ -1,12 +1,13 @@
 """The sizes of a GPT-2: five numbers that fix the shape of every array.
 
 GPT-2 comes in four sizes, which differ in the number of decoder blocks (``n_layer``) and in the
-width of the residual stream (``n_embd``).
+width of the residual stream (``n_embd``). What others have changed since then follows after these.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from gptlite.activation import ACTIVATIONS
 from gptlite.checks import check_int, check_range
 
 
@@ -21,10 +22,19 @@ class GPTConfig:
         n_head: attention heads in each block, each ``head_dim = n_embd / n_head`` wide.
         n_layer: number of decoder blocks.
         layer_norm_epsilon: added to the variance in layer normalisation, so that it is never 0.
+        n_inner: width of the feed-forward network's hidden layer; 0 stands for ``4 * n_embd``.
+        activation_function: "gelu_new" is GPT-2's, "gelu" the exact form (activation.py).
+        scale_attn_by_inverse_layer_idx: True if block i divides its scores by i + 1 as well.
+        tie_word_embeddings: False if the output layer is a matrix of its own, ``lm_head.weight``.
+        n_padding: rows that follow the tokens' in ``wte`` and ``lm_head``, and stand for no token:
+            they make the number of rows a round one, and no logits are computed for them.
+        bos_token_id, eos_token_id: the tokens that begin and end a text, where that is known. The
+            model does not use them; they go into its files, for programs that do.
 
     Raises:
         TypeError: a size is not an int.
-        ValueError: a size is below 1, or ``n_embd`` is not a multiple of ``n_head``.
+        ValueError: a size is below 1, ``n_embd`` is not a multiple of ``n_head``, or the activation
+            function is unknown.
     """
 
     n_vocab: int = 50257
@@ -33,14 +43,28 @@ class GPTConfig:
     n_head: int = 12
     n_layer: int = 12
     layer_norm_epsilon: float = 1e-5
+    n_inner: int = 0
+    activation_function: str = "gelu_new"
+    scale_attn_by_inverse_layer_idx: bool = False
+    tie_word_embeddings: bool = True
+    n_padding: int = 0
+    bos_token_id: int | None = field(default=None, compare=False)
+    eos_token_id: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer"):
-            check_int(name, size := getattr(self, name), least=1)
+        for name in ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer", "n_inner", "n_padding"):
+            least = 0 if name in ("n_inner", "n_padding") else 1
+            check_int(name, size := getattr(self, name), least)
             object.__setattr__(self, name, int(size))  # NumPy's ints would not go into a file
+        object.__setattr__(self, "n_inner", self.n_inner or 4 * self.n_embd)
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
         check_range("layer_norm_epsilon", self.layer_norm_epsilon, 0, 1, "()")
+        if self.activation_function not in ACTIVATIONS:
+            known = " or ".join(map(repr, ACTIVATIONS))
+            raise ValueError(
+                f"activation_function must be {known}, not {self.activation_function!r}"
+            )
 
     @property
     def head_dim(self) -> int:
@@ -49,7 +73,7 @@ class GPTConfig:
 
     @property
     def n_params(self) -> int:
-        """Number of parameters; the input embedding, which is also the output layer, counts once.
+        """Number of parameters; an input embedding that is also the output layer counts once.
 
         >>> GPTConfig.preset("gpt2").n_params
         124439808
@@ -87,9 +111,9 @@ def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
 
     Article: "You've Made It!", whose table leaves out ``ln_f`` and makes ``c_fc``'s bias too short.
     """
-    d = config.n_embd
+    d, rows = config.n_embd, config.n_vocab + config.n_padding
     shapes: dict[str, tuple[int, ...]] = {
-        "wte.weight": (config.n_vocab, d),
+        "wte.weight": (rows, d),
         "wpe.weight": (config.n_ctx, d),
     }
     for i in range(config.n_layer):
@@ -102,10 +126,11 @@ def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
             "attn.c_proj.bias": (d,),
             "ln_2.weight": (d,),
             "ln_2.bias": (d,),
-            "mlp.c_fc.weight": (d, 4 * d),
-            "mlp.c_fc.bias": (4 * d,),
-            "mlp.c_proj.weight": (4 * d, d),
+            "mlp.c_fc.weight": (d, config.n_inner),
+            "mlp.c_fc.bias": (config.n_inner,),
+            "mlp.c_proj.weight": (config.n_inner, d),
             "mlp.c_proj.bias": (d,),
         }.items():
             shapes[f"h.{i}.{leaf}"] = shape
-    return shapes | {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    return shapes if config.tie_word_embeddings else shapes | {"lm_head.weight": (rows, d)}

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import gptlite
 from gptlite.checkpoints.hub import CONFIG_FILE
 from gptlite.checkpoints.writing import check_format, check_place
-from gptlite.command import Parser, finish
+from gptlite.command import Parser, add_model_parts, finish, load_model
 from gptlite.outputs import OVERWRITE, check_room, output_folder
 
 PROGRAM = "gptlite.convert"
@@ -35,6 +34,7 @@ def parser() -> Parser:
         default="float32",
         help="float16 makes files of half the size, in the format hub",
     )
+    add_model_parts(add)
     add("--overwrite", action="store_true", help=OVERWRITE)
     return parser
 
@@ -55,7 +55,7 @@ def convert(options: argparse.Namespace) -> None:
     if options.directory:  # without a name, output_folder refuses it
         check_place(options.directory, options.format, with_tokenizer=True)
     with output_folder(options.directory, WRITTEN_LAST[options.format], options.overwrite):
-        model, tokenizer = gptlite.load(options.model)
+        model, tokenizer = load_model(options)
         check_room(options.directory, np.dtype(options.dtype).itemsize * model.config.n_params)
         tokenizer.save_pretrained(options.directory, options.format)
         model.save_pretrained(options.directory, options.dtype, options.format)

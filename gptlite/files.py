@@ -195,6 +195,22 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         raise ValueError(f"{path}: an empty file: expected one example a line")
 
 
+def json_list(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """Read a JSON list of objects.
+
+    Raises:
+        ValueError: the file is not such a list, or is not UTF-8. OSError: it cannot be read.
+    """
+    try:
+        items = json.loads(Path(path).read_bytes().decode("utf-8-sig"))
+        json.dumps(items, ensure_ascii=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: not JSON: {error}") from None
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise ValueError(f"{path}: expected a JSON list of objects, [{{...}}, ...]")
+    return items
+
+
 def json_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Read a JSON object from each line that is not blank, with the line's number.
 

@@ -21,10 +21,10 @@ from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
-from gptlite.fast.memory import widening
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array, layer_norm, linear
 from gptlite.trace import Trace, recorder
+from gptlite.tree import parameter_tree
 
 
 class GPT:
@@ -38,6 +38,7 @@ class GPT:
         wte, wpe: the embeddings of tokens, ``[n_vocab, n_embd]``, and of positions,
             ``[n_ctx, n_embd]``.
         ln_f: gain, shift and epsilon of the last layer norm.
+        lm_head: the output layer, ``[n_vocab, n_embd]``: ``wte`` again, or a matrix of its own.
     """
 
     def __init__(self, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
@@ -49,11 +50,13 @@ class GPT:
         self.config = config
         checked = checked_parameters(parameter_shapes(config), parameters)
         self.parameters: Mapping[str, Array] = MappingProxyType(checked)
-        parts = nested(self.parameters, config.layer_norm_epsilon)
+        parts = parameter_tree(config, self.parameters)
         self.blocks: list[Weights] = [parts["h"][str(i)] for i in range(config.n_layer)]
-        self.wte: Array = parts["wte"]["weight"]  # [n_vocab, n_embd]
+        self.wte: Array = parts["wte"]["weight"][: config.n_vocab]  # [n_vocab, n_embd]
         self.wpe: Array = parts["wpe"]["weight"]  # [n_ctx, n_embd]
         self.ln_f: Weights = parts["ln_f"]
+        lm_head = parts.get("lm_head", parts["wte"])
+        self.lm_head: Array = lm_head["weight"][: config.n_vocab]  # [n_vocab, n_embd]
 
     def __repr__(self) -> str:
         return f"GPT({self.config}, {self.config.n_params:,} parameters)"
@@ -144,10 +147,10 @@ class GPT:
     def unembed(self, x: Array) -> Array:
         """Compare each vector with every token's embedding: ``[..., n_embd] -> [..., n_vocab]``.
 
-        Article: "Model Output". The input embedding serves again as the output layer: the weights
-        are tied.
+        Article: "Model Output". In GPT-2 the input embedding serves again as the output layer: the
+        weights are tied.
         """
-        return linear(x, self.wte.T)  # [..., n_vocab]
+        return linear(x, self.lm_head.T)  # [..., n_vocab]
 
     @classmethod
     def init(cls, config: GPTConfig, seed: int = 0) -> "GPT":
@@ -158,13 +161,16 @@ class GPT:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | os.PathLike[str] | None = None, dtype: str = "float32"
+        cls,
+        name_or_path: str | os.PathLike[str] | None = None,
+        dtype: str = "float32",
+        n_head: int | None = None,
     ) -> "GPT":
         """Load a trained model. Arguments and errors: see ``gptlite.load``."""
         from gptlite.checkpoints import read_checkpoint
         from gptlite.download import locate
 
-        return cls(*read_checkpoint(locate(name_or_path), dtype))
+        return cls(*read_checkpoint(locate(name_or_path), dtype, n_head))
 
     def save_pretrained(
         self, directory: str | os.PathLike[str], dtype: str = "float32", format: str = "hub"
@@ -173,20 +179,3 @@ class GPT:
         from gptlite.checkpoints import write_checkpoint
 
         write_checkpoint(directory, self.config, self.parameters, dtype, format)
-
-
-def nested(parameters: Mapping[str, Array], epsilon: float) -> dict[str, Any]:
-    """Turn ``{"h.0.ln_1.weight": array}`` into ``{"h": {"0": {"ln_1": {"weight": array}}}}``.
-
-    Each layer norm gets its epsilon beside its gain and shift. The arrays are shared, not copied.
-    """
-    root: dict[str, Any] = {}
-    for name, array in parameters.items():
-        *path, leaf = name.split(".")
-        part = root
-        for step in path:
-            part = part.setdefault(step, {})
-        part[leaf] = widening(array)  # [...]
-        if path[-1].startswith("ln_"):
-            part["epsilon"] = epsilon
-    return root

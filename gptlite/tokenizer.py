@@ -16,6 +16,9 @@ rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask
 ``merged`` is the third idea, written the plain way. It looks at every pair again for each merge,
 which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
 ``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
+
+No merge makes ``<|endoftext|>``: see ``special.py``. And small models do without the three ideas,
+on characters (``characters.py``).
 """
 
 import os
@@ -23,10 +26,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from gptlite.alphabet import BYTE_OF_SYMBOL, BYTE_SYMBOLS, EOT, PATTERN
-from gptlite.checks import check_special, check_text
+from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
+from gptlite.characters import CharacterEncoder
+from gptlite.checks import check_texts
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
+from gptlite.fast.pool import in_threads
+from gptlite.offsets import spans
+from gptlite.special import AddedToken, SpecialTokens
 
 Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
 
@@ -62,52 +69,67 @@ class Tokenizer:
     its figures are really tokens, often parts of words.
 
     Args:
-        vocab: {token: id}, with ids 0 to n - 1; ``<|endoftext|>`` is one of the tokens.
+        vocab: {token: id}, with ids 0 to n - 1.
         merges: pairs of tokens in the order in which they were learned. They must fit the
-            vocabulary: ``from_pretrained`` checks this for files.
+            vocabulary: ``from_pretrained`` checks this for files. None: tokens are characters.
+        added: special and added tokens with their options; ``<|endoftext|>`` needs no mention.
+
+    Attributes:
+        special_tokens: {name: id} of the tokens that ``encode`` finds only where they are allowed.
+        eot, has_eot: the token that ends a text: see ``SpecialTokens.end_of_text``.
     """
 
-    def __init__(self, vocab: Mapping[str, int], merges: Sequence[Pair]) -> None:
-        self.vocab = dict(vocab)
-        self.merges = list(merges)
-        self.eot = self.vocab[EOT]
-        by_id = sorted(self.vocab, key=self.vocab.__getitem__)
-        self._bytes = [token.translate(BYTE_OF_SYMBOL).encode("latin-1") for token in by_id]
+    def __init__(
+        self,
+        vocab: Mapping[str, int],
+        merges: Sequence[Pair] | None,
+        added: Sequence[AddedToken] = (),
+    ) -> None:
+        self.vocab, self.merges = dict(vocab), list(merges or [])
+        self._encoder: BytePairEncoder | CharacterEncoder = CharacterEncoder(self.vocab)
+        if merges is not None:
+            self._encoder = BytePairEncoder(PATTERN.findall, self.vocab, self.merges)
+        by_id, made = sorted(self.vocab, key=self.vocab.__getitem__), self._encoder.made
+        self._bytes = [made[i] if i in made else name.encode() for i, name in enumerate(by_id)]
         self._joiner = Joiner(self._bytes)
-        self._encoder = BytePairEncoder(
-            PATTERN.findall,
-            [self.vocab[BYTE_SYMBOLS[byte]] for byte in range(256)],
-            first=[self.vocab[a] for a, _ in merges],
-            second=[self.vocab[b] for _, b in merges],
-            new=[self.vocab[a + b] for a, b in merges],
-        )
+        self._special = SpecialTokens(self.vocab, self._encoder, added)
+        self.special_tokens = self._special.ids  # {name: id}
+        self.eot, self.has_eot = self._special.end_of_text()
 
     def __repr__(self) -> str:
         return f"Tokenizer({self.n_vocab} tokens)"
 
     @property
     def n_vocab(self) -> int:
-        """Number of tokens, ``<|endoftext|>`` included."""
+        """Number of tokens, special ones included."""
         return len(self.vocab)
 
     def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
         """Turn a text into ids, fast: the same ids that ``steps`` ends with.
 
         Args:
-            allowed_special: ``{"<|endoftext|>"}`` to read that name as the token ``eot``. By
-                default it is plain text, so that no text can forge the end of a document.
+            allowed_special: names of special tokens to read as such; or "all", as Hugging Face's
+                libraries do. By default they are plain text: no text can forge a document's end.
 
         Raises:
-            TypeError: ``text`` is not a str, or ``allowed_special`` is a str.
-            ValueError: a special token is unknown, or the text has a lone surrogate (not UTF-8).
+            TypeError: ``text`` is not a str, or ``allowed_special`` is another str.
+            ValueError: a special token is unknown; the text is not UTF-8 (it has a surrogate).
         """
-        check_text(text)
-        check_special(allowed_special, EOT)
-        first, *others = text.split(EOT) if allowed_special else [text]
-        ids = self._encoder.encode(first)
-        for part in others:
-            ids += [self.eot, *self._encoder.encode(part)]
-        return ids
+        return [i for _, ids in self._special.encode(text, allowed_special) for i in ids]
+
+    def encode_batch(
+        self,
+        texts: Iterable[str],
+        allowed_special: Collection[str] = (),
+        threads: int | None = None,
+    ) -> list[list[int]]:
+        """Encode several texts, in so many threads, as ``encode`` does each."""
+        check_texts(texts)
+        return in_threads(lambda text: self.encode(text, allowed_special), texts, threads)
+
+    def offsets(self, text: str, allowed_special: Collection[str] = ()) -> list[tuple[int, int]]:
+        """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``."""
+        return spans(text, self._special.encode(text, allowed_special), self._bytes)
 
     def steps(self, text: str) -> list[PieceSteps]:
         """Show each step of ``encode``: the pieces, their bytes, and one merge after another.
@@ -116,6 +138,9 @@ class Tokenizer:
         >>> steps[1].rows
         [[b' ', b'l', b'o', b'w'], [b' ', b'lo', b'w'], [b' ', b'low']]
         """
+        self.encode(text)  # or an error
+        if isinstance(self._encoder, CharacterEncoder):
+            return [PieceSteps(c, [[c.encode()]], self._encoder.encode(c)) for c in text]
         rank = {pair: rank for rank, pair in enumerate(self.merges)}
         steps = []
         for piece in PATTERN.findall(text):
@@ -128,7 +153,7 @@ class Tokenizer:
         """Join the bytes of a row of tokens: ``decode_bytes(encode(t)) == t.encode()``.
 
         Raises:
-            ValueError: an id is not in the vocabulary. TypeError: an id is not an int.
+            ValueError: an id is not in the vocabulary. TypeError: not a row of ints.
         """
         return self._joiner.join(ids)
 
@@ -140,8 +165,8 @@ class Tokenizer:
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
         """Open the tokenizer of a model: the storyteller's (None), GPT-2's ("gpt2"), or any other.
 
-        Arguments and errors are those of ``gptlite.load``. A directory may hold a tokenizer in any
-        form that ``checkpoints/vocabulary.py`` reads.
+        Arguments and errors are those of ``gptlite.load``; a path may also be that of any file in
+        ``checkpoints/vocabulary_files.py``.
         """
         from gptlite.checkpoints.vocabulary import read_vocabulary
         from gptlite.download import locate_vocabulary
@@ -150,9 +175,10 @@ class Tokenizer:
 
     def save_pretrained(self, directory: str | os.PathLike[str], format: str = "hub") -> None:
         """Write the vocabulary. Arguments and errors: see ``vocabulary.write_vocabulary``."""
-        from gptlite.checkpoints.vocabulary import write_vocabulary
+        from gptlite.checkpoints.vocabulary import Vocabulary, write_vocabulary
 
-        write_vocabulary(directory, self.vocab, self.merges, format)
+        merges = None if isinstance(self._encoder, CharacterEncoder) else self.merges
+        write_vocabulary(directory, Vocabulary(self.vocab, merges, self._special.added), format)
 
     @classmethod
     def train(cls, texts: Iterable[str], n_vocab: int) -> "Tokenizer":

@@ -10,7 +10,9 @@ import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.convert import main
 
-TINY = GPTConfig(n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2)
+TINY = GPTConfig(
+    n_vocab=260, n_ctx=6, n_embd=8, n_head=2, n_layer=2, bos_token_id=259, eos_token_id=259
+)
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_what_would_be_read_in_place_of_openai_s_files(
     assert "nowhere/model: no such directory" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["vocab.json", "config.json", "tokenizer.json", "old.pt"])
+@pytest.mark.parametrize("name", ["vocab.json", "config.json", "old.pt"])
 def test_what_openai_s_files_are_read_before(model: Path, tmp_path: Path, name: str) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -109,13 +111,26 @@ def test_what_the_hub_s_files_are_read_before(model: Path, tmp_path: Path) -> No
     old = GPT.init(GPTConfig(n_vocab=257, n_ctx=3, n_embd=4, n_head=1, n_layer=1))
     old.save_pretrained(out, format="openai")
     Tokenizer.train([], 257).save_pretrained(out, format="openai")
-    for name in ("model.safetensors.index.json", "pytorch_model.bin", "old.pt", "tokenizer.json"):
+    for name in ("model.safetensors.index.json", "pytorch_model.bin", "old.pt"):
         (out / name).write_text("old")
     (out / "model-00001-of-00002.safetensors").write_text("old")
     assert main([str(model), str(out), "--overwrite"]) == 0
     loaded, tokenizer = gptlite.load(out)
     assert loaded.config == TINY and tokenizer.n_vocab == 260
     assert np.array_equal(loaded([1, 2]), GPT.init(TINY, seed=1)([1, 2]))
+
+
+@pytest.mark.parametrize("format", ["hub", "openai"])
+@pytest.mark.parametrize("name", ["tokenizer.json", "special_tokens_map.json", "added_tokens.json"])
+def test_another_tokenizer_s_files_would_be_read_with_those_written(
+    model: Path, tmp_path: Path, format: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / name).write_text("old")
+    assert main([str(model), str(out), "--format", format]) == 2
+    assert f"{out}: holds {name}, which would be read" in capsys.readouterr().err
+    assert [file.name for file in out.iterdir()] == [name]
 
 
 def test_options_that_are_wrong(capsys: pytest.CaptureFixture[str]) -> None:

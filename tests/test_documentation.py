@@ -15,7 +15,8 @@ from gptlite.download.official import _CANONICAL
 from gptlite.tasks import __main__ as tasks
 
 ROOT = Path(__file__).resolve().parent.parent
-PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", "gptlite/storyteller/README.md")
+CARDS = ("gptlite/storyteller/README.md", "gptlite/fables/README.md")
+PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", *CARDS)
 # A command that has commands of its own is named with the one that is given.
 COMMAND = re.compile(
     r"python (-m gptlite\.(?:tasks|evaluate) [a-z]+|-m gptlite[.\w]*|scripts/[\w/]+\.py)([^\n`#|]*)"
@@ -68,6 +69,16 @@ def test_readme_s_tasks_print_what_it_says(capsys):
             assert float(found[i]) == pytest.approx(float(told[i]), abs=0.01)
             found[i] = told[i]
         assert found == told
+
+
+def test_every_environment_variable_is_told():
+    sources = [path.read_text(encoding="utf-8") for path in (ROOT / "gptlite").rglob("*.py")]
+    names = re.findall(
+        r'"((?:GPTLITE|HF|HUGGINGFACE|XDG|TRANSFORMERS|NO)_[A-Z_]+)"', "".join(sources)
+    )
+    assert len(set(names)) > 8
+    told = re.findall(r"^\| (`.*?) \|", documents()["README.md"], re.MULTILINE)
+    assert not set(names) - set(re.findall(r"\w+", " ".join(told)))
 
 
 def test_every_name_of_an_official_model_is_told():

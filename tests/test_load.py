@@ -1,14 +1,17 @@
 """Model and tokenizer together: from one place, or with GPT-2's tokenizer."""
 
+import json
 import os
 import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import gptlite
 from gptlite import GPT, CheckpointError, DownloadError, GPTConfig, Tokenizer
+from models import random_model
 
 WIDE = GPTConfig(n_vocab=50257, n_ctx=4, n_embd=2, n_head=1, n_layer=1)
 
@@ -56,11 +59,64 @@ def test_another_vocabulary_has_no_other_tokenizer(tmp_path: Path) -> None:
         gptlite.load(tmp_path)
 
 
-def test_a_tokenizer_of_another_model(tmp_path: Path) -> None:
-    GPT.init(GPTConfig(300, 4, 2, 1, 1)).save_pretrained(tmp_path)
+def test_a_tokenizer_with_more_tokens_than_the_model_has_rows(tmp_path: Path) -> None:
+    GPT.init(GPTConfig(259, 4, 2, 1, 1)).save_pretrained(tmp_path)
     Tokenizer.train(["the cat and the dog"], 260).save_pretrained(tmp_path)
-    with pytest.raises(CheckpointError, match="the vocabulary has 260 tokens, the model 300"):
+    with pytest.raises(CheckpointError, match="the vocabulary has 260 tokens, the model 259"):
         gptlite.load(tmp_path)
+
+
+@pytest.mark.parametrize("rows", [300, 320])
+def test_rows_without_a_token_are_never_chosen_and_are_written_again(
+    rows: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Padded as ``resize_token_embeddings(pad_to_multiple_of=64)`` does, or by an odd number."""
+    whole = random_model(GPTConfig(rows, 8, 4, 2, 1))
+    whole.parameters["wte.weight"][260:] *= 50  # likelier than any token
+    whole.save_pretrained(tmp_path / "padded")
+    Tokenizer.train(["the cat and the dog"], 260).save_pretrained(tmp_path / "padded")
+    model, tokenizer = gptlite.load(tmp_path / "padded")
+    warned = [record.getMessage() for record in caplog.records]
+    assert len(warned) == (rows == 300)
+    assert all("has 260 tokens, the model 300" in message for message in warned)
+    assert (model.config.n_vocab, model.config.n_padding) == (260, rows - 260)
+    logits = model([65, 66])
+    assert logits.shape == (1, 2, 260)
+    np.testing.assert_allclose(logits, whole([65, 66])[..., :260], rtol=1e-6)
+    with pytest.raises(ValueError, match="token id 260 is outside 0 to 259"):
+        model([260])
+    for form in ("hub", "openai"):
+        model.save_pretrained(tmp_path / form, format=form)
+        tokenizer.save_pretrained(tmp_path / form, format=form)
+        again, _ = gptlite.load(tmp_path / form)
+        assert again.config == model.config
+        assert list(again.parameters) == list(whole.parameters)
+        for name, array in whole.parameters.items():
+            assert again.parameters[name].tobytes() == array.tobytes()
+    written = json.loads((tmp_path / "hub" / "config.json").read_text())
+    assert written["vocab_size"] == rows
+
+
+@pytest.mark.parametrize(
+    ("read", "written"),
+    [
+        ({}, (259, 259)),
+        ({"bos_token_id": 3, "eos_token_id": 3}, (259, 259)),
+        ({"bos_token_id": 3, "eos_token_id": 7}, (3, 259)),
+        ({"bos_token_id": None, "eos_token_id": 7}, (259, 259)),
+        ({"bos_token_id": 50256, "eos_token_id": 50256}, (259, 259)),
+    ],
+)
+def test_the_tokens_that_begin_and_end_a_text_are_the_tokenizer_s(
+    read: dict[str, Any], written: tuple[int, int], tmp_path: Path
+) -> None:
+    GPT.init(GPTConfig(260, 4, 2, 1, 1)).save_pretrained(tmp_path)
+    Tokenizer.train(["the cat and the dog"], 260).save_pretrained(tmp_path)
+    options = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(options | read))
+    gptlite.load(tmp_path)[0].save_pretrained(tmp_path)
+    options = json.loads((tmp_path / "config.json").read_text())
+    assert (options["bos_token_id"], options["eos_token_id"]) == written
 
 
 def test_half_precision(tmp_path: Path) -> None:

@@ -36,8 +36,9 @@ def with_arrays(folder: str) -> list[str]:
 
 FILES = (*READING_PATH, *FAST, *(file for folder in LEARNING for file in with_arrays(folder)))
 
-# Sizes that are all different, as are those that the code makes of them: 3 * 15, 4 * 15, 4 * 7.
+# Sizes that are all different, as are those that the code makes of them: 3 * 15, 4 * 7.
 SIZES = {"n_vocab": 23, "n_ctx": 13, "n_embd": 15, "head": 3, "head_dim": 5, "n_layer": 2}
+SIZES |= {"n_inner": 60}
 
 
 # ---- Calls that together run every such line ----------------------------------------------------

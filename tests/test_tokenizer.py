@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gptlite import CheckpointError, Tokenizer
-from gptlite.alphabet import FILES
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, FILES
 from vocabularies import SMALL, STORY, TEXTS
 
 
@@ -155,13 +154,25 @@ def test_half_a_character_decodes_to_the_replacement():
 
 
 @pytest.mark.parametrize(
-    "text", ["\ud800", "a cat \udfff sat", "\ud83d\ude00", "x" * 99 + "\udc80"]
+    ("text", "found"),
+    [
+        ("\ud800", r"a lone surrogate, '\\ud800'"),
+        ("a cat \udfff sat", r"a lone surrogate, '\\udfff'"),
+        ("x" * 99 + "\udc80", r"a lone surrogate, '\\udc80'"),
+        ("\ude00\ud83d", r"a lone surrogate, '\\ude00'"),
+        ("a \ud83d\ude00\ud800", r"a pair of surrogates, '\\ud83d\\ude00', in place of '😀'"),
+    ],
 )
-def test_lone_surrogates_are_refused(text):
-    for _ in range(2):  # the second time must not find half of it known
-        with pytest.raises(ValueError, match=r"lone surrogate, '\\ud[0-9a-f]{3}'") as error:
-            SMALL.encode(text)
+@pytest.mark.parametrize("long", ["", " the cat" * 500])
+def test_surrogates_are_refused(text, found, long):
+    for call in (SMALL.encode, SMALL.encode, SMALL.steps, SMALL.offsets):
+        # The second time must not find half of it known.
+        with pytest.raises(ValueError, match=f"^text has {found}.* not UTF-8$") as error:
+            call(long + text)
         assert "\n" not in str(error.value)
+        assert not isinstance(error.value, UnicodeError)
+    with pytest.raises(ValueError, match=found):
+        Tokenizer.train([long + text], 300)
     assert SMALL.decode(SMALL.encode("a cat sat")) == "a cat sat"
 
 
@@ -179,7 +190,11 @@ def test_ids_out_of_range(bad):
         lambda: SMALL.encode(None),
         lambda: SMALL.encode(["a"]),
         lambda: SMALL.encode("a", allowed_special=EOT),
-        lambda: SMALL.encode("a", allowed_special="all"),
+        lambda: SMALL.encode("a", allowed_special="ALL"),
+        lambda: SMALL.encode_batch("one text"),
+        lambda: SMALL.encode_batch(["a"], threads=1.0),
+        lambda: SMALL.encode_batch(["a", b"b"], threads=2),
+        lambda: SMALL.offsets(b"bytes"),
         lambda: SMALL.steps(b"bytes"),
         lambda: SMALL.decode(5),
         lambda: SMALL.decode("a"),
@@ -201,11 +216,55 @@ def test_wrong_types(call):
         call()
 
 
-def test_other_special_tokens_are_refused():
-    with pytest.raises(
-        ValueError, match="the only special token is '<|endoftext|>', not '<s>'".replace("|", r"\|")
-    ):
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (5, "expected a row of token ids, not int"),
+        (None, "expected a row of token ids, not NoneType"),
+        ("a", "token ids must be ints, not str"),
+        ([1, 2.0], "token ids must be ints, not float"),
+        ([[1], [2, 3]], "token ids must be ints, not list"),
+        (np.zeros((2, 3), int), "token ids must be ints, not ndarray"),
+        (np.array(1), "expected a row of token ids, not ndarray"),
+    ],
+)
+def test_what_is_no_row_of_ids(ids, message):
+    for decode in (SMALL.decode, SMALL.decode_bytes):
+        with pytest.raises(TypeError, match=message):
+            decode(ids)
+
+
+def test_a_name_that_is_no_special_token_is_refused():
+    with pytest.raises(ValueError, match=r"no special token '<s>': there are '<\|endoftext\|>'$"):
         SMALL.encode("a", allowed_special={EOT, "<s>"})
+
+
+def test_texts_are_encoded_together_as_one_by_one():
+    texts = [STORY, "", f"the{EOT}cat", "x" * 2000]
+    for threads in (None, 1, 3):
+        ids = SMALL.encode_batch(iter(texts), {EOT}, threads=threads)
+        assert ids == [SMALL.encode(text, {EOT}) for text in texts]
+    assert SMALL.encode_batch([]) == []
+    with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
+        SMALL.encode_batch([], threads=0)
+
+
+@given(TEXTS, st.booleans())
+@settings(deadline=None)
+def test_offsets_are_where_the_tokens_lie(text, within):
+    text = f"{text}{EOT} {text}" if within else text
+    spans, ids = SMALL.offsets(text, "all"), SMALL.encode(text, "all")
+    assert len(spans) == len(ids)
+    assert [start for start, _ in spans] == sorted(start for start, _ in spans)
+    for (start, stop), i in zip(spans, ids, strict=True):
+        assert SMALL.decode_bytes([i]) in text[start:stop].encode()
+        assert start < stop
+    if text.isascii():
+        assert [text[start:stop] for start, stop in spans] == [SMALL.decode([i]) for i in ids]
+
+
+def test_offsets_of_a_character_in_several_tokens():
+    assert SMALL.offsets("a é!") == [(0, 1), (1, 2), (2, 3), (2, 3), (3, 4)]
 
 
 # Files
@@ -318,7 +377,6 @@ def renamed(old, new):
         (changed(t=10**17), f"found {10**17} for 't'"),
         (without("t"), "expected a token 't' (byte 116), found none"),
         (without("Ġ"), "expected a token 'Ġ' (byte 32), found none"),
-        (without(EOT), f"expected a token '{EOT}'"),
         (without("he"), "expected a token 'he', which merge 1 of merges.txt makes, found none"),
         (renamed("he", "\ud800"), "expected a token 'he'"),
         (changed(extra=280), "merge that makes token 280 of vocab.json, 'extra'; found none in 23"),
@@ -389,8 +447,9 @@ def test_a_missing_file(tmp_path, names, gone):
     expected = "expected vocab.json and merges.txt or encoder.json and vocab.bpe or tokenizer.json"
     assert f"{expected}, found {pair[1 - gone]}" in complaint(tmp_path)
     (tmp_path / pair[1 - gone]).unlink()
-    (tmp_path / "vocab.json").mkdir()
     assert f"{expected}, found none" in complaint(tmp_path)
+    (tmp_path / "vocab.json").mkdir()
+    assert f"{expected}, found vocab.json" in complaint(tmp_path)
 
 
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):

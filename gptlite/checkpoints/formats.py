@@ -12,7 +12,13 @@ from typing import NamedTuple
 
 from gptlite.checkpoints import llmc, safetensors
 from gptlite.checkpoints.hub import CONFIG_FILE, INDEX_SUFFIX, read_sharded
-from gptlite.checkpoints.names import FileTensor, match_names, match_openai_names
+from gptlite.checkpoints.names import (
+    FileTensor,
+    match_names,
+    match_openai_names,
+    openai_parameter_names,
+    parameter_names,
+)
 from gptlite.checkpoints.stored import Contents, Shape, refuse_pointer
 from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE
 from gptlite.config import GPTConfig
@@ -38,6 +44,8 @@ class Format(NamedTuple):
             first of these that lies beside it is read.
         match_names: (shapes of the tensors, config, path for error messages) -> which tensor is
             which parameter.
+        parameter_names: (shapes of the tensors, path for error messages) -> parameter names to
+            names in the file, before anything is known about the sizes.
     """
 
     name: str
@@ -48,6 +56,7 @@ class Format(NamedTuple):
     match_names: Callable[[Mapping[str, Shape], GPTConfig, str], dict[str, FileTensor | None]] = (
         match_names
     )
+    parameter_names: Callable[[Mapping[str, Shape], str], dict[str, str]] = parameter_names
 
 
 def read_contents(path: Path) -> tuple[Format, Contents, GPTConfig | None]:
@@ -115,7 +124,7 @@ def _read_torch(path: Path) -> tuple[Contents, GPTConfig | None]:
     from gptlite.checkpoints.pytorch.nanogpt import read_model_args
 
     contents, extra = read_contents(path)
-    return read_model_args(contents, extra, str(path))
+    return contents, read_model_args(extra, str(path))
 
 
 def _match_openai_names(
@@ -140,6 +149,7 @@ FORMATS = (
         _read_tensorflow,
         size_files=(HPARAMS_FILE, CONFIG_FILE),
         match_names=_match_openai_names,
+        parameter_names=openai_parameter_names,
     ),
     Format("PyTorch", _is_torch, _read_torch, suffixes=TORCH_SUFFIXES),
     Format(

@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptlite.checkpoints.sizes import read_sizes
+from gptlite.checkpoints.names import LM_HEAD
+from gptlite.checkpoints.sizes import read_size, read_sizes
 from gptlite.checkpoints.stored import Contents, Stored
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.config import GPTConfig
@@ -24,31 +25,27 @@ INDEX_SUFFIX = ".index.json"
 # Options that would make a different model of the same weights, each with GPT-2's value (which is
 # transformers' default). reorder_and_upcast_attn is not listed: it computes the same scores in
 # another order, for float16's sake. Nor is dropout, which is off when a model is read.
-_FIXED_OPTIONS = {
-    "model_type": "gpt2",
-    "activation_function": "gelu_new",
-    "scale_attn_weights": True,
-    "scale_attn_by_inverse_layer_idx": False,
-    "add_cross_attention": False,
-    "tie_word_embeddings": True,
+_FIXED_OPTIONS = {"model_type": "gpt2", "scale_attn_weights": True, "add_cross_attention": False}
+# Options that are True or False, under names that the configuration has too.
+_SWITCHES = ("scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
+# transformers has several names for each form of the GELU; the first is the configuration's.
+_ACTIVATIONS = {
+    "gelu_new": ("gelu_new", "gelu_pytorch_tanh", "gelu_fast", "gelu_accurate", "gelu_python_tanh"),
+    "gelu": ("gelu", "gelu_python"),
 }
-_SAME = ("activation_function", "gelu_pytorch_tanh")  # PyTorch's own gelu_new
 
 
-def parse_config(data: bytes, where: str) -> GPTConfig:
+def read_config(options: Mapping[str, Any], where: str) -> GPTConfig:
     """Read the sizes in a ``config.json``, which must describe a GPT-2 and no relative of it.
 
     Args:
         where: the file, for error messages.
 
     Raises:
-        CheckpointError: not JSON; a size is missing or wrong; an option changes the mathematics.
+        CheckpointError: a size is missing or wrong; an option changes the mathematics.
     """
-    options = parse_object(data, where)
     for key, expected in _FIXED_OPTIONS.items():
         found = options.get(key, expected)
-        if (key, found) == _SAME:
-            continue
         if type(found) is not type(expected) or found != expected:
             raise CheckpointError(
                 f"{where}: {key} is {shown(found)}; gptlite has GPT-2's {expected!r} only"
@@ -63,19 +60,45 @@ def parse_config(data: bytes, where: str) -> GPTConfig:
         "n_layer": "n_layer",
     }
     config = read_sizes(options, keys, where)
-    if options.get("n_inner") not in (None, 4 * config.n_embd):
-        raise CheckpointError(
-            f"{where}: n_inner is {shown(options['n_inner'])}; gptlite has GPT-2's 4 * n_embd only"
-        )
+    more: dict[str, Any] = {"activation_function": _activation(options, where)}
+    for key in _SWITCHES:
+        more[key] = options.get(key, getattr(config, key))
+        if type(more[key]) is not bool:
+            raise CheckpointError(
+                f"{where}: {key}: expected true or false, found {shown(more[key])}"
+            )
+    if options.get("n_inner") is not None:
+        more["n_inner"] = read_size(options["n_inner"], f"{where}: n_inner")
+    for key in ("bos_token_id", "eos_token_id"):
+        # transformers' default is 50256, even where there are fewer tokens.
+        if type(found := options.get(key)) is int and 0 <= found < config.n_vocab:
+            more[key] = found
     epsilon = options.get("layer_norm_epsilon", GPTConfig.layer_norm_epsilon)
     if type(epsilon) not in (int, float):
         raise CheckpointError(
             f"{where}: layer_norm_epsilon: expected a number, found {shown(epsilon)}"
         )
     try:
-        return replace(config, layer_norm_epsilon=epsilon)
+        return replace(config, layer_norm_epsilon=epsilon, **more)
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None
+
+
+def _activation(options: Mapping[str, Any], where: str) -> str:
+    """Return the configuration's name for the activation function that a ``config.json`` names."""
+    found = options.get("activation_function", GPTConfig.activation_function)
+    for name, names in _ACTIVATIONS.items():
+        if found in names:
+            return name
+    known = ", ".join(name for names in _ACTIVATIONS.values() for name in names)
+    raise CheckpointError(
+        f"{where}: activation_function is {shown(found)}; gptlite has {known} only"
+    )
+
+
+def hub_name(name: str) -> str:
+    """Return a parameter's name in transformers' GPT2LMHeadModel."""
+    return name if name == LM_HEAD else f"transformer.{name}"
 
 
 def format_config(config: GPTConfig, dtype: str) -> bytes:
@@ -87,17 +110,18 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
     options: dict[str, Any] = {
         "architectures": ["GPT2LMHeadModel"],
         **_FIXED_OPTIONS,
-        "vocab_size": config.n_vocab,
+        **{key: getattr(config, key) for key in _SWITCHES},
+        "activation_function": config.activation_function,
+        "vocab_size": config.n_vocab + config.n_padding,
         "n_positions": config.n_ctx,
         "n_ctx": config.n_ctx,  # OpenAI's name, which older readers want
         "n_embd": config.n_embd,
         "n_head": config.n_head,
         "n_layer": config.n_layer,
-        "n_inner": None,
+        "n_inner": None if config.n_inner == 4 * config.n_embd else config.n_inner,
         "layer_norm_epsilon": config.layer_norm_epsilon,
-        # <|endoftext|> is GPT-2's last token; it begins a text as well as ends one.
-        "bos_token_id": config.n_vocab - 1,
-        "eos_token_id": config.n_vocab - 1,
+        "bos_token_id": config.bos_token_id,
+        "eos_token_id": config.eos_token_id,
         "attn_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "resid_pdrop": 0.0,

@@ -28,8 +28,6 @@ KINDS = {3: ("F32", 4), 5: ("BF16", 2)}  # version -> kind of number, bytes of e
 def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
     """List the tensors of one of llm.c's model files, under the ecosystem's names; read the sizes.
 
-    The rows that pad wte, which stand for no token, are left out.
-
     Raises:
         CheckpointError: the header is not llm.c's, or the file is not as long as it says.
         OSError: the file cannot be read.
@@ -54,7 +52,7 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
             f"{n_layer}, n_vocab {n_vocab} of {rows} rows"
         )
     try:
-        config = GPTConfig(n_vocab, n_ctx, n_embd, n_head, n_layer)
+        config = GPTConfig(n_vocab, n_ctx, n_embd, n_head, n_layer, n_padding=rows - n_vocab)
     except ValueError as error:
         raise CheckpointError(f"{path}: {error}") from None
 
@@ -73,12 +71,12 @@ def read_contents(path: Path) -> tuple[dict[str, Stored], GPTConfig]:
     contents: dict[str, Stored] = {}
     end = HEADER_BYTES
 
-    def add(name: str, shape: Shape, rows: int | None = None) -> None:
+    def add(name: str, shape: Shape) -> None:
         nonlocal end
         contents[name] = Stored(path, end, kind[0], shape)
-        end += kind[1] * math.prod((rows or shape[0], *shape[1:]))
+        end += kind[1] * math.prod(shape)
 
-    add("wte.weight", (n_vocab, d), rows)
+    add("wte.weight", (rows, d))
     add("wpe.weight", (n_ctx, d))
     for leaf, shape in in_all_blocks.items():
         for i in range(n_layer):

@@ -6,15 +6,18 @@ may differ from that list, and this file knows every difference that is allowed:
 
 - OpenAI's own checkpoints say ``model/h0/attn/c_attn/w``, with a leading axis of 1 on matrices.
 - Wrappers put prefixes in front, keep the causal masks as if they were weights, and write the tied
-  output embedding a second time.
+  output layer a second time.
 - nanoGPT, minGPT and llm.c store a linear layer as ``[n_out, n_in]``, so it has to be transposed;
   nanoGPT also trains models without biases.
 
 Any other difference is refused.
 """
 
+import math
 import re
 from collections.abc import Mapping
+from os.path import isfile
+from pathlib import Path
 from typing import NamedTuple
 
 from gptlite.checkpoints.stored import Shape
@@ -22,15 +25,24 @@ from gptlite.checkpoints.strict_json import shown
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 
-# The output embedding. In GPT-2 it is wte.weight again ("tied"), not a parameter of its own.
+# The output layer. In GPT-2 it is wte.weight again ("tied"); minGPT's is a parameter of its own.
 LM_HEAD = "lm_head.weight"
 # A classifier's head: transformers' GPT2ForSequenceClassification has it in place of lm_head.
 SCORE = "score.weight"
+# A model with one of these tensors is one of transformers' classes for another task.
+_HEADS = {
+    SCORE: "GPT2ForSequenceClassification",
+    "classifier.weight": "GPT2ForTokenClassification",
+    "qa_outputs.weight": "GPT2ForQuestionAnswering",
+    "multiple_choice_head.summary.weight": "GPT2DoubleHeadsModel",
+}
 
 # Wrappers put these in front: GPT2LMHeadModel, Lightning and others, DataParallel, torch.compile.
 _PREFIXES = re.compile(r"^(?:(?:transformer|model|module|_orig_mod)\.)+")
 _BLOCK = re.compile(r"h\.([0-9]+)\.")
-_OPENAI_BLOCK = re.compile(r"model/h[0-9]+/ln_1/g")  # not an optimizer's variable of that name
+# Not an optimizer's variable, whose name goes on after that.
+_OPENAI = re.compile(r"model/(?:h([0-9]+)/)?((?:[a-z]+/)?(?:c_[a-z]+|ln_[12f]))/([wbg])")
+_OPENAI_TABLE = re.compile(r"model/(w[tp]e)")
 _LINEAR = re.compile(r"\.c_(?:attn|fc|proj)\.weight$")
 
 
@@ -58,7 +70,7 @@ def match_names(
     Returns:
         Parameter name -> its tensor in the file, in the order of ``parameter_shapes``; None for
         the biases of a model without biases (they are 0). Last comes ``lm_head.weight``, if the
-        file has it. Causal masks are left out.
+        file has it, even where ``config`` says that it is tied. Causal masks are left out.
 
     Raises:
         CheckpointError: the file and ``config`` differ in the number of blocks; a tensor is
@@ -68,8 +80,10 @@ def match_names(
     # Checked first, so that n_layer = 10**12 in a config.json does not make a table that long.
     n_layer = count_blocks(names)
     if n_layer != config.n_layer:
+        others = f": {_first_of(list(found))}" if found and not n_layer else ""
         raise CheckpointError(
             f"{where}: expected {config.n_layer} blocks (n_layer), found tensors of {n_layer}"
+            f"{others}"
         )
     expected = parameter_shapes(config)
     without_biases = not any(name.endswith(".bias") for name in names)
@@ -84,12 +98,8 @@ def match_names(
         expected[LM_HEAD] = expected["wte.weight"]
     unexpected = [in_file for name, in_file in names.items() if name not in expected]
     if unexpected:
-        hint = (
-            ": the directory holds a classifier, "
-            "to be opened with gptlite.finetune.FineTuned.from_pretrained"
-        )
         raise CheckpointError(
-            f"{where}: {_first_of(unexpected)} not part of a GPT-2{hint if SCORE in names else ''}"
+            f"{where}: {_first_of(unexpected)} not part of a GPT-2{_hint(names, where)}"
         )
     # attn.c_proj is square and cannot tell, so the first c_attn speaks for the whole file.
     c_attn = found[names["h.0.attn.c_attn.weight"]]
@@ -123,7 +133,8 @@ def match_openai_names(
             missing or has the wrong shape.
     """
     # Checked first: no table may outgrow the file's, and no model may be read without its end.
-    n_layer = len([name for name in found if _OPENAI_BLOCK.fullmatch(name)])
+    names = openai_parameter_names(found, where)
+    n_layer = count_blocks(names)
     if n_layer != config.n_layer:
         raise CheckpointError(
             f"{where}: expected {config.n_layer} blocks (n_layer), found variables of {n_layer}"
@@ -143,6 +154,19 @@ def match_openai_names(
     if missing:
         raise CheckpointError(f"{where}: missing {_first_of(missing)}")
     return matched
+
+
+def openai_parameter_names(found: Mapping[str, Shape], where: str) -> dict[str, str]:
+    """Map parameter names to names in a TensorFlow checkpoint; other variables are left out."""
+    names: dict[str, str] = {}
+    for in_file in found:
+        if table := _OPENAI_TABLE.fullmatch(in_file):
+            names[f"{table[1]}.weight"] = in_file
+        elif match := _OPENAI.fullmatch(in_file):
+            block = f"h.{match[1]}." if match[1] else ""
+            leaf = "bias" if match[3] == "b" else "weight"
+            names[f"{block}{match[2].replace('/', '.')}.{leaf}"] = in_file
+    return names
 
 
 def openai_name(name: str) -> str:
@@ -190,7 +214,24 @@ def _is_mask(name: str, shape: Shape) -> bool:
     """Say whether a tensor is an attention layer's constant buffer, and not a weight."""
     block = _BLOCK.match(name)
     leaf = name[block.end() :] if block else ""
-    return (leaf == "attn.bias" and len(shape) == 4) or (leaf == "attn.masked_bias" and shape == ())
+    is_number = math.prod(shape) <= 1  # in some files of no axis, in some of one of length 1 or 0
+    return (leaf == "attn.bias" and len(shape) == 4) or (leaf == "attn.masked_bias" and is_number)
+
+
+def _hint(names: Mapping[str, str], where: str) -> str:
+    """Say what a model with tensors besides a GPT-2's is, and how to open it."""
+    kind = next((_HEADS[name] for name in names if name in _HEADS), None)
+    if kind is None:
+        return ""
+    if SCORE in names and isfile(Path(where).with_name("task.json")):
+        return (
+            ": the directory holds a classifier, "
+            "to be opened with gptlite.finetune.FineTuned.from_pretrained"
+        )
+    return (
+        f": the file holds transformers' {kind}; to use the language model in it, open it there as "
+        "a GPT2LMHeadModel and save that"
+    )
 
 
 def _first_of(names: list[str]) -> str:

@@ -7,19 +7,23 @@ which entry is which parameter; here each parameter's array is made once and fil
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checkpoints.formats import SUFFIXES, read_contents
-from gptlite.checkpoints.hub import CONFIG_FILE, parse_config
-from gptlite.checkpoints.names import LM_HEAD, FileTensor, count_blocks, parameter_names
+from gptlite.checkpoints.formats import SUFFIXES, Format, read_contents
+from gptlite.checkpoints.hub import CONFIG_FILE, read_config
+from gptlite.checkpoints.mingpt import is_mingpt, read_n_head
+from gptlite.checkpoints.names import LM_HEAD, FileTensor, count_blocks
+from gptlite.checkpoints.sizes import TELLING, sizes_of_shapes
 from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Shape, Stored, read_into
-from gptlite.checkpoints.strict_json import MAX_BYTES, shown
-from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE, parse_hparams
-from gptlite.config import PRESETS, GPTConfig, parameter_shapes
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
+from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE, read_hparams
+from gptlite.checks import check_int
+from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small, with_progress
 
@@ -33,16 +37,23 @@ WEIGHT_FILES = (
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
 )
-SIZE_PARSERS: Mapping[str, Callable[[bytes, str], GPTConfig]] = {
-    CONFIG_FILE: parse_config,
-    HPARAMS_FILE: parse_hparams,
+# What programs that train leave beside the weights, under endings of SUFFIXES.
+_NO_WEIGHTS = re.compile(
+    r"(?:training_args|optimizer|scheduler|scaler|rng_state|random_states)(?:_\d+)?\.\w+"
+)
+SIZE_READERS: Mapping[str, Callable[[Mapping[str, Any], str], GPTConfig]] = {
+    CONFIG_FILE: read_config,
+    HPARAMS_FILE: read_hparams,
 }
 # TensorFlow notes an absolute path if it was given one; the directory may have moved since.
 _LATEST = re.compile(r'model_checkpoint_path: "(?:/(?:[^"/]*/)*)?([^"\\/]+)"')
 
 
 def read_checkpoint(
-    path: str | os.PathLike[str], dtype: str = "float32", beside: Sequence[str] = ()
+    path: str | os.PathLike[str],
+    dtype: str = "float32",
+    n_head: int | None = None,
+    beside: Sequence[str] = (),
 ) -> tuple[GPTConfig, Parameters]:
     """Read the configuration and the parameters of a model on disk.
 
@@ -50,6 +61,7 @@ def read_checkpoint(
         path: a directory; or a file of weights: safetensors, PyTorch (zip or legacy), llm.c, an
             index of several files, or one of a TensorFlow checkpoint's files.
         dtype: ``"float32"``, or ``"float16"`` to keep matrices in half precision.
+        n_head: the number of attention heads, for a model whose files do not say it.
         beside: tensors that the file must have besides a GPT-2's (a classifier's head): read as
             float32, whatever their shape.
 
@@ -59,13 +71,17 @@ def read_checkpoint(
 
     Raises:
         ValueError: any other dtype.
-        CheckpointError: a file is missing, cannot be read, is damaged, or is not a GPT-2's.
+        TypeError, ValueError: ``n_head`` is not an int, or below 1.
+        CheckpointError: a file is missing, cannot be read, is damaged, or is not a GPT-2's; or it
+            states another number of heads.
     """
+    if n_head is not None:
+        check_int("n_head", n_head, least=1)
     if dtype not in ("float32", "float16"):
         raise ValueError(f"dtype must be 'float32' or 'float16', not {dtype!r}")
     path = Path(path)
     try:
-        return _read(weights_file(path) if path.is_dir() else path, dtype, beside)
+        return _read(weights_file(path) if path.is_dir() else path, dtype, n_head, beside)
     except OSError as error:
         raise CheckpointError(f"{path}: cannot be read: {error}") from error
 
@@ -94,7 +110,11 @@ def weights_file(directory: Path) -> Path:
         names = ", ".join(file.name for file in found[:5])
         raise CheckpointError(f"{directory}: expected one TensorFlow checkpoint, found {names}")
     # nanoGPT's out/ckpt.pt, llm.c's gpt2_124M.bin: these files may have any name.
-    found = sorted(f for f in directory.iterdir() if f.suffix in SUFFIXES and f.is_file())
+    found = sorted(
+        file
+        for file in directory.iterdir()
+        if file.suffix in SUFFIXES and not _NO_WEIGHTS.fullmatch(file.name) and file.is_file()
+    )
     if len(found) == 1:
         return found[0]
     expected = ", ".join([*WEIGHT_FILES[::2], "model.ckpt.index"])
@@ -104,10 +124,14 @@ def weights_file(directory: Path) -> Path:
     )
 
 
-def _read(path: Path, dtype: str, beside: Sequence[str]) -> tuple[GPTConfig, Parameters]:
+def _read(
+    path: Path, dtype: str, n_head: int | None, beside: Sequence[str]
+) -> tuple[GPTConfig, Parameters]:
     format, contents, config = read_contents(path)
     if config is None:
-        config = _sizes_beside(path, contents, format.size_files)
+        config = _sizes_beside(path, contents, format, n_head)
+    if n_head not in (None, config.n_head):
+        raise CheckpointError(f"{path}: n_head is {config.n_head}, as its files say, not {n_head}")
     more: Parameters = {}
     for name in beside:
         if name not in contents:
@@ -116,27 +140,44 @@ def _read(path: Path, dtype: str, beside: Sequence[str]) -> tuple[GPTConfig, Par
         read_into(more[name], name, contents[name])
     contents = {name: stored for name, stored in contents.items() if name not in more}
     matched = format.match_names(_shapes(contents), config, str(path))
-    return config, _fill(contents, matched, config, dtype, path) | more
+    parameters = _fill(contents, matched, config, dtype, path)
+    if config.tie_word_embeddings and (head := matched.get(LM_HEAD)):
+        stored = contents[head.name]
+        if not _is_tied(head.name, stored, parameters["wte.weight"]):
+            config = replace(config, tie_word_embeddings=False)
+            parameters[LM_HEAD] = np.empty_like(parameters["wte.weight"])
+            read_into(parameters[LM_HEAD], head.name, stored)
+    return config, parameters | more
 
 
-def _sizes_beside(path: Path, contents: Contents, size_files: Sequence[str]) -> GPTConfig:
+def _sizes_beside(path: Path, contents: Contents, format: Format, n_head: int | None) -> GPTConfig:
     """Read the sizes from a file beside the weights; without one, from the shapes of the weights.
 
-    The shapes tell everything but the number of heads. So they are enough only if they are those
-    of one of OpenAI's models.
+    The shapes tell everything but the number of heads, which minGPT's config.json does.
     """
-    for name in size_files:
+    for name in format.size_files:
         file = path.with_name(name)
         if file.is_file():
-            return SIZE_PARSERS[name](read_small(file, MAX_BYTES), str(file))
-    names = parameter_names(_shapes(contents), str(path))
-    wte = contents[names["wte.weight"]].shape if "wte.weight" in names else ()
-    wpe = contents[names["wpe.weight"]].shape if "wpe.weight" in names else ()
-    for preset in PRESETS.values():
-        shapes = (preset.n_vocab, preset.n_embd), (preset.n_ctx, preset.n_embd)
-        if (wte, wpe) == shapes and count_blocks(names) == preset.n_layer:
-            return preset
-    raise CheckpointError(f"{path.parent}: missing {size_files[0]}")
+            options = parse_object(read_small(file, MAX_BYTES), str(file))
+            if name != CONFIG_FILE or not is_mingpt(options):
+                return SIZE_READERS[name](options, str(file))
+            n_head = read_n_head(options, str(file))
+            break
+    found = _shapes(contents)
+    names = format.parameter_names(found, str(path))
+    if not any(name in names for name in TELLING):
+        shown_names = ", ".join(shown(name) for name in list(found)[:5])
+        raise CheckpointError(
+            f"{path}: expected a GPT-2's tensors ({', '.join(TELLING)} and so on), "
+            f"found {shown_names or 'none'}{' and others' if len(found) > 5 else ''}"
+        )
+    shapes = {name: _without_one(found[in_file]) for name, in_file in names.items()}
+    return sizes_of_shapes(shapes, count_blocks(names), n_head, str(path))
+
+
+def _without_one(shape: Shape) -> Shape:
+    """Drop the leading axis of 1 that OpenAI's linear layers have."""
+    return shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
 
 
 def _shapes(contents: Contents) -> dict[str, Shape]:
@@ -172,13 +213,11 @@ def _fill(
             array.T if tensor.transposed else array.reshape(stored.shape), tensor.name, stored
         )
         parameters[name] = array
-    if head := matched.get(LM_HEAD):
-        _check_tied(head.name, contents[head.name], parameters["wte.weight"])
     return {name: parameters[name] for name in shapes}
 
 
-def _check_tied(name: str, stored: Stored, wte: NDArray[np.floating[Any]]) -> None:
-    """Refuse an output embedding that differs from wte. Reads a few rows at a time."""
+def _is_tied(name: str, stored: Stored, wte: NDArray[np.floating[Any]]) -> bool:
+    """Say whether the output layer is wte again. Reads a few rows at a time."""
     n_vocab, n_embd = wte.shape
     step = n_vocab if stored.strides else max(1, BLOCK // n_embd)  # rows at a time
     size = np.dtype(READ_AS.get(stored.dtype, "<f4")).itemsize
@@ -189,7 +228,5 @@ def _check_tied(name: str, stored: Stored, wte: NDArray[np.floating[Any]]) -> No
         read_into(found, name, stored._replace(begin=begin, shape=tied.shape, checksum=None))
         # Compared as bits: a NaN would not equal itself.
         if found.tobytes() != tied.tobytes():
-            raise CheckpointError(
-                f"{stored.path}: tensor {shown(name)}: expected to equal wte.weight (tied), "
-                "found other numbers"
-            )
+            return False
+    return True

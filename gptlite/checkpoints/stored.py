@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.strict_json import LFS_POINTER, shown
 from gptlite.checkpoints.tensorflow.crc32c import crc32c
 from gptlite.errors import CheckpointError
 
@@ -66,8 +66,6 @@ class Stored(NamedTuple):
 
 Contents = Mapping[str, Stored]
 
-_POINTER = b"version https://git-lfs"
-
 
 def refuse_pointer(path: Path) -> None:
     """Refuse a Git LFS pointer: a few lines in place of a file that Git keeps elsewhere.
@@ -76,7 +74,7 @@ def refuse_pointer(path: Path) -> None:
         CheckpointError: the file is such a pointer. OSError: the file cannot be read.
     """
     with open(path, "rb") as file:
-        if file.read(len(_POINTER)) == _POINTER:
+        if file.read(len(LFS_POINTER)) == LFS_POINTER:
             raise CheckpointError(
                 f"{path}: expected a file of weights, found a Git LFS pointer to one "
                 "('git lfs pull' fetches it)"

@@ -6,6 +6,7 @@ exception; two programs could read such a file differently. Here any doubt is a 
 
 import json
 import reprlib
+from functools import partial
 from typing import Any, NoReturn
 
 from gptlite.errors import CheckpointError
@@ -16,7 +17,9 @@ from gptlite.errors import CheckpointError
 MAX_BYTES = 5_000_000
 MAX_VALUES = 220_000
 
-_MAX_DIGITS = 19  # enough for 2**63 - 1; longer integers only waste time
+LFS_POINTER = b"version https://git-lfs"  # a few lines in place of a file that Git keeps elsewhere
+
+MAX_DIGITS = 19  # enough for 2**63 - 1; longer integers only waste time
 
 # A repr for messages: a file can hold names of megabytes, and lists too deep for Python's own repr.
 _SHORT = reprlib.Repr()
@@ -25,14 +28,18 @@ _SHORT.maxstring = 80
 _SHORT.maxlist = 8
 
 
-def parse_object(data: bytes, where: str) -> dict[str, Any]:
+def parse_object(data: bytes, where: str, max_digits: int = MAX_DIGITS) -> dict[str, Any]:
     """Parse the JSON object in ``data``; ``where`` names the file in error messages.
 
     Raises:
-        CheckpointError: not UTF-8, not JSON, not an object; a key given twice, NaN or Infinity, an
-            integer of more than 19 digits, values nested too deeply, or more values than any
-            checkpoint has.
+        CheckpointError: not UTF-8, not JSON, not an object, a Git LFS pointer; a key given twice,
+            NaN or Infinity, an integer of more than ``max_digits``, values nested too deeply, or
+            more values than any checkpoint has.
     """
+    if data.startswith(LFS_POINTER):
+        raise CheckpointError(
+            f"{where}: expected JSON, found a Git LFS pointer to it ('git lfs pull' fetches it)"
+        )
     # Each value but the first has a comma or a bracket before it. (Strings may hold some as well.)
     n_values = data.count(b",") + data.count(b"[") + data.count(b"{")
     if len(data) > MAX_BYTES or n_values > MAX_VALUES:
@@ -45,7 +52,7 @@ def parse_object(data: bytes, where: str) -> dict[str, Any]:
             data.decode("utf-8"),
             object_pairs_hook=_unique_keys,
             parse_constant=_no_constant,
-            parse_int=_short_int,
+            parse_int=partial(_short_int, max_digits),
         )
     except RecursionError:
         raise CheckpointError(f"{where}: JSON nested too deeply") from None
@@ -78,7 +85,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _short_int(digits: str) -> int:
-    if len(digits.lstrip("-")) > _MAX_DIGITS:
+def _short_int(max_digits: int, digits: str) -> int:
+    if len(digits.lstrip("-")) > max_digits:
         raise ValueError(f"an integer of {len(digits)} digits")
     return int(digits)

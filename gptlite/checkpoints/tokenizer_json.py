@@ -3,7 +3,7 @@
 Since version 5 transformers saves no other file. Besides the vocabulary the file says how text is
 prepared, cut, encoded and decoded. GPT-2's way is one of many:
 
-    added_tokens    <|endoftext|>, or none
+    added_tokens    any, each with its id (see special.py)
     normalizer      none
     pre_tokenizer   ByteLevel with GPT-2's pattern, and no space put before the text
     model           BPE: vocab {symbols: id}, and merges in order, each "a b" or ["a", "b"]
@@ -19,11 +19,10 @@ token is said to cover.
 from collections.abc import Mapping
 from typing import Any
 
-from gptlite.alphabet import EOT, PATTERN
-from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.alphabet import PATTERN
+from gptlite.checkpoints.added_tokens import Declared, parse_token
+from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
-
-TOKENIZER_FILE = "tokenizer.json"
 
 _Options = Mapping[str, tuple[Any, ...]]  # key -> the values that are GPT-2's
 _ANY = (...,)  # any value: it makes no difference to ids, or has a check of its own
@@ -43,12 +42,9 @@ _MODEL: _Options = {
     "ignore_merges": (False,),
     **dict.fromkeys(["unk_token", "fuse_unk", "vocab", "merges"], _ANY),
 }
-_ADDED_TOKEN: _Options = {
-    "content": (EOT,),
-    "special": (True,),
-    **dict.fromkeys(["single_word", "lstrip", "rstrip"], (False,)),
-    **dict.fromkeys(["id", "normalized"], _ANY),
-}
+_ADDED_TOKEN: _Options = dict.fromkeys(
+    ["id", "content", "single_word", "lstrip", "rstrip", "normalized", "special"], _ANY
+)
 _BYTE_LEVEL: _Options = {"type": ("ByteLevel",), "trim_offsets": _ANY}
 _CUT_BY_BYTE_LEVEL: _Options = {**_BYTE_LEVEL, "add_prefix_space": (False,), "use_regex": (True,)}
 # The same cut in two steps: the pattern spelled out, then bytes for characters.
@@ -68,20 +64,27 @@ _TEMPLATE: _Options = {
 }
 
 
-def parse_tokenizer(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+def parse_tokenizer(
+    tokenizer: Mapping[str, Any], where: str
+) -> tuple[dict[str, Any], list[tuple[str, str]], list[Declared]]:
     """Parse the vocabulary and the merges of a tokenizer that does what GPT-2's does.
 
     Args:
+        tokenizer: the object in the file.
         where: the file, for error messages.
 
     Returns:
-        {symbols: id}, and the merges' pairs of symbols. Ids and symbols are not checked here.
+        {symbols: id}, the merges' pairs of symbols, and the added tokens with their ids. Ids and
+        symbols are not checked here.
 
     Raises:
-        CheckpointError: not JSON; a tokenizer of another kind; an option that would give different
-            ids; an added token other than ``<|endoftext|>``.
+        CheckpointError: a tokenizer of another kind; an option that would give different ids.
     """
-    tokenizer = parse_object(data, where)
+    if "model" not in tokenizer and "pre_tokenizer" not in tokenizer:
+        raise CheckpointError(
+            f"{where}: not a tokenizer.json of Hugging Face's library, which has a model and a "
+            f"pre_tokenizer: found {shown(list(tokenizer))}"
+        )
     _check(tokenizer, _FILE, where)
     _check_cut(tokenizer.get("pre_tokenizer"), f"{where}: pre_tokenizer")
     for step in _steps(tokenizer.get("post_processor"), "processors"):
@@ -100,8 +103,8 @@ def parse_tokenizer(data: bytes, where: str) -> tuple[dict[str, Any], list[tuple
         raise CheckpointError(f"{where}: vocab: expected an object, found {shown(vocab)}")
     if not isinstance(merges, list):
         raise CheckpointError(f"{where}: merges: expected a list, found {shown(merges)}")
-    _add_tokens(tokenizer.get("added_tokens"), vocab, f"{where}: added_tokens")
-    return vocab, [_pair(merge, n, where) for n, merge in enumerate(merges, 1)]
+    added = _added_tokens(tokenizer.get("added_tokens"), f"{where}: added_tokens")
+    return vocab, [_pair(merge, n, where) for n, merge in enumerate(merges, 1)], added
 
 
 def _check_cut(found: object, where: str) -> None:
@@ -117,22 +120,14 @@ def _check_cut(found: object, where: str) -> None:
         raise CheckpointError(f"{where}: expected ByteLevel, found {shown(names)}")
 
 
-def _add_tokens(added: object, vocab: dict[str, Any], where: str) -> None:
-    """Add ``<|endoftext|>`` to the vocabulary, the only token that may be added to one.
-
-    Its id is the one that the vocabulary has for it, or else the next one after the vocabulary's.
-    """
-    if added is None:
-        return
-    if not isinstance(added, list):
-        raise CheckpointError(f"{where}: expected a list, found {shown(added)}")
-    for one in added:
-        token = _check(one, _ADDED_TOKEN, where, needed=("content", "id"))
-        expected = vocab.setdefault(EOT, len(vocab))
-        if type(token["id"]) is not int or token["id"] != expected:
-            raise CheckpointError(
-                f"{where}: expected id {shown(expected)} for {EOT!r}, found {shown(token['id'])}"
-            )
+def _added_tokens(found: object, where: str) -> list[Declared]:
+    """Parse the added tokens, with their ids."""
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise CheckpointError(f"{where}: expected a list, found {shown(found)}")
+    checked = [_check(one, _ADDED_TOKEN, where, needed=("content", "id")) for one in found]
+    return [Declared(parse_token(token, where), token["id"], where) for token in checked]
 
 
 def _pair(merge: object, number: int, where: str) -> tuple[str, str]:

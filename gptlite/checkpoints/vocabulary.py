@@ -1,107 +1,175 @@
-"""A tokenizer's files: the ids of its tokens, and the merges that make the tokens, in order.
+"""A tokenizer's files, read and written: ids of tokens, the merges that make tokens, names.
 
 OpenAI calls the pair ``encoder.json`` and ``vocab.bpe``, the hub ``vocab.json`` and ``merges.txt``;
 both pairs hold the same. The first file is a JSON object {symbols: id}, the second has one merge a
-line. Without either pair, a ``tokenizer.json`` may hold the ids and the merges together.
+line. A ``tokenizer.json`` holds the ids and the merges together; beside it or beside a pair lie the
+files that declare special and added tokens (``added_tokens.py``). A vocabulary of characters has no
+merges (``character_vocabulary.py``). Which of these files are read: ``vocabulary_files.py``.
 """
 
 import json
+import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from itertools import islice
-from os.path import isfile  # unlike pathlib's, False where looking is forbidden
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from gptlite.alphabet import BYTE_SYMBOLS, EOT, FILES
-from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object, shown
-from gptlite.checkpoints.tokenizer_json import TOKENIZER_FILE, parse_tokenizer
+from gptlite.alphabet import BYTE_OF_SYMBOL, BYTE_SYMBOLS, FILES, PATTERN
+from gptlite.checkpoints.added_tokens import (
+    ADDED_FILE,
+    CONFIG_FILE,
+    MAP_FILE,
+    Declared,
+    format_added,
+    read_added,
+)
+from gptlite.checkpoints.character_vocabulary import is_of_characters, parse_meta
+from gptlite.checkpoints.strict_json import (
+    LFS_POINTER,
+    MAX_BYTES,
+    MAX_VALUES,
+    parse_object,
+    shown,
+)
+from gptlite.checkpoints.tokenizer_json import parse_tokenizer
+from gptlite.checkpoints.vocabulary_files import EXPECTED, TOKENIZER_FILE, Found, find_vocabulary
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small, write_atomically
+from gptlite.special import AddedToken
 
 Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
 
 
-def has_vocabulary(path: Path) -> bool:
-    """Say whether any of a tokenizer's files lies in a directory, or beside a file of weights."""
-    directory = path if path.is_dir() else path.parent
-    names = [name for pair in FILES.values() for name in pair]
-    return any(isfile(directory / name) for name in [*names, TOKENIZER_FILE])
+class Vocabulary(NamedTuple):
+    """The arguments of ``Tokenizer``."""
+
+    vocab: Vocab
+    merges: Merges | None
+    added: tuple[AddedToken, ...] = ()
 
 
-def read_vocabulary(path: Path) -> tuple[Vocab, Merges]:
+def read_vocabulary(path: Path) -> Vocabulary:
     """Read and check a vocabulary: a Tokenizer made from it encodes and decodes any text.
 
     Args:
-        path: a directory, or a file of weights in it. If several forms are there, the hub's pair
-            comes before OpenAI's, and either before a ``tokenizer.json``.
+        path: one of a tokenizer's files; or a directory, or a file of weights in it. If several
+            forms are there, ``tokenizer.json`` comes first, as in transformers, then the hub's
+            pair, then OpenAI's. If the first is refused, a pair is read instead, with a warning.
 
     Raises:
         CheckpointError: a file is missing, unreadable or damaged; ids and merges do not match; a
             ``tokenizer.json`` asks for something that GPT-2's tokenizer does not do.
     """
-    directory = path if path.is_dir() else path.parent
-    pairs = [(directory / vocab, directory / merges) for vocab, merges in FILES.values()]
-    whole = [pair for pair in pairs if all(map(isfile, pair))]
-    if whole:
-        vocab_file, merges_file = whole[0]
-        vocab = parse_vocab(_read(vocab_file), str(vocab_file))
-        merges = parse_merges(_read(merges_file), str(merges_file))
-    elif isfile(directory / TOKENIZER_FILE):
-        vocab_file = merges_file = directory / TOKENIZER_FILE
-        vocab, merges = parse_tokenizer(_read(vocab_file), str(vocab_file))
-        _check_vocab(vocab, str(vocab_file))
-    else:
-        expected = " or ".join([*(" and ".join(pair) for pair in FILES.values()), TOKENIZER_FILE])
-        found = [file.name for pair in pairs for file in pair if isfile(file)]
-        raise CheckpointError(
-            f"{directory}: expected {expected}, found {' and '.join(found) or 'none'}"
+    first, *others = find_vocabulary(path)
+    try:
+        return _read_form(first)
+    except CheckpointError as error:
+        pairs = [found for found in others if found.merges]
+        if first.merges or not pairs:
+            raise
+        vocabulary = _read_form(pairs[0])
+        logging.getLogger("gptlite").warning(
+            "%s; so %s is read instead, whose ids may differ", error, pairs[0].vocab.name
         )
-    _check_fit(vocab, merges, vocab_file, merges_file)
-    return vocab, merges
+        return vocabulary
+
+
+def _read_form(found: Found) -> Vocabulary:
+    """Read a vocabulary in one form."""
+    vocab_file, merges_file, prefix = found
+    where, own = str(vocab_file), list[Declared]()
+    if vocab_file.suffix == ".pkl":
+        vocab: dict[str, Any] = parse_meta(_read(vocab_file), where)
+    else:
+        vocab = parse_object(_read(vocab_file), where)
+        if isinstance(vocab.get("stoi"), dict):
+            vocab = vocab["stoi"]
+    if merges_file is not None:
+        merges = parse_merges(_read(merges_file), str(merges_file))
+    elif is_of_characters(vocab):
+        _check_ids(vocab, where)
+        return Vocabulary(vocab, None)
+    elif _is_hub_vocab(vocab):
+        raise CheckpointError(f"{vocab_file.parent}: expected {EXPECTED}, found {vocab_file.name}")
+    else:
+        vocab, merges, own = parse_tokenizer(vocab, where)
+    added = read_added(vocab_file.parent, prefix, own, vocab)
+    _check_ids(vocab, where)
+    for byte, symbol in BYTE_SYMBOLS.items():
+        if symbol not in vocab:
+            raise CheckpointError(f"{where}: expected a token {symbol!r} (byte {byte}), found none")
+    names = {token.name for token in added}
+    _check_fit(vocab, merges, names, vocab_file, merges_file or vocab_file)
+    return Vocabulary(vocab, merges, added)
+
+
+def _is_hub_vocab(found: Mapping[str, Any]) -> bool:
+    """Say whether an object without merges is {symbols: id}, and not a whole tokenizer."""
+    return bool(found) and all(type(i) is int for i in found.values())
 
 
 def write_vocabulary(
-    directory: str | os.PathLike[str],
-    vocab: Mapping[str, int],
-    merges: Sequence[tuple[str, str]],
-    format: str = "hub",
+    directory: str | os.PathLike[str], vocabulary: Vocabulary, format: str = "hub"
 ) -> None:
     """Write a vocabulary as a pair of files; the directory is made if it is not there.
+
+    Added tokens, and special ones other than ``<|endoftext|>``, are declared in a third file,
+    ``tokenizer_config.json``. A vocabulary of characters is ``vocab.json`` alone.
 
     Args:
         format: ``"hub"`` for ``vocab.json`` and ``merges.txt``, or ``"openai"`` for
             ``encoder.json`` and ``vocab.bpe``, with the same content.
 
     Raises:
-        ValueError: any other format. OSError: a file cannot be written.
+        ValueError: any other format; OpenAI's, for characters. FileExistsError: the directory holds
+            files that would be read before these, or as a part of them. OSError: a file cannot be
+            written.
     """
     if format not in FILES:
         raise ValueError(f"format must be one of {', '.join(FILES)}, not {format!r}")
+    vocab, merges, added = vocabulary
+    if merges is None and format == "openai":
+        raise ValueError("OpenAI's format holds bytes and merges, not a vocabulary of characters")
+    lines = ["#version: 0.2", *map(" ".join, merges or ())]
+    contents = json.dumps(vocab), "".join(line + "\n" for line in lines)
+    files = dict(zip(FILES[format], (text.encode() for text in contents), strict=True))
+    if merges is None:
+        del files[FILES[format][1]]
+    if (config := format_added(added, vocab)) is not None:
+        files[CONFIG_FILE] = config
+    check_vocabulary_place(directory, files)
     directory = Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
-    lines = ["#version: 0.2", *map(" ".join, merges)]
-    contents = json.dumps(vocab), "".join(line + "\n" for line in lines)
-    for name, content in zip(FILES[format], contents, strict=True):
+    for name, content in files.items():
         with write_atomically(directory / name) as file:
-            file.write(content.encode())
+            file.write(content)
 
 
-def parse_vocab(data: bytes, where: str) -> Vocab:
-    """Parse {symbols: id} from JSON; ``where`` names the file in error messages.
+def check_vocabulary_place(directory: str | os.PathLike[str], written: Collection[str]) -> None:
+    """Refuse a directory with another tokenizer's files, which would be read with those written.
+
+    Args:
+        written: the names of the files to be written.
 
     Raises:
-        CheckpointError: not a JSON object of ids 0 to n - 1, each once; a byte's symbol or
-            ``<|endoftext|>`` is missing.
+        FileExistsError: the directory holds such files.
     """
-    vocab = parse_object(data, where)
-    _check_vocab(vocab, where)
-    return vocab
+    before: list[tuple[str, ...]] = [(TOKENIZER_FILE,), (CONFIG_FILE,), (MAP_FILE,), (ADDED_FILE,)]
+    hub = FILES["hub"]
+    before += [hub] if hub[0] not in written else [hub[1:]]
+    for names in before:
+        ours = any(name in written for name in names)
+        if not ours and all((Path(directory) / name).is_file() for name in names):
+            raise FileExistsError(
+                f"{directory}: holds {' and '.join(names)}, which would be read in place of what "
+                "is to be written, or with it: choose another directory, or remove it"
+            )
 
 
-def _check_vocab(vocab: Mapping[str, Any], where: str) -> None:
-    """Check for ids 0 to n - 1, each once, and a token for each byte and for the end of a text."""
+def _check_ids(vocab: Mapping[str, Any], where: str) -> None:
+    """Check for ids 0 to n - 1, each once."""
     token_of: dict[int, str] = {}
     for token, i in vocab.items():
         if type(i) is not int or not 0 <= i < len(vocab):
@@ -115,9 +183,6 @@ def _check_vocab(vocab: Mapping[str, Any], where: str) -> None:
                 f"{shown(token_of[i])} and {shown(token)}"
             )
         token_of[i] = token
-    for token, meaning in [*((s, f"byte {b}") for b, s in BYTE_SYMBOLS.items()), (EOT, "text end")]:
-        if token not in vocab:
-            raise CheckpointError(f"{where}: expected a token {token!r} ({meaning}), found none")
 
 
 def parse_merges(data: bytes, where: str) -> Merges:
@@ -151,8 +216,14 @@ def parse_merges(data: bytes, where: str) -> Merges:
     return merges
 
 
-def _check_fit(vocab: Vocab, merges: Merges, vocab_file: Path, merges_file: Path) -> None:
-    """Check that each merge joins tokens that exist by then, and that each token is made."""
+def _check_fit(
+    vocab: Vocab, merges: Merges, declared: Collection[str], vocab_file: Path, merges_file: Path
+) -> None:
+    """Check that each merge joins tokens that exist by then, and that each token is made.
+
+    A token that is declared need not be made; nor need one that no merges could make, since the
+    text that it stands for would be cut in two: ``<pad>`` is a special token that went undeclared.
+    """
     made = set(BYTE_SYMBOLS.values())
     seen: set[tuple[str, str]] = set()
     for n, pair in enumerate(merges, 1):
@@ -176,15 +247,35 @@ def _check_fit(vocab: Vocab, merges: Merges, vocab_file: Path, merges_file: Path
         seen.add(pair)
         made.add(result)
     for token, i in vocab.items():
-        if token not in made and token != EOT:
+        if token not in made and token not in declared and _could_be_made(token):
             raise CheckpointError(
                 f"{merges_file}: expected a merge that makes token {i} of {vocab_file.name}, "
                 f"{shown(token)}; found none in {len(merges)} merges"
             )
 
 
-def _read(file: Path) -> bytes:
+def _could_be_made(token: str) -> bool:
+    """Say whether merges could make a token; one that is no text counts as damaged, not special."""
+    text = token.translate(BYTE_OF_SYMBOL)
     try:
-        return read_small(file, MAX_BYTES)
+        token.encode()
+        text = text.encode("latin-1").decode()
+    except UnicodeEncodeError as error:  # no symbols of bytes, but perhaps a name
+        return error.encoding == "utf-8"
+    except UnicodeDecodeError:  # a part of a character
+        return True
+    return len(PATTERN.findall(text)) < 2
+
+
+def _read(file: Path) -> bytes:
+    """Read a file, without the mark that some editors put before a text (BOM)."""
+    try:
+        data = read_small(file, MAX_BYTES)
     except OSError as error:
         raise CheckpointError(f"{file}: cannot be read: {error}") from error
+    if data.startswith(LFS_POINTER):
+        raise CheckpointError(
+            f"{file}: expected a file of a tokenizer, found a Git LFS pointer to one "
+            "('git lfs pull' fetches it)"
+        )
+    return data.removeprefix(b"\xef\xbb\xbf")

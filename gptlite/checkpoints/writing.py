@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gptlite.alphabet import FILES
-from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.added_tokens import CONFIG_FILE as TOKENIZER_CONFIG
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config, hub_name
 from gptlite.checkpoints.reading import WEIGHT_FILES
 from gptlite.checkpoints.safetensors import write_tensors
-from gptlite.checkpoints.tensorflow.openai import write_openai
+from gptlite.checkpoints.tensorflow.openai import check_openai, write_openai
+from gptlite.checkpoints.vocabulary import check_vocabulary_place
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.files import write_atomically
@@ -34,7 +36,7 @@ def write_checkpoint(
 
     Raises:
         ValueError: the parameters are not those of ``config``; any other dtype or format; a number
-            too large for float16.
+            too large for float16; a model that OpenAI's format has no place for.
         FileExistsError: see ``check_place``. After this error or ValueError, no file has changed.
         OSError: a file cannot be written.
     """
@@ -42,10 +44,14 @@ def write_checkpoint(
     check_place(directory, format)
     directory = Path(directory)
     parameters = checked_parameters(parameter_shapes(config), parameters)
+    if format == "openai":
+        check_openai(config)
     directory.mkdir(parents=True, exist_ok=True)
     if format == "openai":
         write_openai(directory, config, parameters)
         return
+    if not config.tie_word_embeddings:  # otherwise the names need no prefix
+        parameters = {hub_name(name): array for name, array in parameters.items()}
     write_tensors(directory / "model.safetensors", parameters, dtype)
     with write_atomically(directory / CONFIG_FILE) as file:
         file.write(format_config(config, dtype))
@@ -68,7 +74,7 @@ def check_place(
 ) -> None:
     """Refuse a directory with files that would be read in place of the files to be written.
 
-    The hub's files are read before all others, so only OpenAI's can be hidden.
+    The hub's weights are read before all others, so only OpenAI's can be hidden.
 
     Args:
         with_tokenizer: True if a tokenizer will be written there too.
@@ -76,15 +82,11 @@ def check_place(
     Raises:
         FileExistsError: the directory holds such files.
     """
-    if format != "openai":
-        return
-    hiding: list[tuple[str, ...]] = [(name,) for name in WEIGHT_FILES]
     if with_tokenizer:
-        hiding.append(FILES["hub"])
-    for names in hiding:
-        if all((Path(directory) / name).is_file() for name in names):
-            found = " and ".join(names)
+        check_vocabulary_place(directory, (*FILES[format], TOKENIZER_CONFIG))
+    for name in WEIGHT_FILES if format == "openai" else ():
+        if (Path(directory) / name).is_file():
             raise FileExistsError(
-                f"{directory}: holds {found}, which would be read in place of what is to be "
+                f"{directory}: holds {name}, which would be read in place of what is to be "
                 "written: choose another directory, or remove it"
             )

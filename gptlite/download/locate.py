@@ -6,6 +6,7 @@ in it serves as a tokenizer's place.
 """
 
 import os
+import sys
 from pathlib import Path
 
 from gptlite.checkpoints.formats import SUFFIXES
@@ -19,7 +20,7 @@ STORYTELLER = Path(__file__).parent.parent / "storyteller"
 def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
     """Find the directory, or the file of weights, that a name or path stands for.
 
-    A known name wins over a directory of the same name; write ``./storyteller`` for the directory.
+    A directory wins over a known name that is the same, and a line on stderr says so.
 
     Args:
         name_or_path: ``"storyteller"`` or None for the model that ships with gptlite; or the name
@@ -32,7 +33,7 @@ def locate(name_or_path: str | os.PathLike[str] | None = None) -> Path:
         DownloadError: an official model that is not on this machine could not be fetched.
         TypeError: neither a string nor a path.
     """
-    name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
+    name = official_name(name_or_path)
     if name is not None:
         return fetch_model(name)
     return _place_on_disk(name_or_path)
@@ -43,16 +44,37 @@ def locate_vocabulary(name_or_path: str | os.PathLike[str] | None = None) -> Pat
 
     Arguments and errors are those of ``locate``.
     """
-    name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
+    name = official_name(name_or_path)
     if name is not None:
         return fetch_tokenizer(name)
     return _place_on_disk(name_or_path)
 
 
+def official_name(name_or_path: str | os.PathLike[str] | None) -> str | None:
+    """Return the canonical name of the official model that is meant; None if none is.
+
+    Whoever names a folder ``small`` means that folder by it: a folder of an official model's name
+    is the one that is meant.
+    """
+    name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
+    if name is not None and isinstance(name_or_path, str) and os.path.isdir(name_or_path):
+        print(
+            f"gptlite: {name_or_path} is the folder here, not OpenAI's {name} "
+            f"(that is openai-community/{name})",
+            file=sys.stderr,
+        )
+        return None
+    return name
+
+
 def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
     """Find the place of a model that is not fetched: the storyteller, or a path."""
-    if name_or_path is None or name_or_path == "storyteller":
+    if name_or_path is None:
         return STORYTELLER
+    if name_or_path == "storyteller":
+        if not os.path.isdir("storyteller") or os.path.samefile("storyteller", STORYTELLER):
+            return STORYTELLER
+        print("gptlite: storyteller is the folder here, not gptlite's", file=sys.stderr)
     given = os.fspath(name_or_path)
     if not isinstance(given, str):
         raise TypeError(f"expected a name or a path as str, not {type(given).__name__}")

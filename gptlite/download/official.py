@@ -11,7 +11,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.checkpoints.strict_json import MAX_BYTES, shown
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.config import PRESETS
 from gptlite.download.digests import wrong_checksum
 from gptlite.download.web import without_credentials
@@ -247,9 +247,9 @@ def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None
         if wrong := wrong_checksum(path, file.checksum):
             raise CheckpointError(f"{path}: {wrong}")
     elif file.name == "hparams.json":
-        from gptlite.checkpoints.tensorflow.openai import parse_hparams
+        from gptlite.checkpoints.tensorflow.openai import read_hparams
 
-        config = parse_hparams(read_small(path, MAX_BYTES), str(path))
+        config = read_hparams(parse_object(read_small(path, MAX_BYTES), str(path)), str(path))
         if config != PRESETS[model]:
             raise CheckpointError(f"{path}: expected the sizes of {model}, found {config}")
     elif file.name == "model.ckpt.index":

@@ -12,7 +12,7 @@ same.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gptlite.command import Parser, finish, speak_utf8
+from gptlite.command import Parser, add_model, finish, speak_utf8
 from gptlite.evaluate.detokenise import RULES
 from gptlite.evaluate.part import part_of
 from gptlite.evaluate.run import evaluate
@@ -28,8 +28,10 @@ def parser() -> Parser:
 
     def form(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = forms.add_parser(name, help=does, description=f"{does}. {note}").add_argument
-        add("file", metavar="FILE")
-        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+        add("file", metavar="FILE", help="what to measure on")
+        add("-o", "--output", metavar="FILE", help="where to write the measurements of each item")
+        add("--json", action="store_true", help="print the results as JSON, with all digits")
+        add_model(add)
         add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
         add("--overwrite", action="store_true", help=OVERWRITE)
         add("--resume", action="store_true", help="go on from the part beside --output")
@@ -42,7 +44,9 @@ def parser() -> Parser:
     add = form(
         "perplexity",
         "Perplexity and bits per byte of a text",
-        "The text is read in windows, the first of them after <|endoftext|>.",
+        "The documents of a file are parted by lines that are exactly <|endoftext|>; in JSON lines "
+        'each row is one, the column "text". Each document is read in windows, the first of them '
+        "after <|endoftext|>.",
     )
     add("--context", type=int, metavar="N", help="tokens per window (default: the model's n_ctx)")
     add(
@@ -55,10 +59,23 @@ def parser() -> Parser:
     )
     detokeniser(add)
     too_long = "An item that is too long for the model loses its beginning."
-    form("lambada", "The last words of passages, in LAMBADA's form", f"Lines of JSON. {too_long}")
-    add = form("cbt", "Gaps in tales, in the form of the Children's Book Test", too_long)
+    form(
+        "lambada",
+        "The last words of passages, in LAMBADA's form",
+        f'Lines like {{"text": "She opened the door"}}. {too_long}',
+    )
+    add = form(
+        "cbt",
+        "Gaps in tales, in the form of the Children's Book Test",
+        "Twenty numbered sentences; then the one with XXXXX, its word, and the candidates with | "
+        f"between them, parted by tabs. {too_long}",
+    )
     detokeniser(add)
-    form("hellaswag", "Endings, in HellaSwag's form", f"Lines of JSON. {too_long}")
+    form(
+        "hellaswag",
+        "Endings, in HellaSwag's form",
+        f'Lines like {{"ctx": "He ran", "endings": ["home.", "red."], "label": 0}}. {too_long}',
+    )
     form(
         "choice",
         "Questions with several answers",

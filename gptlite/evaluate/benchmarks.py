@@ -10,6 +10,7 @@ ValueError if a line is wrong or there are none, and OSError if the file cannot 
 """
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -26,10 +27,13 @@ def read_lambada(path: str | os.PathLike[str]) -> dict[int, LastWord]:
     """Read LAMBADA in the form in which OpenAI published it (Paperno et al. 2016)."""
 
     def last_word(row: dict[str, Any]) -> LastWord:
-        text, space, word = string(row, "text").strip().rpartition(" ")
+        *before, word = re.split(r"(?<=\s)(?=\S+$)", string(row, "text").strip())
+        text = "".join(before)
         if not text:
             raise ValueError("the text has fewer than two words: nothing to guess one from")
-        return LastWord(text, space + word)
+        # A space is a part of the token after it; a line feed is a token of its own.
+        cut = text.removesuffix(" ")
+        return LastWord(cut, text[len(cut) :] + word)
 
     return read_objects(path, last_word)
 

@@ -1,4 +1,4 @@
-"""Three forms of evaluation: a text's perplexity, the last words of passages, choices.
+"""Three forms of evaluation: the perplexity of documents, the last words of passages, choices.
 
 A form cuts the items of a file into batches, says how to measure a batch, and works out the result
 from all measurements. ``run.py`` does the work.
@@ -8,6 +8,7 @@ GPT-2 paper, section 3.
 
 import argparse
 import math
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
@@ -19,7 +20,7 @@ from gptlite.evaluate.part import Json, Measurement
 from gptlite.files import naming_line
 from gptlite.model import GPT
 from gptlite.tasks.choice import Choice, Chosen, choose_option, count_right
-from gptlite.texts import read_text
+from gptlite.texts import Count, Documents, read_documents
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.losses import checked_sequence, loss_windows, window_losses
 
@@ -48,39 +49,57 @@ class Evaluation(NamedTuple):
 
 
 def perplexity(
-    model: GPT, tokenizer: Tokenizer, text: str, options: argparse.Namespace
+    model: GPT, tokenizer: Tokenizer, documents: Documents, options: argparse.Namespace
 ) -> Evaluation:
-    """Evaluate a text: perplexity per token and per word, and bits per byte.
+    """Evaluate documents: perplexity per token and per word, and bits per byte.
 
-    ``<|endoftext|>`` stands before the text, so that every token of the text is predicted. Words
-    (between white space) and bytes are counted in the file as it is, before any detokeniser: this
-    way models are compared by how well they predict the same text.
+    Each document is read from its own start. ``<|endoftext|>`` stands before it, so that every
+    token of the document is predicted. Words (between white space) and bytes are counted in the
+    file as it is, before any detokeniser: this way models are compared by how well they predict the
+    same text.
     """
-    ids = [tokenizer.eot, *tokenizer.encode(detokenise(text, options.detokeniser))]
-    sequence, context, stride = checked_sequence(model, ids, options.context, options.stride)
-    n_words, n_bytes = len(text.split()), len(text.encode())
-    if len(ids) == 1 or not n_words:
+    rows = [
+        [tokenizer.eot, *tokenizer.encode(detokenise(text, options.detokeniser))]
+        for text in documents.texts
+    ]
+    count = Count()
+    count.add(documents, sum(map(len, rows)))
+    sequences, context, stride = [], 0, 0
+    for row in rows:
+        # [n]
+        sequence, context, stride = checked_sequence(model, row, options.context, options.stride)
+        sequences.append(sequence)
+    n_words = sum(len(text.split()) for text in documents.texts)
+    n_tokens = count.tokens - count.documents
+    if not n_tokens or not n_words:
         raise ValueError(f"{options.file}: there are no words in it")
+    print("\n".join(filter(None, (str(count), count.warning()))), file=sys.stderr)
 
-    def measure_batch(windows: Any) -> list[Measurement]:
-        losses = window_losses(model, sequence, windows)
+    def measure_batch(batch: Any) -> list[Measurement]:
+        which, windows = batch
+        losses = window_losses(model, sequences[which], windows)
         return [{"tokens": len(losses), "nats": float(losses.sum(dtype=float))}]
 
     def results_of(rows: list[Measurement]) -> Json:
-        nats, n_tokens = sum(row["nats"] for row in rows), sum(row["tokens"] for row in rows)
+        nats = sum(row["nats"] for row in rows)
         return {
             "perplexity": exp(nats / n_tokens),
             "perplexity_per_word": exp(nats / n_words),
-            "bits_per_byte": nats / math.log(2) / n_bytes,
+            "bits_per_byte": nats / math.log(2) / count.bytes,
+            "documents": count.documents,
             "tokens": n_tokens,
             "words": n_words,
-            "bytes": n_bytes,
+            "bytes": count.bytes,
         }
 
     settings = {"context": context, "stride": stride, "detokeniser": options.detokeniser}
-    batches = loss_windows(len(sequence), context, stride)
+    batches = [
+        (which, windows)
+        for which, sequence in enumerate(sequences)
+        for windows in loss_windows(len(sequence), context, stride)
+    ]
     known: list[list[Measurement]] = [
-        [{"tokens": len(each.starts) * each.kept}] for each in batches
+        [{"tokens": len(each.starts) * each.kept}] for _, each in batches
     ]
     return Evaluation(settings, batches, known, {"nats": float}, measure_batch, results_of)
 
@@ -167,7 +186,7 @@ def read_items(options: argparse.Namespace) -> tuple[Callable[..., Evaluation], 
         OSError, ValueError: the file cannot be read, or is not in that form.
     """
     if options.form == "perplexity":
-        return perplexity, read_text(Path(options.file))
+        return perplexity, read_documents(Path(options.file))
     if options.form == "lambada":
         return last_words, read_lambada(options.file)
     if options.form == "cbt":

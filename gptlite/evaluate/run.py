@@ -2,12 +2,13 @@
 
 import argparse
 import hashlib
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 
-import gptlite
+from gptlite.command import load_model, significant
 from gptlite.evaluate.forms import Evaluation, read_items
 from gptlite.evaluate.part import Json, Part, write_json
 from gptlite.model import GPT
@@ -27,7 +28,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """
     part = Part(options.output, options.resume, options.file, options.overwrite)
     form, items = read_items(options)
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = load_model(options)
     evaluation = form(model, tokenizer, items, options)
     about = {
         "form": options.form,
@@ -35,6 +36,8 @@ def evaluate(options: argparse.Namespace) -> None:
         "model": options.model or "storyteller",
         "settings": evaluation.settings,
     }
+    if options.tokenizer is not None:
+        about["tokenizer"] = options.tokenizer
     if options.output is not None:  # otherwise no file has to say what it belongs to
         about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
         about["model_sha256"] = fingerprint(model)
@@ -44,7 +47,7 @@ def evaluate(options: argparse.Namespace) -> None:
     if options.output is not None:
         write_json(options.output, {"about": about, "results": results, "items": part.rows})
     part.remove()
-    print(results_table(about, results))
+    print(json.dumps(results) if options.json else results_table(about, results))
 
 
 def measure_missing(evaluation: Evaluation, part: Part) -> None:
@@ -80,8 +83,8 @@ def results_table(about: Json, results: Json) -> str:
 
     >>> print(results_table({"form": "choice", "settings": {}}, {"accuracy": 0.25, "items": 4}))
     form      choice
-    accuracy  0.2500
-    items          4
+    accuracy  0.250
+    items         4
     """
     told = {name: value for name, value in about.items() if not name.endswith("sha256")}
     told |= told.pop("settings")
@@ -94,7 +97,7 @@ def results_table(about: Json, results: Json) -> str:
 
 
 def number_text(value: float | None) -> str:
-    """Write a float with four decimals, an int with all its digits."""
+    """Write a float with three significant digits, an int with all its digits."""
     if value is None:
         return "too large"
-    return f"{value:.4f}" if isinstance(value, float) else str(value)
+    return significant(value) if isinstance(value, float) else f"{value:,}"

@@ -4,8 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
-from gptlite.command import Parser, finish, utf8
+from gptlite.command import Parser, add_model, finish, load_model, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
 from gptlite.outputs import OVERWRITE, check_file
@@ -30,8 +29,8 @@ def parser() -> Parser:
         metavar="FILE",
         help="where to write the page (default: %(default)s)",
     )
+    add_model(add)
     add("--overwrite", action="store_true", help=OVERWRITE)
-    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
     return parser
 
 
@@ -50,7 +49,7 @@ def explain(options: argparse.Namespace) -> None:
     check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
-        model, tokenizer = gptlite.load(options.model)
+        model, tokenizer = load_model(options)
         name = options.model or "the storyteller"
         file.write(page(model, tokenizer, options.text, name))
     print(options.output)

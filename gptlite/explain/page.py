@@ -159,11 +159,12 @@ def block_arrays(trace: Trace, i: int, heads: list[int], config: GPTConfig) -> A
     for name in ("attn.q", "attn.k", "attn.v"):
         arrays[name] = block[name][0, heads, :, :DIMS]  # [head, seq, dims]
     scores = attention_scores(block["attn.q"], block["attn.k"])  # [batch, head, seq, seq]
+    scores /= i + 1 if config.scale_attn_by_inverse_layer_idx else 1
     arrays["attn.scores"] = scores[0, heads]  # [head, seq, seq]
     arrays["attn.weights"] = block["attn.weights"][0, heads]  # [head, seq, seq]
     z = block["attn.z"][0].reshape(len(scores[0, 0]), config.n_head, -1)  # [seq, head, head_dim]
     arrays["attn.z"] = z.swapaxes(0, 1)[heads, :, :DIMS]  # [head, seq, dims]
-    fc, gelu = block["mlp.fc"][0], block["mlp.gelu"][0]  # [seq, 4 * n_embd]
+    fc, gelu = block["mlp.fc"][0], block["mlp.gelu"][0]  # [seq, n_inner]
     units = np.argsort(-np.abs(gelu), axis=-1, kind="stable")[:, :UNITS]  # [seq, units]
     arrays["mlp.units"] = units
     arrays["mlp.fc"] = np.take_along_axis(fc, units, axis=-1)  # [seq, units]
@@ -244,9 +245,9 @@ def left_out(config: GPTConfig) -> list[str]:
             f"Only the first {DIMS} of the {config.n_embd} numbers of each vector in the residual "
             "stream are shown. Lengths are those of whole vectors."
         )
-    if 4 * config.n_embd > UNITS:
+    if config.n_inner > UNITS:
         said.append(
-            f"Of the {4 * config.n_embd:,} hidden units of the feed-forward network, the {UNITS} "
+            f"Of the {config.n_inner:,} hidden units of the feed-forward network, the {UNITS} "
             "largest at each position are shown."
         )
     if config.n_vocab > BEST:

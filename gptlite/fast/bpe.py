@@ -9,8 +9,12 @@ piece the same pairs join in the same order; only the work is arranged different
    before are looked up: the work left grows with the number of different words, not with the text.
 2. **Rounds.** New pieces are encoded all together, in arrays: in each round every piece makes its
    next merge, in a fifth of the time that one piece after another would take.
-3. **A heap.** A long piece would need too many rounds. It becomes a linked list whose pairs wait in
-   a heap by rank, and only the neighbours of a merge are looked at again: n log n for n bytes.
+3. **A heap.** A long piece would need too many rounds, and for a few pieces the arrays would take
+   longer to make than to use. Each becomes a linked list whose pairs wait in a heap by rank, and
+   only the neighbours of a merge are looked at again: n log n for n bytes.
+
+Threads may share an encoder. What it remembers only ever grows, and is replaced as a whole when it
+has grown too large; so a thread takes it once, and whatever was found in it stays there.
 
 The tests check that the rounds, the heap and the plain way agree. Learning the merges
 (``training/merges.py``) prepares its texts with the functions at the end of this file.
@@ -19,13 +23,15 @@ The tests check that the rounds, the heap and the plain way agree. Learning the 
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import chain, count, pairwise
+from itertools import chain, count, islice, pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from gptlite.alphabet import BYTE_SYMBOLS
 
 Ids = NDArray[np.int64]
 Cut = Callable[[str], list[str]]
@@ -43,6 +49,7 @@ _WORD_SPACE = re.compile(r" (?=\S)")
 _STRETCH = 1 << 14  # characters: the words of one stretch of text stay in the processor's cache
 
 _NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
+_SHORT = 1500  # characters: a shorter text is encoded piece by piece, without arrays
 _LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
 _MANY = 1 << 18  # words to remember
 _BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the memory
@@ -53,27 +60,31 @@ class BytePairEncoder:
 
     Args:
         cut: splits a text into pieces. It must cut before each space that a word follows.
-        id_of_byte: the id of each byte, ``[256]``.
-        first, second, new: merge number n joins tokens ``first[n], second[n]`` into ``new[n]``.
+        vocab: {token: id}, in alphabet.py's symbols for bytes.
+        merges: pairs of tokens in the order in which they were learned.
+
+    Attributes:
+        made: {id: bytes} of the tokens that the encoder may give.
     """
 
     def __init__(
-        self,
-        cut: Cut,
-        id_of_byte: Sequence[int],
-        first: Sequence[int],
-        second: Sequence[int],
-        new: Sequence[int],
+        self, cut: Cut, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]
     ) -> None:
         self._cut = cut
-        self._id_of_byte = np.array(id_of_byte, np.int64)  # [256]
+        first, second = [vocab[a] for a, _ in merges], [vocab[b] for _, b in merges]
+        new = [vocab[a + b] for a, b in merges]
+        self._ids_of_bytes = [vocab[BYTE_SYMBOLS[byte]] for byte in range(256)]
+        self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
         self._joins = list(zip(first, second, new, strict=True))
+        self.made = {i: bytes([byte]) for byte, i in enumerate(self._ids_of_bytes)}
+        for a, b, joined in self._joins:
+            self.made[joined] = self.made[a] + self.made[b]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
         # The same for many pairs at once: their numbers in order, and _NONE above them all.
         self._new = np.array(new, np.int64)  # [n_merges]
         pairs = pair_number(np.array(first, np.int64), np.array(second, np.int64))  # [n_merges]
         pairs = np.append(pairs, _NONE)  # [n_merges + 1]
-        self._pair_rank = np.argsort(pairs)  # [n_merges + 1]
+        self._pair_rank = np.argsort(pairs).astype(np.int64)  # [n_merges + 1]
         self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
         # Pieces, and words without their space, that were seen before, with their ids as bytes.
         self._pieces: dict[str, bytes] = {}
@@ -83,8 +94,11 @@ class BytePairEncoder:
         """Turn a text into ids.
 
         Raises:
-            ValueError: the text has a lone surrogate, which UTF-8 cannot encode.
+            ValueError: the text has a surrogate, which UTF-8 cannot encode.
         """
+        if len(text) <= _SHORT:
+            rows = self._encode_pieces(self._cut(text), self._merge_each)
+            return array("I", b"".join(rows)).tolist()
         first, others = split_words(text)
         # Each different word gets a number and is looked up once; the rows of ids are put together
         # in one array operation. The first word, which may begin without a space, is number 0.
@@ -99,29 +113,42 @@ class BytePairEncoder:
 
     def _look_up(self, first: str, others: list[str]) -> list[bytes]:
         """Find the ids, as bytes, of a text's first word, and of others without their space."""
-        new = [word for word in others if word not in self._words]
-        first_row, *rows = self._encode_words([first, *(" " + word for word in new)])
-        self._words.update(zip(new, rows, strict=True))
-        rows = [first_row, *map(self._words.__getitem__, others)]
-        _forget(self._words, new)
-        return rows
+        known = self._words
+        rows = list(map(known.get, others))
+        new = [word for word, row in zip(others, rows, strict=True) if row is None]
+        first_row, *new_rows = self._encode_words([first, *(" " + word for word in new)])
+        self._words = remembering(known, dict(zip(new, new_rows, strict=True)))
+        rest = iter(new_rows)
+        return [first_row, *(next(rest) if row is None else row for row in rows)]
 
     def _encode_words(self, words: list[str]) -> list[bytes]:
         """Find the ids, as bytes, of each word; all words but the first begin with their space."""
         pieces, ends = cut_words(self._cut, words)  # [n_words]
-        new = list(set(pieces).difference(self._pieces))
-        self._pieces.update(zip(new, self._merge(new), strict=True))
-        rows = list(map(self._pieces.__getitem__, pieces))
-        _forget(self._pieces, new)
+        rows = self._encode_pieces(pieces, self._merge)
         return [b"".join(rows[i:j]) for i, j in pairwise([0, *ends.tolist()])]
 
-    def _merge(self, pieces: list[str]) -> list[bytes]:
-        """Find the ids, as bytes, of each piece."""
-        utf8 = to_utf8(pieces)
-        short = [piece for piece in utf8 if len(piece) <= _LONG]
+    def _encode_pieces(
+        self, pieces: list[str], merge: Callable[[list[bytes]], list[bytes]]
+    ) -> list[bytes]:
+        """Find the ids, as bytes, of each piece: from memory, or else by ``merge``."""
+        known = self._pieces
+        new = list(set(pieces).difference(known))
+        if not new:
+            return list(map(known.__getitem__, pieces))
+        made = dict(zip(new, merge(to_utf8(new)), strict=True))
+        self._pieces = remembering(known, made)
+        return [made[piece] if piece in made else known[piece] for piece in pieces]
+
+    def _merge(self, pieces: list[bytes]) -> list[bytes]:
+        """Find the ids, as bytes, of each piece: short ones in rounds, long ones by a heap."""
+        short = [piece for piece in pieces if len(piece) <= _LONG]
         blocks = (short[i : i + _BLOCK] for i in range(0, len(short), _BLOCK))
         rows = chain.from_iterable(map(self._merge_in_rounds, blocks))
-        return [next(rows) if len(p) <= _LONG else self._merge_by_heap(p) for p in utf8]
+        return [next(rows) if len(p) <= _LONG else self._merge_by_heap(p) for p in pieces]
+
+    def _merge_each(self, pieces: list[bytes]) -> list[bytes]:
+        """Find the ids, as bytes, of each piece, one after the other."""
+        return list(map(self._merge_by_heap, pieces))
 
     def _merge_in_rounds(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of short pieces. In each round every piece makes its next merge,
@@ -151,10 +178,10 @@ class BytePairEncoder:
         return [data[i + ID.itemsize : j] for i, j in pairwise(bounds.tolist())]
 
     def _merge_by_heap(self, piece: bytes) -> bytes:
-        """Find the ids, as bytes, of a long piece: a list linked both ways. Merges are taken from a
-        heap by rank, and each is made wherever it can be.
+        """Find the ids, as bytes, of a piece: a list linked both ways. Merges are taken from a heap
+        by rank, and each is made wherever it can be.
         """
-        row = lay_out([piece], self._id_of_byte).tolist()
+        row = [self._ids_of_bytes[byte] for byte in piece] + [MARK]
         right = list(range(1, len(row) + 1))
         left = list(range(-1, len(row) - 1))
         waiting: dict[int, list[int]] = defaultdict(list)  # rank -> places of the first of the pair
@@ -189,12 +216,17 @@ class BytePairEncoder:
         return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
 
 
-def _forget(known: dict[str, bytes], new: Iterable[str]) -> None:
-    """Keep the memory of words small: nothing long, and not too much."""
-    for long in [word for word in new if len(word) > _LONG]:
-        del known[long]
-    if len(known) > _MANY:
-        known.clear()
+def remembering(known: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes]:
+    """Add what is new to what is known, but nothing long; begin afresh where it would be too much.
+
+    Nothing is ever taken away from ``known``: another thread may be about to look it up.
+    """
+    if max(map(len, new), default=0) > _LONG:
+        new = {word: ids for word, ids in new.items() if len(word) <= _LONG}
+    if len(known) + len(new) > _MANY:
+        known, new = {}, dict(islice(new.items(), _MANY))
+    known.update(new)
+    return known
 
 
 def split_words(text: str) -> tuple[str, Iterator[str]]:
@@ -232,13 +264,21 @@ def to_utf8(pieces: Iterable[str]) -> list[bytes]:
     """Turn each piece into its bytes.
 
     Raises:
-        ValueError: a piece has a lone surrogate, which UTF-8 cannot encode.
+        ValueError: a piece has a surrogate, which UTF-8 cannot encode.
     """
     try:
         return [piece.encode() for piece in pieces]
     except UnicodeEncodeError as error:
-        lone = error.object[error.start]
-        raise ValueError(f"text has a lone surrogate, {lone!r}, which is not UTF-8") from None
+        found = error.object[error.start : error.start + 2]
+        try:
+            meant = found.encode("utf-16", "surrogatepass").decode("utf-16")
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"text has a lone surrogate, {found[0]!r}, which is not UTF-8"
+            ) from None
+        raise ValueError(
+            f"text has a pair of surrogates, {found!r}, in place of {meant!r}: that is not UTF-8"
+        ) from None
 
 
 def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:
@@ -250,7 +290,7 @@ def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:
 
 def pair_number(first: Ids, second: Ids) -> Ids:
     """Turn each pair of ids into one number, in the pairs' order: found faster than a tuple."""
-    return first << 32 | second  # [n]
+    return first.astype(np.int64, copy=False) << 32 | second  # [n]
 
 
 def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:

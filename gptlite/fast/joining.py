@@ -22,10 +22,10 @@ class Joiner:
         """Join the bytes of a row of tokens.
 
         Raises:
-            ValueError: an id is not in the vocabulary. TypeError: an id is not an int.
+            ValueError: an id is not in the vocabulary. TypeError: not a row of ints.
         """
-        ids = ids if isinstance(ids, list) else list(ids)
         try:
+            ids = ids if isinstance(ids, list) else list(ids)
             checked = array("I", ids)
             if len(checked) <= FEW:
                 return b"".join(map(self._tokens.__getitem__, checked))
@@ -34,3 +34,8 @@ class Joiner:
             n_vocab = len(self._tokens)
             bad = next(i for i in ids if not 0 <= i < n_vocab)
             raise ValueError(f"token id {bad} is not in 0 to {n_vocab - 1}") from None
+        except TypeError:
+            if not isinstance(ids, list):
+                raise TypeError(f"expected a row of token ids, not {type(ids).__name__}") from None
+            bad = next(i for i in ids if not isinstance(i, (int, np.integer)))
+            raise TypeError(f"token ids must be ints, not {type(bad).__name__}") from None

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gptlite.command import Parser, finish, speak_utf8, utf8
+from gptlite.command import Parser, add_model, finish, speak_utf8, utf8
 from gptlite.fast.threads import cpu_count
 from gptlite.finetune.completions import Completion
 from gptlite.finetune.epochs import GPT_1
 from gptlite.finetune.examples import TEXTS
 from gptlite.finetune.finetuned import WEIGHTS_FILE
-from gptlite.finetune.run import learn_task, learn_text
+from gptlite.finetune.run import NARROW, NARROW_RATE, learn_task, learn_text
 from gptlite.outputs import OVERWRITE, output_folder
 
 PROGRAM = "gptlite.finetune"
@@ -22,15 +22,20 @@ def parser() -> Parser:
     add("--data", nargs="+", required=True, metavar="PATH", help="examples or texts: see below")
     add("--validation", nargs="+", metavar="PATH", help="more of them, to measure on")
     add("--out", required=True, metavar="DIR", help="folder to write; must be new or empty")
+    add_model(add)
     add("--overwrite", action="store_true", help=OVERWRITE)
-    add("--model", metavar="MODEL", help="a name, directory or file (default: the storyteller)")
     add(
         "--objective",
         choices=["task", "lm"],
         default="task",
         help="task: labelled texts (the default); lm: next-token prediction on more text",
     )
-    add("--task", choices=TEXTS, help="task of the labelled texts")
+    add(
+        "--task",
+        choices=TEXTS,
+        help="classification: one text; entailment: premise and hypothesis, in order; similarity: "
+        "two texts without an order; choice: the best of several answers",
+    )
     add(
         "--columns",
         nargs="+",
@@ -62,9 +67,9 @@ def parser() -> Parser:
     add(
         "--learning-rate",
         type=float,
-        default=GPT_1.learning_rate,
         metavar="X",
-        help=f"the peak {or_else}; small models need more, the storyteller 5e-4",
+        help=f"the peak (default: GPT-1's {GPT_1.learning_rate}; for models narrower than "
+        f"{NARROW}, such as the storyteller, {NARROW_RATE})",
     )
     add(
         "--warm-up",
@@ -87,8 +92,9 @@ def parser() -> Parser:
     parser.epilog = (
         f"Data of a task: CSV, TSV or JSON lines with the column label and the task's columns "
         f"({columns} if there is one, choice_1, choice_2 ...; its label is the number of the right "
-        f"choice). Data of --objective lm: text files, folders of .txt files, or tables with the "
-        f"columns {' and '.join(Completion._fields)}."
+        f"choice). Data of --objective lm: text files (lines that are exactly <|endoftext|> part "
+        f"the documents of a file), JSON lines with the column text, folders of these, or tables "
+        f"with the columns {' and '.join(Completion._fields)}."
     )
     return parser
 

@@ -12,11 +12,11 @@ earlier ones, so no mask is needed. classifier_gradients.py has the losses.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from gptlite.config import GPTConfig
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array, softmax
 from gptlite.model import GPT
@@ -89,14 +89,17 @@ class Classifier(NamedTuple):
 
 def with_new_tokens(model: GPT, n: int, seed: int = 0) -> GPT:
     """Copy the model, with ``n`` more tokens in its vocabulary (GPT-1 paper, section 3.2)."""
-    c = model.config
-    config = GPTConfig(c.n_vocab + n, c.n_ctx, c.n_embd, c.n_head, c.n_layer, c.layer_norm_epsilon)
+    n_vocab, n_embd = model.config.n_vocab, model.config.n_embd
+    config = replace(model.config, n_vocab=n_vocab + n, n_padding=0)
     parameters = {name: array.astype(np.float32) for name, array in model.parameters.items()}
     # A stream other than GPT.init's, which would repeat the numbers of its first tokens.
-    new = np.random.default_rng([seed, 1]).standard_normal((n, c.n_embd), np.float32)  # [n, n_embd]
-    new *= 0.02
-    wte = np.concatenate([parameters["wte.weight"], new])  # [n_vocab, n_embd]
-    parameters["wte.weight"] = wte
+    rng = np.random.default_rng([seed, 1])
+    tables = [name for name in ("wte.weight", "lm_head.weight") if name in parameters]
+    for name in tables:
+        new = rng.standard_normal((n, n_embd), np.float32)  # [n, n_embd]
+        new *= 0.02
+        tokens = parameters[name][:n_vocab]  # [n_vocab, n_embd]
+        parameters[name] = np.concatenate([tokens, new])  # [wte_rows, n_embd]
     return GPT(config, parameters)
 
 
@@ -110,7 +113,9 @@ def keep_blocks(model: GPT, n: int, seed: int) -> None:
         raise ValueError(f"transferred must be 0 to {model.config.n_layer} blocks, not {n}")
     fresh = GPT.init(model.config, seed).parameters
     for name, array in model.parameters.items():
-        if name.startswith("ln_f") or (name.startswith("h.") and int(name.split(".")[1]) >= n):
+        if name.startswith(("ln_f", "lm_head")) or (
+            name.startswith("h.") and int(name.split(".")[1]) >= n
+        ):
             array[...] = fresh[name]
 
 

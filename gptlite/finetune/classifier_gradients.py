@@ -97,12 +97,12 @@ def accumulate_classifier_gradients(
     l2, dfeatures = classification_loss(features, labels, head, choosing, n_examples, gradients)
     if lm_weight:
         weight = lm_weight / n_predictions
-        # [rows, seq, n_embd], [n_vocab, n_embd]
-        weighted, dx, dwte = language_model_loss(model, x, targets, weight)
+        # [rows, seq, n_embd], [wte_rows, n_embd]
+        weighted, dx, dhead = language_model_loss(model, x, targets, weight)
         l1 = weighted / lm_weight
     else:
         l1, dx = 0.0, np.zeros_like(x)  # [rows, seq, n_embd]
-        dwte = np.zeros_like(model.wte)  # [n_vocab, n_embd]
+        dhead = np.zeros_like(model.parameters["wte.weight"])  # [wte_rows, n_embd]
     dx[last] += (dfeatures * mask).reshape(-1, x.shape[-1])
-    walk_back(model, ids, dx, dwte, tape, gradients)
+    walk_back(model, ids, dx, dhead, tape, gradients)
     return l2, l1

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.files import json_lines, naming_line
+from gptlite.files import json_lines, json_list, naming_line
 from gptlite.finetune.packing import (
     Row,
     pack_choices,
@@ -48,7 +48,8 @@ class TableRow(NamedTuple):
 
     Attributes:
         path: the table's path.
-        line: the line's number, counted from 1; if the row has several lines, that of the last.
+        line: the line's number, counted from 1; if the row has several lines, that of the last; in
+            a JSON list the number of the item.
         header: number of the line that names the columns; in JSON lines it is the line itself.
         values: each column's value, as it stands in the file: text, or another JSON value.
     """
@@ -81,14 +82,16 @@ def read_examples(
     task: str,
     columns: Mapping[str, str] | None = None,
     like: Example | None = None,
+    labelled: bool = True,
 ) -> list[Example]:
-    """Read the labelled examples of a file.
+    """Read the examples of a file.
 
     Args:
-        path: ends in .csv, .tsv or .jsonl, which says how to read it.
+        path: ends in .csv, .tsv, .jsonl or .json (a list), which says how to read it.
         task: one of ``TEXTS``.
         columns: ``{our name: name in the file}`` where they differ.
         like: an example from another file; the examples here must have as many choices.
+        labelled: False where the labels are not known yet: no label is read.
 
     Raises:
         ValueError: a column is missing, a text or label is empty, or a line is malformed, with the
@@ -107,7 +110,7 @@ def read_examples(
         in_file = {name: name for name in row.values if name not in columns} | columns
         names = [*TEXTS[task], *(choices_of(in_file) if task == "choice" else [])]
         fields = {}
-        for name in [*names, LABEL]:
+        for name in [*names, *([LABEL] if labelled else [])]:
             column = in_file.get(name, name)
             if name == QUESTION and column not in row.values:
                 fields[name] = ""
@@ -116,7 +119,7 @@ def read_examples(
             if name != QUESTION and not fields[name].strip():
                 raise ValueError(f"{path}, line {row.line}: column {column!r} is empty")
         texts = tuple(fields[name] for name in names)
-        example = Example(str(path), row.line, texts, fields[LABEL].strip())
+        example = Example(str(path), row.line, texts, fields.get(LABEL, "").strip())
         first = first or example
         if len(texts) != len(first.texts):
             where = (
@@ -151,10 +154,13 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[TableRow]:
     if suffix in JSON_SUFFIXES:
         for number, values in json_lines(path):
             yield TableRow(str(path), number, number, values)
+    elif suffix == ".json":
+        for number, values in enumerate(json_list(path), 1):
+            yield TableRow(str(path), number, number, values)
     elif suffix in SEPARATORS:
         yield from read_separated(path, SEPARATORS[suffix])
     else:
-        endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0]])
+        endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0], ".json"])
         raise ValueError(f"{path}: expected a name that ends in one of {endings}")
 
 

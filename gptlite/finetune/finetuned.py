@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gptlite.checkpoints.hub import CONFIG_FILE, format_config
+from gptlite.checkpoints.hub import CONFIG_FILE, format_config, hub_name
 from gptlite.checkpoints.names import SCORE
 from gptlite.checkpoints.reading import read_checkpoint
 from gptlite.checkpoints.safetensors import write_tensors
@@ -111,7 +111,7 @@ class FineTuned(NamedTuple):
         for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
-        tensors = {f"transformer.{name}": array for name, array in model.parameters.items()}
+        tensors = {hub_name(name): array for name, array in model.parameters.items()}
         # The file has W_y transposed.
         write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.command import significant
 from gptlite.finetune.epochs import Epoch, Report
 from gptlite.finetune.finetuned import WEIGHTS_FILE
 
@@ -19,10 +20,12 @@ def show_and_save(options: argparse.Namespace, save: Callable[[str], None]) -> R
     old = Path(options.out) / WEIGHTS_FILE  # with --overwrite, another model's
 
     def report(epoch: Epoch) -> None:
-        line = f"epoch {epoch.number} of {options.epochs}: loss {epoch.loss:.4f}"
+        line = f"epoch {epoch.number} of {options.epochs}: loss {significant(epoch.loss)}"
         if (measured := epoch.validation) is not None:
-            line += f", validation loss {measured.loss:.4f}"
-            line += "" if measured.accuracy is None else f", accuracy {measured.accuracy:.4f}"
+            line += f", validation loss {significant(measured.loss)}"
+            line += (
+                "" if measured.accuracy is None else f", accuracy {significant(measured.accuracy)}"
+            )
             line += ", the best so far" if epoch.best else ""
         tqdm.write(line, file=sys.stderr)
         if epoch.best:
@@ -42,12 +45,14 @@ def print_accuracy(epochs: list[Epoch], labels: list[str], commonest: int) -> No
     best = [epoch for epoch in epochs if epoch.best][-1]
     measured = best.validation
     if measured is None or measured.confusion is None:
-        print(f"loss {best.loss:.4f} in epoch {best.number}")
+        print(f"loss {significant(best.loss)} in epoch {best.number}")
         return
     having = measured.confusion.sum(axis=1)  # [n_labels], how many have each label
+    right = float(measured.confusion.trace() / having.sum())
+    constant = float(having[commonest] / having.sum())
     print(
-        f"accuracy {measured.accuracy:.4f} of {having.sum()} (always {labels[commonest]!r}: "
-        f"{having[commonest] / having.sum():.4f}), loss {measured.loss:.4f}, epoch {best.number}"
+        f"accuracy {significant(right)} of {having.sum()} (always {labels[commonest]!r}: "
+        f"{significant(constant)}), loss {significant(measured.loss)}, epoch {best.number}"
     )
     print(confusion_table(measured.confusion, labels))
 

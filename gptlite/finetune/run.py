@@ -12,13 +12,16 @@ GPT-1 paper, sections 3.2 and 3.3.
 """
 
 import argparse
+import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-import gptlite
+from gptlite.command import load_model, significant
 from gptlite.config import GPTConfig
+from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
 from gptlite.finetune.epochs import GPT_1, FineTuning
@@ -43,22 +46,25 @@ from gptlite.finetune.learners import (
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
 from gptlite.outputs import check_room
-from gptlite.texts import read_text, text_files
+from gptlite.texts import Count, Documents, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 
+# GPT-1's learning rate suits its width of 768. Models below this one need a higher rate.
+NARROW, NARROW_RATE = 512, 5e-4
 TASK_OPTIONS = ("task", "columns", "arm", "lm_weight")  # not for --objective lm
 
 
 def recipe_of(options: argparse.Namespace) -> FineTuning:
-    """Make the recipe that the options describe.
+    """Make the recipe that the options describe; ``suited`` completes it.
 
     Raises:
         ValueError: an option is out of range.
     """
+    rate = GPT_1.learning_rate if options.learning_rate is None else options.learning_rate
     return FineTuning(
         epochs=options.epochs,
         batch=options.batch,
-        learning_rate=options.learning_rate,
+        learning_rate=rate,
         warm_up=options.warm_up,
         weight_decay=options.weight_decay,
         dropout=options.dropout,
@@ -67,6 +73,13 @@ def recipe_of(options: argparse.Namespace) -> FineTuning:
         seed=options.seed,
         threads=options.threads,
     )
+
+
+def suited(recipe: FineTuning, options: argparse.Namespace, model: GPT) -> FineTuning:
+    """Choose the learning rate that suits the model's size, if none was given."""
+    if options.learning_rate is None and model.config.n_embd < NARROW:
+        return replace(recipe, learning_rate=NARROW_RATE)
+    return recipe
 
 
 def check_room_to_save(options: argparse.Namespace, config: GPTConfig) -> None:
@@ -87,7 +100,7 @@ def open_model(options: argparse.Namespace) -> tuple[GPT, Tokenizer, int]:
         ValueError: --n-ctx is out of range.
         CheckpointError, DownloadError: the model cannot be loaded.
     """
-    model, tokenizer = gptlite.load(options.model)
+    model, tokenizer = load_model(options)
     n_ctx = model.config.n_ctx if options.n_ctx is None else options.n_ctx
     if not 1 <= n_ctx <= model.config.n_ctx:
         raise ValueError(f"--n-ctx must be 1 to the model's {model.config.n_ctx}, not {n_ctx}")
@@ -125,6 +138,7 @@ def learn_task(options: argparse.Namespace) -> None:
         )
     numbers, held_out_numbers = number_labels(train, labels), number_labels(held_out, labels)
     model, tokenizer, n_ctx = open_model(options)
+    recipe = suited(recipe, options, model)
 
     def packed(examples: list[Example], numbers: list[int]) -> Labelled:
         return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
@@ -197,19 +211,29 @@ def learn_text(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} does not belong to --objective lm")
     recipe = recipe_of(options)
     found = {
-        part: [item for path in paths or [] for item in read_texts_or_completions(Path(path))]
+        part: [each for path in paths or [] for each in read_texts_or_completions(Path(path))]
         for part, paths in (("train", options.data), ("validation", options.validation))
     }
-    if options.mask_prompts and not any(isinstance(item, Completion) for item in found["train"]):
+    if options.mask_prompts and all(isinstance(each, Documents) for each in found["train"]):
         raise ValueError("--mask-prompts needs tables with the columns prompt and completion")
     model, tokenizer, n_ctx = open_model(options)
+    recipe = suited(recipe, options, model)
 
-    def rows(item: str | Completion) -> list[TextRow]:
-        if isinstance(item, str):
-            return text_windows(tokenizer, item, n_ctx)
-        ids, n_prompt = pack_completion(tokenizer, item, n_ctx)
-        return [TextRow(ids, n_prompt if options.mask_prompts else 1)]
+    def rows(file: Documents | list[Completion]) -> list[TextRow]:
+        if isinstance(file, Documents):
+            return [row for text in file.texts for row in text_windows(tokenizer, text, n_ctx)]
+        packed = [pack_completion(tokenizer, each, n_ctx) for each in file]
+        return [TextRow(ids, n_prompt if options.mask_prompts else 1) for ids, n_prompt in packed]
 
+    parts: dict[str, list[TextRow]] = {}
+    for part, files in found.items():
+        count, parts[part] = Count(), []
+        for file in files:
+            of_file = rows(file)
+            parts[part] += of_file
+            if isinstance(file, Documents):
+                count.add(file, sum(len(row.ids) - 1 for row in of_file))
+        show_count(part, count)
     parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
     check_room_to_save(options, model.config)
     validation = parts["validation"] or None
@@ -223,31 +247,47 @@ def learn_text(options: argparse.Namespace) -> None:
     epochs = fine_tune_language_model(model, parts["train"], validation, recipe, report)
     best = [epoch for epoch in epochs if epoch.best][-1]
     if before is None or best.validation is None:
-        print(f"loss {best.loss:.4f} in epoch {best.number}")
+        print(f"loss {significant(best.loss)} in epoch {best.number}")
     else:
         print(
-            f"validation loss {before.loss:.4f} nats per token before, "
-            f"{best.validation.loss:.4f} after epoch {best.number}"
+            f"validation loss {significant(before.loss)} nats per token before, "
+            f"{significant(best.validation.loss)} after epoch {best.number}"
         )
     print(f"the model is in {options.out}")
 
 
-def read_texts_or_completions(path: Path) -> Sequence[str | Completion]:
-    """Read the texts of a file or folder, or the prompts and completions of a table.
+def read_texts_or_completions(path: Path) -> Sequence[Documents | list[Completion]]:
+    """Read the documents of each file of a folder or path, or a table's prompts and completions.
+
+    JSON lines hold completions if the first row has one of their columns, otherwise documents.
 
     Raises:
-        ValueError: a text is empty or not UTF-8; see ``read_completions``.
+        ValueError: see ``read_documents`` and ``read_completions``.
         OSError: a file cannot be read.
     """
-    if path.suffix.lower() in (*SEPARATORS, *JSON_SUFFIXES):
-        found = read_completions(path)
-        if not found:
-            raise ValueError(f"{path}: no prompts and completions")
-        return found
-    return [read_text(file) for file in text_files([path])]
+    found: list[Documents | list[Completion]] = []
+    for file in text_files([path]):
+        suffix = file.suffix.lower()
+        is_table = suffix in SEPARATORS
+        if suffix in JSON_SUFFIXES:
+            is_table = any(name in next(json_lines(file))[1] for name in Completion._fields)
+        completions = read_completions(file) if is_table else []
+        if is_table and not completions:
+            raise ValueError(f"{file}: no prompts and completions")
+        found.append(completions if is_table else read_documents(file))
+    return found
+
+
+def show_count(part: str, count: Count) -> None:
+    """Say in a line what was found in the text files of a part; nothing if there are none."""
+    if count.files:
+        print("\n".join(filter(None, (f"{part}: {count}", count.warning()))), file=sys.stderr)
 
 
 def text_windows(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[TextRow]:
-    """Cut ``<|endoftext|>`` and a text into rows, so that each of its tokens is predicted once."""
-    ids = [tokenizer.eot, *tokenizer.encode(text)]
+    """Cut a document into rows, so that each of its tokens is predicted once, and then its end.
+
+    ``<|endoftext|>`` stands before the document and after it: so a model learns where to stop.
+    """
+    ids = [tokenizer.eot, *tokenizer.encode(text), tokenizer.eot]
     return [TextRow(ids[i : i + n_ctx + 1]) for i in range(0, len(ids) - 1, n_ctx)]

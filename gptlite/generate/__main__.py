@@ -4,8 +4,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-import gptlite
-from gptlite.command import Parser, complain, finish, speak_utf8, standard_input, utf8
+from gptlite.command import (
+    Parser,
+    add_model,
+    complain,
+    finish,
+    load_model,
+    speak_utf8,
+    standard_input,
+    unescaped,
+    utf8,
+)
 from gptlite.errors import ContextOverflowError
 from gptlite.generate import begin, generate_samples, stream
 from gptlite.model import GPT
@@ -20,7 +29,7 @@ def command_line() -> Parser:
     parser = Parser(PROGRAM, description="Continue a text with a GPT-2, or begin one.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
     add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
-    add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+    add_model(add)
     add("--max-new-tokens", type=int, metavar="N", help="(default: 200, or as many as fit)")
     add("--temperature", type=float, default=0.8, metavar="T", help=f"0 is greedy {or_else}")
     add("--top-k", type=int, default=40, metavar="K", help=f"0 cuts nothing {or_else}")
@@ -34,7 +43,22 @@ def command_line() -> Parser:
         metavar="N",
         help=f"how many texts; several are not streamed {or_else}",
     )
-    add("--stop", type=utf8, action="append", default=[], metavar="TEXT", help="end before TEXT")
+    add(
+        "--stop",
+        type=unescaped,
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help=r"end before TEXT, where \n is a line feed, \t a tab, \\ a backslash (C escapes)",
+    )
+    add(
+        "--allowed-special",
+        type=utf8,
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="read NAME in the prompt as a special token: '<|endoftext|>'; 'all' for any",
+    )
     add(
         "--overflow",
         choices=["error", "slide"],
@@ -69,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
         raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
     if prompt == "-":
         prompt = standard_input(whole=True).removesuffix("\n")
-    model, tokenizer = gptlite.load(args.model)
+    model, tokenizer = load_model(args)
     if not args.interactive:
         answer(model, tokenizer, prompt, args)
         return
@@ -86,8 +110,14 @@ def run(args: argparse.Namespace) -> None:
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
     """Print the prompt and its continuation; if several are asked for, each under a heading."""
-    others = ("prompt", "model", "num_samples", "no_stream", "show", "interactive")
+    of_the_model, of_the_door = (
+        ("model", "tokenizer", "n_head"),
+        ("no_stream", "show", "interactive"),
+    )
+    others = ("prompt", "num_samples", *of_the_model, *of_the_door)
     options = {name: value for name, value in vars(args).items() if name not in others}
+    if "all" in args.allowed_special:
+        options["allowed_special"] = "all"
     if args.show:
         from gptlite.views.terminal import has_colour, lines_of_steps
 

@@ -19,7 +19,7 @@ class GrowingText:
 
     def add(self, token: int) -> str:
         """Take the next token; return the piece of text that is now certain, or ""."""
-        if token == self.tokenizer.eot:
+        if token == self.tokenizer.eot and self.tokenizer.has_eot:
             return self.end()
         if self.ended:
             return ""

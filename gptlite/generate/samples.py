@@ -38,6 +38,7 @@ def generate(
     stop: str | Collection[str] = (),
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
+    allowed_special: Collection[str] = (),
     trace: Trace | None = None,
 ) -> str:
     """Continue a text.
@@ -55,6 +56,7 @@ def generate(
         speculate: where the last few tokens have occurred before, guess up to this many next ones
             from what followed then, and check them in one pass. The text stays the same, and comes
             faster where it repeats itself (code, refrains, quotations). 8 is a good number.
+        allowed_special: names in the prompt to read as special tokens: see ``Tokenizer.encode``.
         trace: keeps the arrays of the latest step; its edits change every step. Each step reads the
             whole text, without a cache, so that all positions are there, as in a call.
 
@@ -67,7 +69,7 @@ def generate(
     """
     sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
     check_text("" if prompt is None else prompt)
-    more = (max_new_tokens, seed, stop, overflow, speculate, trace)
+    more = (max_new_tokens, seed, stop, overflow, speculate, allowed_special, trace)
     steps, [text] = begin(model, tokenizer, prompt, 1, *more, **sampling)
     return "".join(piece for [piece] in text_pieces(steps, [text]))
 
@@ -117,6 +119,7 @@ def begin(
     stop: str | Collection[str] = (),
     overflow: Literal["error", "slide"] = "error",
     speculate: int = 0,
+    allowed_special: Collection[str] = (),
     trace: Trace | None = None,
     **sampling: Any,
 ) -> tuple[Iterator[Step], list[GrowingText]]:
@@ -124,7 +127,8 @@ def begin(
     check_usage(generate, model, tokenizer, sampling, Sampler)
     check_int("num_samples", num_samples, least=1)
     stop = checked_stop(stop)
-    rows = [tokenizer.encode(text) or [tokenizer.eot] for text in checked_prompts(prompt)]
+    texts = checked_prompts(prompt)
+    rows = [tokenizer.encode(text, allowed_special) or [tokenizer.eot] for text in texts]
     prompts = [row for row in rows for _ in range(num_samples)]
     steps = generate_tokens(
         model, prompts, Sampler(**sampling), max_new_tokens, seed, overflow, True, speculate, trace

@@ -4,23 +4,34 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from gptlite.command import Parser, finish
+from gptlite.command import Parser, finish, speak_utf8, utf8
+from gptlite.pretrain.presets import PRESETS
 from gptlite.pretrain.run import pretrain, read_run_file
-from gptlite.pretrain.trainer import STATE_FILE
+from gptlite.pretrain.trainer import REPORT_SECONDS, STATE_FILE
 
 PROGRAM = "gptlite.pretrain"
-MAY_CHANGE = ("validation", "every", "sample")  # with --resume: the model does not depend on them
+DEFAULT_TOKENS = 10e6
+# With --resume these may change: the model does not depend on them.
+MAY_CHANGE = ("validation", "every", "report_seconds", "sample")
 
 
 def parser() -> Parser:
     """Define the command's options."""
     parser = Parser(PROGRAM, description="Train a GPT-2 from scratch on text files.")
     add, or_else = parser.add_argument, "(default: %(default)s)"
-    add("--data", nargs="+", metavar="PATH", help="text files, or folders of .txt files")
+    add(
+        "--data",
+        nargs="+",
+        metavar="PATH",
+        help="text files, or folders of them; lines that are exactly <|endoftext|> part the "
+        'documents of a file; in JSON lines (.jsonl) each row is one, the column "text"; "fables" '
+        "are 81 fables that ship with gptlite",
+    )
     add("--validation", nargs="+", metavar="PATH", help="texts to measure on, in the same form")
     add("--out", required=True, metavar="DIR", help="the run's directory")
     add("--resume", action="store_true", help="go on with the run in --out, with its options")
-    add("--tokenizer", metavar="DIR", help="use the vocabulary in DIR instead of learning one")
+    add("--preset", choices=PRESETS, help="sizes and recipe for a lesson: see below")
+    add("--tokenizer", metavar="PATH", help="a tokenizer's file or folder, instead of learning one")
     add("--n-vocab", type=int, default=4096, metavar="N", help=f"tokens to learn {or_else}")
     add("--n-ctx", type=int, default=256, metavar="N", help=f"positions {or_else}")
     add("--n-embd", type=int, default=256, metavar="N", help=f"width of the model {or_else}")
@@ -28,17 +39,58 @@ def parser() -> Parser:
     add("--n-layer", type=int, default=6, metavar="N", help=f"decoder blocks {or_else}")
     budget = parser.add_mutually_exclusive_group()
     budget.add_argument(
-        "--tokens", type=float, default=10e6, metavar="N", help="train on N (default: 10 million)"
+        "--tokens", type=float, metavar="N", help="train on N (default: 10 million)"
     )
-    budget.add_argument("--minutes", type=float, metavar="M", help="or train for about M minutes")
+    budget.add_argument(
+        "--minutes", type=float, metavar="M", help="or train for M minutes, reports included"
+    )
     add("--batch", type=int, default=16, metavar="N", help=f"sequences per step {or_else}")
     add("--learning-rate", type=float, default=1e-3, metavar="X", help=f"the peak {or_else}")
     add("--weight-decay", type=float, default=0.1, metavar="X", help=f"for matrices {or_else}")
     add("--dropout", type=float, default=0.0, metavar="X", help=f"share dropped {or_else}")
     add("--seed", type=int, default=0, metavar="N", help=f"for everything random {or_else}")
     add("--every", type=int, default=250, metavar="N", help=f"steps between reports {or_else}")
-    add("--sample", default="Once upon a time", metavar="TEXT", help="how the samples begin")
+    add(
+        "--report-seconds",
+        type=float,
+        default=REPORT_SECONDS,
+        metavar="X",
+        help=f"report after so many seconds if that is sooner {or_else}",
+    )
+    add(
+        "--sample",
+        type=utf8,
+        default="Once upon a time",
+        metavar="TEXT",
+        help=f"what the sample in each report begins with {or_else}",
+    )
+    parser.epilog = "Presets: " + "; ".join(
+        f"{name}: "
+        + " ".join(f"--{option.replace('_', '-')} {value:g}" for option, value in of.items())
+        for name, of in PRESETS.items()
+    )
     return parser
+
+
+def parsed(
+    argv: Sequence[str] | None, begun_with: argparse.Namespace | None = None
+) -> argparse.Namespace:
+    """Read the options: those given, else the preset's, else the defaults.
+
+    Args:
+        begun_with: the options of a run to resume, in place of preset and defaults.
+    """
+    options = parser().parse_args(argv, begun_with)
+    if options.preset and begun_with is None:
+        preset = dict(PRESETS[options.preset])
+        if options.tokens is not None:  # given, so that the preset's minutes do not count
+            del preset["minutes"]
+        with_preset = parser()
+        with_preset.set_defaults(**preset)
+        options = with_preset.parse_args(argv)
+    if options.tokens is None and options.minutes is None:
+        options.tokens = DEFAULT_TOKENS
+    return options
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -47,7 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0, or 2 after an error, or 130 after Ctrl-C.
     """
-    options = parser().parse_args(argv)
+    speak_utf8()
+    options = parsed(argv)
     out = Path(options.out)
 
     def work() -> None:
@@ -68,7 +121,7 @@ def options_of_run(argv: Sequence[str] | None, out: Path) -> argparse.Namespace:
         ValueError: an option contradicts the run.
     """
     begun_with = read_run_file(out)["options"]
-    options = parser().parse_args(argv, argparse.Namespace(**begun_with))
+    options = parsed(argv, argparse.Namespace(**begun_with))
     for name, value in begun_with.items():
         given = getattr(options, name)
         if name not in MAY_CHANGE and given != value:

@@ -1,32 +1,43 @@
-"""From text files to batches: the texts as one long file of token ids, read through a memory map.
+"""From text files to batches: documents as one long file of token ids, read through a memory map.
 
 A window is ``n_ctx`` tokens of that file, and the token after them, which the last one predicts.
 """
 
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from gptlite.files import write_atomically
-from gptlite.texts import read_texts
+from gptlite.texts import Count, read_documents
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.backward import Ids
 
 
-def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> None:
-    """Encode every file as one document, ``<|endoftext|>`` before each, into one NumPy file.
+def write_token_file(path: Path, tokenizer: Tokenizer, files: list[Path]) -> Count:
+    """Encode the documents, ``<|endoftext|>`` before each, into one NumPy file.
 
     GPT-2 saw its documents in this form: the token says that the text before it has ended.
+
+    Returns:
+        What was found in the files.
+
+    Raises:
+        ValueError, OSError: see ``read_documents``.
     """
     from tqdm import tqdm
 
     dtype = np.uint16 if tokenizer.n_vocab <= 1 << 16 else np.uint32
-    documents = []
-    for text in tqdm(read_texts(files), "encoding", len(files), unit="file", disable=None):
-        documents.append(np.array([tokenizer.eot, *tokenizer.encode(text)], dtype))  # [tokens]
+    count, encoded = Count(), []
+    for source in tqdm(files, "encoding", unit="file", disable=None):
+        documents = read_documents(source)
+        rows = [[tokenizer.eot, *tokenizer.encode(text)] for text in documents.texts]
+        encoded.append(np.fromiter(chain.from_iterable(rows), dtype))  # [tokens]
+        count.add(documents, len(encoded[-1]))
     with write_atomically(path) as file:
-        np.save(file, np.concatenate(documents))
+        np.save(file, np.concatenate(encoded))
+    return count
 
 
 def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:

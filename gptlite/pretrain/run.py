@@ -15,29 +15,33 @@ import argparse
 import hashlib
 import json
 import math
-import os
 import sys
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from gptlite.checks import check_int, check_range
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 from gptlite.fast.threads import cpu_count
 from gptlite.files import write_atomically
-from gptlite.generate import generate
 from gptlite.model import GPT
+from gptlite.pretrain.clock import Clock
 from gptlite.pretrain.data import open_token_file, write_token_file
+from gptlite.pretrain.held_out import (
+    held_out_windows,
+    print_bits_per_byte,
+    sample,
+    validation_loss,
+)
+from gptlite.pretrain.log import RunLog, say, starting_line, vocabulary_warning
 from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
-from gptlite.texts import read_text, read_texts, text_files
+from gptlite.texts import read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.backward import Ids
-from gptlite.training.losses import bits_per_byte, next_token_losses
+from gptlite.views.curve import character_plot
+from gptlite.views.learning import loss_curve
 
 TOKEN_FILE, RUN_FILE, LOG_FILE = "tokens.npy", "run.json", "log.jsonl"
-REPORT_TOKENS = 32 * 1024  # how many of the validation texts' tokens each report measures
 
 
 def pretrain(options: argparse.Namespace) -> None:
@@ -53,9 +57,10 @@ def pretrain(options: argparse.Namespace) -> None:
     """
     out = Path(options.out)
     check_int("--every", options.every, least=1)
+    check_range("--report-seconds", options.report_seconds, 0, math.inf)
     options.sample.encode()  # refuses what is not UTF-8, before the first report does
     # Read these now: an unreadable text should be refused before the training, not after it.
-    texts = {file: read_text(file) for file in text_files(options.validation or [])}
+    texts = {file: read_documents(file).texts for file in text_files(options.validation or [])}
     if out.exists() and not out.is_dir():
         raise NotADirectoryError(f"{out}: not a directory")
     if options.resume:
@@ -67,13 +72,14 @@ def pretrain(options: argparse.Namespace) -> None:
             )
         trainer, tokenizer, tokens = prepare(options, out)  # [tokens]
     log = RunLog(out / LOG_FILE, trainer.step)
-    windows = held_out_windows(list(texts.values()), tokenizer, trainer.model.config.n_ctx)
+    windows = held_out_windows(texts, tokenizer, trainer.model.config.n_ctx)
+    if options.resume:
+        say(f"going on from step {trainer.step:,} of {trainer.n_steps:,}")
 
     def report(trainer: Trainer, loss: float, speed: float) -> None:
-        n_tokens = trainer.step * trainer.recipe.batch * trainer.model.config.n_ctx
         line: dict[str, Any] = {
             "step": trainer.step,
-            "tokens": n_tokens,
+            "tokens": trainer.step * trainer.tokens_per_step,
             "loss": round(loss, 4),
             "tokens_per_second": round(speed),
         }
@@ -83,7 +89,10 @@ def pretrain(options: argparse.Namespace) -> None:
         log.write(line)
         trainer.save_state(out)
 
-    train(trainer, tokens, options.every, report)
+    train(trainer, tokens, options.every, report, options.report_seconds)
+    if len(log.lines) > 1:
+        marks = "\u25cf\u25cb" if sys.stderr.isatty() else "*o"
+        say(character_plot(loss_curve(log.lines), marks))
     print_bits_per_byte(trainer, tokenizer, texts, out)
 
 
@@ -109,12 +118,13 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
             threads=cpu_count(),
         )
 
-    def config(n_vocab: int) -> GPTConfig:
-        return GPTConfig(n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer)
+    def config(n_vocab: int, eot: int | None = None) -> GPTConfig:
+        sizes = n_vocab, options.n_ctx, options.n_embd, options.n_head, options.n_layer
+        return GPTConfig(*sizes, bos_token_id=eot, eos_token_id=eot)
 
     # Check everything that can be checked before the slow work, and before anything is written.
     if not options.data:
-        raise ValueError("--data is needed: text files, or a folder of .txt files")
+        raise ValueError("--data is needed: text files, or folders of them")
     files = text_files(options.data)
     for name in ("tokens", "minutes"):
         if getattr(options, name) is not None:
@@ -130,18 +140,27 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     if options.tokenizer:
         tokenizer = Tokenizer.from_pretrained(options.tokenizer)
     else:
-        tokenizer = Tokenizer.train(read_texts(files), options.n_vocab)
+        documents = (text for file in files for text in read_documents(file).texts)
+        tokenizer = Tokenizer.train(documents, options.n_vocab)
     tokenizer.save_pretrained(out)
-    write_token_file(out / TOKEN_FILE, tokenizer, files)
+    count = write_token_file(out / TOKEN_FILE, tokenizer, files)
     # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
     model = GPT.init(config(tokenizer.n_vocab), options.seed)
+    to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
+    pace, clock = seconds_per_step(to_waste, tokens), None
+    model = GPT.init(config(tokenizer.n_vocab, tokenizer.eot), options.seed)
     if options.minutes is not None:
-        to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
-        n_steps = max(1, round(options.minutes * 60 / seconds_per_step(to_waste, tokens)))
+        n_steps = max(1, round(options.minutes * 60 / pace))
+        clock = Clock(options.minutes * 60, n_steps)
     else:
         n_steps = math.ceil(options.tokens / (options.batch * options.n_ctx))
-    trainer = Trainer(model, recipe(n_steps))
+    trainer = Trainer(model, recipe(n_steps), clock)
+    say(
+        starting_line(trainer, count, pace),
+        count.warning(),
+        vocabulary_warning(tokenizer.n_vocab, len(tokens)),
+    )
 
     kept = {name: value for name, value in vars(options).items() if name not in ("out", "resume")}
     about = {"options": kept, "tokens_sha256": hashlib.sha256(tokens.data).hexdigest()}
@@ -190,74 +209,3 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
         for leftover in out.glob(f".{name}.*.tmp"):
             leftover.unlink()
     return trainer, tokenizer, tokens
-
-
-class RunLog:
-    """The lines of ``log.jsonl``: one object per report, and no step twice."""
-
-    def __init__(self, path: Path, step: int) -> None:
-        """Keep the lines up to ``step``: later lines are from work that was lost.
-
-        Raises:
-            CheckpointError: the file is damaged.
-        """
-        self.path = path
-        self.lines: list[dict[str, Any]] = []
-        if step and path.exists():
-            try:
-                lines = map(json.loads, path.read_bytes().decode("utf-8").split("\n")[:-1])
-                self.lines = [line for line in lines if line["step"] <= step]
-            except (KeyError, TypeError, ValueError) as error:
-                raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error
-
-    def write(self, line: dict[str, Any]) -> None:
-        """Add a line, and show it."""
-        from tqdm import tqdm
-
-        self.lines.append(line)
-        with write_atomically(self.path) as file:
-            for each in self.lines:
-                file.write(json.dumps(each, ensure_ascii=False).encode() + b"\n")
-        shown = ", ".join(f"{k} {v}" for k, v in line.items() if k != "sample")
-        tqdm.write(f"{shown}\n  {line['sample']!r}", file=sys.stderr)
-
-
-def held_out_windows(texts: list[str], tokenizer: Tokenizer, n_ctx: int) -> list[list[int]]:
-    """Choose a few windows, spread evenly over each validation text, to measure at each report."""
-    windows = []
-    for text in texts:
-        ids = [tokenizer.eot, *tokenizer.encode(text)]
-        n = max(1, min(REPORT_TOKENS // n_ctx // len(texts), len(ids) // (n_ctx + 1)))
-        apart = len(ids) // n
-        windows += [ids[i * apart : i * apart + n_ctx + 1] for i in range(n)]
-    return windows
-
-
-def validation_loss(model: GPT, tokenizer: Tokenizer, windows: list[list[int]]) -> dict[str, float]:
-    """Measure the mean loss of the windows, in nats per token and in bits per byte."""
-    if not windows:
-        return {}
-    nats = np.concatenate([next_token_losses(model, window) for window in windows])  # [predictions]
-    n_bytes = sum(len(tokenizer.decode_bytes(window[1:])) for window in windows)
-    bits = float(nats.sum(dtype=np.float64)) / math.log(2)
-    return {
-        "validation_loss": round(float(nats.mean()), 4),
-        "validation_bits_per_byte": round(bits / n_bytes, 4),
-    }
-
-
-def sample(model: GPT, tokenizer: Tokenizer, prompt: str) -> str:
-    """Continue the prompt by 40 tokens, to see how far the model has come."""
-    return prompt + generate(model, tokenizer, prompt, max_new_tokens=40, seed=0, overflow="slide")
-
-
-def print_bits_per_byte(
-    trainer: Trainer, tokenizer: Tokenizer, texts: dict[Path, str], out: Path
-) -> None:
-    """Print the bits per byte of each validation text, their mean, and where the model is."""
-    measured = {file: bits_per_byte(trainer.model, tokenizer, text) for file, text in texts.items()}
-    for file, bits in measured.items():
-        print(f"{bits:.4f} bits per byte  {file.name}")
-    if measured:
-        print(f"{np.mean(list(measured.values())):.4f} bits per byte on average")
-    print(f"step {trainer.step} of {trainer.recipe.n_steps}: the model is in {os.fspath(out)}")

@@ -23,6 +23,7 @@ from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.layers import Array
 from gptlite.model import GPT
+from gptlite.pretrain.clock import Clock
 from gptlite.pretrain.data import batch_at
 from gptlite.training.backward import Ids
 from gptlite.training.dropout import DropoutTrace
@@ -33,6 +34,7 @@ from gptlite.training.shards import SHARD_TOKENS, Shard
 from gptlite.training.tape import Gradients
 
 STATE_FILE = "state.npz"
+REPORT_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -78,17 +80,32 @@ class Recipe:
 
 
 class Trainer(Learner):
-    """A learner that has a model, and a state that can be saved."""
+    """A learner that has a model, and a state that can be saved.
 
-    def __init__(self, model: GPT, recipe: Recipe) -> None:
+    Attributes:
+        clock: for a run that is given a time, which plans its steps in place of the recipe.
+    """
+
+    def __init__(self, model: GPT, recipe: Recipe, clock: Clock | None = None) -> None:
         def rate_at(step: int) -> float:
-            return learning_rate_at(step, recipe.n_steps, recipe.warm_up, recipe.learning_rate)
+            return learning_rate_at(step, self.n_steps, recipe.warm_up, recipe.learning_rate)
 
         super().__init__(
             model.parameters, rate_at, recipe.weight_decay, recipe.clip, recipe.threads
         )
         self.model = model
         self.recipe = recipe
+        self.clock = clock
+
+    @property
+    def n_steps(self) -> int:
+        """Steps in all: the recipe's, or as many as the clock expects."""
+        return self.recipe.n_steps if self.clock is None else self.clock.n_steps
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens in a batch."""
+        return self.recipe.batch * self.model.config.n_ctx
 
     def shards(self, inputs: Ids, targets: Ids) -> list[Shard]:
         """Cut the batch of the next step into shards of whole rows.
@@ -120,6 +137,7 @@ class Trainer(Learner):
             "step": self.step,
             "config": asdict(self.model.config),
             "recipe": asdict(self.recipe),
+            "clock": None if self.clock is None else asdict(self.clock),
         }
         text = json.dumps(about, default=np.generic.item)  # NumPy's numbers, as plain ones
         with write_atomically(directory / STATE_FILE) as file:
@@ -145,13 +163,14 @@ class Trainer(Learner):
                     if array.shape != shape or array.dtype != np.float32:
                         found = f"{array.dtype} {list(array.shape)}"
                         raise ValueError(f"{part}/{name}: expected {list(shape)}, found {found}")
-            trainer = cls(GPT(config, parts["parameter"]), recipe)
+            clock = Clock(**about["clock"]) if about.get("clock") else None
+            trainer = cls(GPT(config, parts["parameter"]), recipe, clock)
             trainer.moments = {
                 name: Moments(parts["mean"][name], parts["square"][name]) for name in parts["mean"]
             }
             trainer.step = int(about["step"])
-            if not 0 <= trainer.step <= recipe.n_steps:
-                raise ValueError(f"step {trainer.step} of {recipe.n_steps}")
+            if not 0 <= trainer.step <= trainer.n_steps:
+                raise ValueError(f"step {trainer.step} of {trainer.n_steps}")
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file: nothing to resume") from None
         # Catch every exception: zipfile, JSON and NumPy's header parser raise a dozen kinds for
@@ -163,20 +182,33 @@ class Trainer(Learner):
         return trainer
 
 
-def seconds_per_step(trainer: Trainer, tokens: Ids, trials: int = 4) -> float:
+def seconds_per_step(trainer: Trainer, tokens: Ids, most: float = 5.0) -> float:
     """Measure the time of a step on this machine: the median of a few.
 
     These steps change the model: give the trainer one that may be wasted.
+
+    Args:
+        tokens: the corpus, ``[tokens]``.
+        most: seconds after which no further step is taken; there are at most five.
     """
-    recipe, n_ctx = trainer.recipe, trainer.model.config.n_ctx
-    times = []
-    for _ in range(trials + 1):
+    times: list[float] = []
+    while len(times) < 5 and sum(times) < most:
         began = time.perf_counter()
-        # [batch, n_ctx]
-        batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
-        trainer.train_step(trainer.shards(*batch))
+        train_one(trainer, tokens)
         times.append(time.perf_counter() - began)
-    return float(np.median(times[1:]))  # the first also warms up
+    return float(np.median(times[1:] or times))  # the first also warms up
+
+
+def train_one(trainer: Trainer, tokens: Ids) -> float:
+    """Take the next step; return the loss that its batch had before, in nats per token.
+
+    Args:
+        tokens: the corpus, ``[tokens]``.
+    """
+    recipe = trainer.recipe
+    # [batch, n_ctx]
+    batch = batch_at(trainer.step, tokens, recipe.batch, trainer.model.config.n_ctx, recipe.seed)
+    return trainer.train_step(trainer.shards(*batch))
 
 
 def train(
@@ -184,37 +216,44 @@ def train(
     tokens: Ids,
     every: int,
     report: Callable[[Trainer, float, float], None],
+    seconds: float = REPORT_SECONDS,
 ) -> None:
-    """Train to the recipe's last step, with a progress bar.
+    """Train to the last step, with a progress bar.
 
     Args:
         tokens: the corpus, ``[tokens]``.
         every: steps between reports; the last report comes with the last step.
         report: called with the trainer, the mean loss since the last report, in nats per token,
             and the tokens per second.
+        seconds: after so many there is a report, however few steps there were. Where reports
+            themselves are slow they come less often, so that they take a tenth of the time.
     """
     from tqdm import tqdm
 
-    recipe, n_ctx = trainer.recipe, trainer.model.config.n_ctx
-    tokens_per_step = recipe.batch * n_ctx
+    n = trainer.tokens_per_step
     losses: list[float] = []
     with tqdm(
         desc="training",
-        total=recipe.n_steps * tokens_per_step,
-        initial=trainer.step * tokens_per_step,
+        total=trainer.n_steps * n,
+        initial=trainer.step * n,
         unit="token",
         unit_scale=True,
         disable=None,
     ) as bar:
-        began = time.perf_counter()
-        while trainer.step < recipe.n_steps:
-            # [batch, n_ctx]
-            batch = batch_at(trainer.step, tokens, recipe.batch, n_ctx, recipe.seed)
-            losses.append(trainer.train_step(trainer.shards(*batch)))
+        began = ticked = time.perf_counter()
+        wait = seconds
+        while trainer.step < trainer.n_steps:
+            losses.append(train_one(trainer, tokens))
+            now = time.perf_counter()
+            if trainer.clock is not None:
+                trainer.clock.tick(now - ticked, trainer.step)
+                bar.total = trainer.n_steps * n
+            ticked = now
             bar.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
-            bar.update(tokens_per_step)
-            if trainer.step % every == 0 or trainer.step == recipe.n_steps:
-                speed = len(losses) * tokens_per_step / (time.perf_counter() - began)
-                report(trainer, float(np.mean(losses)), speed)
+            bar.update(n)
+            last = trainer.step == trainer.n_steps
+            if last or trainer.step % every == 0 or now - began >= wait:
+                report(trainer, float(np.mean(losses)), len(losses) * n / (now - began))
                 losses.clear()
                 began = time.perf_counter()
+                wait = max(seconds, 9 * (began - now))

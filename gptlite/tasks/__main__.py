@@ -1,15 +1,24 @@
 """The tasks as a command: ``python -m gptlite.tasks sentiment "The king was kind. He was"``.
 
-Each task appears here twice: its options in ``parser``, and its result as text in ``result_text``.
+Each task appears here twice: its options in ``parser``, and its call in ``result``.
 """
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import gptlite
-from gptlite.command import Parser, finish, speak_utf8, standard_input, utf8
+from gptlite.command import (
+    Parser,
+    add_model,
+    finish,
+    load_model,
+    significant,
+    speak_utf8,
+    standard_input,
+    utf8,
+)
 from gptlite.errors import ContextOverflowError
 from gptlite.model import GPT
 from gptlite.tasks.answer import answer
@@ -38,7 +47,8 @@ def parser() -> Parser:
 
     def task(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = tasks.add_parser(name, help=does, description=f"{does}. {note}").add_argument
-        add("--model", help="a name or a path (default: the storyteller that ships with gptlite)")
+        add("--json", action="store_true", help="print the result as JSON, with all digits")
+        add_model(add)
         return add
 
     def examples(add: Callable[..., Any], first: str, second: str) -> None:
@@ -127,21 +137,27 @@ def do_task(options: argparse.Namespace) -> None:
     for name in ("text", "document", "premise"):
         if given.get(name) == "-":
             given[name] = standard_input(whole=True)
-    model, tokenizer = gptlite.load(given.pop("model"))
+    as_json = given.pop("json")
+    model, tokenizer = load_model(options)
+    for name in ("model", "tokenizer", "n_head"):
+        del given[name]
     try:
-        printed = result_text(model, tokenizer, overflow="error", **given)
+        found = result(model, tokenizer, overflow="error", **given)
     except ContextOverflowError as failure:  # raised before any work
         if options.task in ("translate", "winograd"):  # they need all of their prompt
             raise
-        printed = result_text(model, tokenizer, overflow="cut", **given)
+        found = result(model, tokenizer, overflow="cut", **given)
         print(f"{PROGRAM}: {failure}: what does not fit is left out", file=sys.stderr)
-    print(printed)
+    if as_json:
+        print(json.dumps({"text": found} if isinstance(found, str) else found, ensure_ascii=False))
+    else:
+        print(found if isinstance(found, str) else ranking(found))
 
 
-def result_text(
+def result(
     model: GPT, tokenizer: Tokenizer, task: str, overflow: Overflow, **given: Any
-) -> str:
-    """Do a task, and write its result as the command prints it."""
+) -> str | dict[str, float]:
+    """Do a task; return the text that it makes, or a number for each name."""
     of = model, tokenizer
     if task == "summarise":
         return summarise(*of, **given, overflow=overflow)
@@ -151,27 +167,28 @@ def result_text(
         return translate(*of, **given)
     if task == "entail":
         answers = dict(ANSWERS) | (NEUTRAL if given.pop("neutral") else {})
-        return ranking(entail(*of, **given, answers=answers, overflow=overflow))
+        return entail(*of, **given, answers=answers, overflow=overflow)
     if task == "sentiment":
-        return ranking(sentiment(*of, **given, overflow=overflow))
+        return sentiment(*of, **given, overflow=overflow)
     if task == "winograd":
-        return ranking(dict(zip(given["referents"], winograd(*of, **given), strict=True)))
-    if task == "cloze":
-        found = cloze(*of, **given, overflow=overflow)
-        return ranking(dict(zip(given["candidates"], found, strict=True)))
-    found = score(*of, given["text"], given["options"], given["normalise"], overflow)
-    return ranking(dict(zip(given["options"], found, strict=True)))
+        names, found = given["referents"], winograd(*of, **given)
+    elif task == "cloze":
+        names, found = given["candidates"], cloze(*of, **given, overflow=overflow)
+    else:
+        names = given["options"]
+        found = score(*of, given["text"], names, given["normalise"], overflow)
+    return dict(zip(names, found.tolist(), strict=True))
 
 
 def ranking(found: Mapping[str, float]) -> str:
     """Write a line for each name with its number, the greatest first.
 
     >>> print(ranking({"a": -10.5, "b": -2.25}))
-     -2.2500  b
-    -10.5000  a
+    -2.25  b
+    -10.5  a
     """
     best_first = sorted(found.items(), key=lambda pair: -pair[1])
-    numbers = [f"{number:.4f}" for _, number in best_first]
+    numbers = [significant(number) for _, number in best_first]
     wide = max(map(len, numbers))
     pairs = zip(numbers, best_first, strict=True)
     return "\n".join(f"{number:>{wide}}  {name}" for number, (name, _) in pairs)

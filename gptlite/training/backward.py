@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.activation import bell, exact_gelu, normal_below
 from gptlite.fast.underflow import rounds_to_zero
-from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu_tanh
+from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu, gelu_tanh
 
 Ids = NDArray[np.integer[Any]]  # token ids; or the numbers of rows, examples or classes
 
@@ -106,6 +107,23 @@ def gelu_backward(dy: Array, x: Array) -> Array:
     slope *= 0.5
     dy *= slope
     return dy
+
+
+def exact_gelu_backward(dy: Array, x: Array) -> Array:
+    """Go back through ``activation.exact_gelu``: ``y = x Phi(x)``; ``y' = Phi(x) + x Phi'(x)``.
+
+    Args:
+        dy, x: ``[..., n]``; ``dy`` is overwritten with the result.
+    """
+    slope = bell(x)  # [..., n], sqrt(2 pi) times the derivative of Phi
+    slope *= SQRT_2_OVER_PI / 2
+    slope *= x
+    slope += normal_below(x)
+    dy *= slope
+    return dy
+
+
+BACKWARD_OF = {gelu: gelu_backward, exact_gelu: exact_gelu_backward}
 
 
 def embedding_backward(dx: Array, ids: Ids, dtable: Array) -> None:

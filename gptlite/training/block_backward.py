@@ -17,7 +17,7 @@ import numpy as np
 from gptlite.block import Weights, split_heads
 from gptlite.layers import Array
 from gptlite.trace import Trace
-from gptlite.training.backward import gelu_backward, layer_norm_backward, linear_backward
+from gptlite.training.backward import BACKWARD_OF, layer_norm_backward, linear_backward
 from gptlite.training.tape import Gradients, pop_mask, record_backward
 
 
@@ -59,11 +59,11 @@ def mlp_backward(dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gra
     """
     # return record("mlp.out", linear(x, **p["c_proj"]))
     dx = record_backward(tape, at + "mlp.out", dfound)  # [batch, seq, n_embd]
-    x = tape.pop(at + "mlp.gelu")  # [batch, seq, 4 * n_embd]
-    dx = linear_step(dx, x, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, 4 * n_embd]
-    # x = record("mlp.gelu", gelu(x))
-    x = tape.pop(at + "mlp.fc")  # [batch, seq, 4 * n_embd]
-    dx = gelu_backward(dx, x)  # [batch, seq, 4 * n_embd]
+    x = tape.pop(at + "mlp.gelu")  # [batch, seq, n_inner]
+    dx = linear_step(dx, x, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, n_inner]
+    # x = record("mlp.gelu", p["activation"](x))
+    x = tape.pop(at + "mlp.fc")  # [batch, seq, n_inner]
+    dx = BACKWARD_OF[p["activation"]](dx, x)  # [batch, seq, n_inner]
     # x = record("mlp.fc", linear(x, **p["c_fc"]))
     x = tape.pop(at + "ln_2")  # [batch, seq, n_embd]
     return linear_step(dx, x, p["c_fc"], at + "mlp.c_fc", gradients)  # [batch, seq, n_embd]
@@ -82,12 +82,13 @@ def attention_backward(
     z = tape.pop(at + "attn.z")  # [batch, seq, n_embd]
     dz = linear_step(dz, z, p["c_proj"], at + "attn.c_proj", gradients)  # [batch, seq, n_embd]
     # z = record("attn.z", merge_heads(z))
-    # z = attend_in_chunks(attend, q, k, v, padding, record)
+    # z = attend_in_chunks(p["attend"], q, k, v, padding, record)
     q, k = tape.pop(at + "attn.q"), tape.pop(at + "attn.k")  # [batch, head, seq, head_dim]
     v = tape.pop(at + "attn.v")  # [batch, head, seq, head_dim]
     mask = pop_mask(tape, at + "attn.weights")  # [batch, head, seq, seq]
     weights = tape.pop(at + "attn.weights")  # [batch, head, seq, seq]
-    dqkv = attend_backward(dz, q, k, v, weights, z, mask)  # [batch, seq, 3 * n_embd]
+    # [batch, seq, 3 * n_embd]
+    dqkv = attend_backward(dz, q, k, v, weights, z, mask, p["divisor"])
     # q, k, v = queries_keys_values(x, p["c_attn"], n_head)
     x = tape.pop(at + "ln_1")  # [batch, seq, n_embd]
     return linear_step(dqkv, x, p["c_attn"], at + "attn.c_attn", gradients)  # [batch, seq, n_embd]
@@ -101,6 +102,7 @@ def attend_backward(
     weights: Array,
     z: Array,
     mask: Array | None = None,
+    divisor: int = 1,
 ) -> Array:
     """Go back through the merging of the heads, ``block.attend``, and the splitting into heads.
 
@@ -110,12 +112,13 @@ def attend_backward(
         weights: the softmax's output, ``[batch, head, seq, seq]``.
         mask: the factors by which dropout multiplied the weights on their way to ``v``, in the same
             shape; None without dropout.
+        divisor: what the scores are divided by besides ``sqrt(head_dim)``.
 
     Returns:
         ``dqkv [batch, seq, 3 * n_embd]``, the gradient at c_attn's output.
     """
     batch, seq, n_embd = z.shape
-    n_head, scale = q.shape[1], q.shape[-1] ** -0.5
+    n_head, scale = q.shape[1], q.shape[-1] ** -0.5 / divisor
     dqkv = np.empty((batch, seq, 3 * n_embd), z.dtype)  # [batch, seq, 3 * n_embd]
     dq, dk, dv = (  # [batch, head, seq, head_dim], views of dqkv
         split_heads(dqkv[..., i * n_embd : (i + 1) * n_embd], n_head) for i in range(3)

@@ -74,9 +74,9 @@ def accumulate_gradients(
     """
     tape = Tape() if trace is None else trace
     x = model.top_of_stack(ids, trace=tape)  # [batch, seq, n_embd]
-    # [batch, seq, n_embd], [n_vocab, n_embd]
-    loss, dx, dwte = language_model_loss(model, x, targets, 1.0 / n_predictions)
-    walk_back(model, ids, dx, dwte, tape, gradients)
+    # [batch, seq, n_embd], [wte_rows, n_embd]
+    loss, dx, dhead = language_model_loss(model, x, targets, 1.0 / n_predictions)
+    walk_back(model, ids, dx, dhead, tape, gradients)
     return loss
 
 
@@ -93,8 +93,8 @@ def language_model_loss(
         weight: the weight of each prediction; 1 over their number makes it their mean.
 
     Returns:
-        The loss, in nats; ``dx [batch, seq, n_embd]``; and ``dwte [n_vocab, n_embd]``, the
-        gradient of the embedding in its second use, as the output layer.
+        The loss, in nats; ``dx [batch, seq, n_embd]``; and ``dhead [wte_rows, n_embd]``, the
+        gradient of the output layer, which is 0 in the rows that stand for no token.
 
     Raises:
         TypeError, ValueError: see ``loss_and_gradients``.
@@ -111,14 +111,15 @@ def language_model_loss(
         raise ValueError(f"target {outside.min()} is outside 0 to {n_vocab - 1}")
     read = x[counts]  # [predictions, n_embd]
     loss, dlogits = cross_entropy(model.unembed(read), wanted, weight)  # [predictions, n_vocab]
-    dwte = dlogits.T @ read  # [n_vocab, n_embd]
+    dhead = np.zeros(model.parameters["wte.weight"].shape, np.float32)  # [wte_rows, n_embd]
+    np.matmul(dlogits.T, read, out=dhead[:n_vocab])
     dx = np.zeros_like(x)  # [batch, seq, n_embd]
-    dx[counts] = dlogits @ model.wte
-    return loss, dx, dwte
+    dx[counts] = dlogits @ model.lm_head
+    return loss, dx, dhead
 
 
 def walk_back(
-    model: GPT, ids: Ids, dx: Array, dwte: Array, tape: Trace, gradients: Gradients
+    model: GPT, ids: Ids, dx: Array, dhead: Array, tape: Trace, gradients: Gradients
 ) -> None:
     """Go back through ``model.top_of_stack``, from the top of the stack down to the embeddings.
 
@@ -127,8 +128,9 @@ def walk_back(
     Args:
         ids: the token ids that went up the stack, ``[batch, seq]``.
         dx: the gradient at the top of the stack, ``[batch, seq, n_embd]``; overwritten.
-        dwte: the gradient of the embedding as the output layer, ``[n_vocab, n_embd]``: 0 if the
-            loss made no logits. The gradient of the rows that were read is added to it.
+        dhead: the gradient of the output layer, ``[wte_rows, n_embd]``: 0 if the loss made no
+            logits. Where that layer is the embedding, the gradient of the rows that were read is
+            added to it.
         tape: what the forward pass recorded; emptied here.
         gradients: the sums that each parameter's gradient is added to, once.
 
@@ -148,6 +150,10 @@ def walk_back(
         dx = block_backward(dx, x, model.blocks[i], f"h.{i}.", tape, gradients)
 
     dx = record_backward(tape, "embed", dx)  # [batch, seq, n_embd]
+    dwte = dhead  # [wte_rows, n_embd]
+    if not model.config.tie_word_embeddings:
+        gradients.add("lm_head.weight", dhead)
+        dwte = np.zeros_like(dhead)  # [wte_rows, n_embd]
     embedding_backward(dx.reshape(-1, dx.shape[-1]), ids.reshape(-1), dwte)
     gradients.add("wte.weight", dwte)
     dwpe = np.zeros_like(model.wpe)  # [n_ctx, n_embd]

@@ -5,7 +5,8 @@ models with compressors.
 """
 
 import math
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,6 +16,9 @@ from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.training.backward import Ids
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 TOKENS = 2048  # computed side by side: their logits are the largest arrays
 
@@ -139,33 +143,55 @@ def next_token_losses(
         TypeError: ids are not integers.
         ValueError: ids are not one row of token ids, or ``context`` or ``stride`` is out of range.
     """
-    from tqdm import tqdm
-
     # [n]
     sequence, context, stride = checked_sequence(model, ids, context, stride)
-    predictions = len(sequence) - 1
-    losses = np.empty(predictions, np.float32)  # [predictions]
+    windows = loss_windows(len(sequence), context, stride)
+    losses = np.empty(len(sequence) - 1, np.float32)  # [n - 1]
     done = 0
-    with tqdm(total=predictions, desc="measuring", unit="token", leave=False, disable=None) as bar:
-        for windows in loss_windows(len(sequence), context, stride):
-            found = window_losses(model, sequence, windows)  # [batch * kept]
+    with measuring(len(losses)) as bar:
+        for each in windows:
+            found = window_losses(model, sequence, each)  # [batch * kept]
             losses[done : done + len(found)] = found
             done += len(found)
             bar.update(len(found))
     return losses
 
 
-def bits_per_byte(model: GPT, tokenizer: Tokenizer, text: str, context: int | None = None) -> float:
-    """Measure the bits that the model needs for each UTF-8 byte of a text.
+def measuring(n_tokens: int) -> "tqdm[NoReturn]":
+    """Make a progress bar over the tokens to predict."""
+    from tqdm import tqdm
 
-    The text is read in windows from its start. ``<|endoftext|>`` stands before it, so that every
-    token of the text is predicted.
+    return tqdm(total=n_tokens, desc="measuring", unit="token", leave=False, disable=None)
+
+
+def bits_per_byte(
+    model: GPT, tokenizer: Tokenizer, documents: str | Iterable[str], context: int | None = None
+) -> float:
+    """Measure the bits that the model needs for each UTF-8 byte of a text, or of several.
+
+    Each text is read in windows from its own start. ``<|endoftext|>`` stands before it, so that
+    every token of the text is predicted.
+
+    Args:
+        documents: a text, or texts that have nothing to do with each other.
+        context: tokens per window; see ``next_token_losses``.
 
     Raises:
-        ValueError: the text is empty.
+        ValueError: a text is empty, or there is none.
     """
-    if not text:
+    texts = [documents] if isinstance(documents, str) else list(documents)
+    if not all(texts):
         raise ValueError("an empty text has no bits per byte")
-    ids = [tokenizer.eot, *tokenizer.encode(text)]
-    nats = next_token_losses(model, ids, context)  # [n - 1]
-    return float(nats.sum(dtype=np.float64)) / math.log(2) / len(text.encode("utf-8"))
+    if not texts:
+        raise ValueError("no texts have no bits per byte: at least one is needed")
+    rows = [[tokenizer.eot, *tokenizer.encode(text)] for text in texts]
+    nats = 0.0
+    with measuring(sum(map(len, rows)) - len(rows)) as bar:
+        for row in rows:
+            # [n]
+            sequence, window, stride = checked_sequence(model, row, context, None)
+            for windows in loss_windows(len(row), window, stride):
+                losses = window_losses(model, sequence, windows)  # [batch * kept]
+                nats += float(losses.sum(dtype=np.float64))
+                bar.update(len(losses))
+    return nats / math.log(2) / sum(len(text.encode("utf-8")) for text in texts)

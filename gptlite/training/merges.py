@@ -20,7 +20,9 @@ from itertools import count
 import numpy as np
 
 from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.checks import check_texts
 from gptlite.fast.bpe import HOLE, MARK, cut_words, lay_out, pair_number, split_words, to_utf8
+from gptlite.texts import split_documents
 
 
 def learn_vocabulary(
@@ -29,7 +31,8 @@ def learn_vocabulary(
     """Learn a vocabulary: ``{token: id}``, and the merges in order.
 
     Args:
-        texts: read once, one after the other. Special tokens in them are plain text.
+        texts: read once, one after the other. A text may hold several documents, parted by lines
+            that are exactly ``<|endoftext|>``; within a line that name is plain text.
         n_vocab: tokens wanted: 256 bytes, the merges, ``<|endoftext|>``. There are fewer if no pair
             is left to join: 257 for no text, empty texts, or one letter.
 
@@ -59,16 +62,16 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     >>> count_pieces(["the cat and", "the cat"])
     Counter({'the': 2, ' cat': 2, ' and': 1})
     """
-    if isinstance(texts, str):
-        raise TypeError("texts must be an iterable of str, not one str")
+    check_texts(texts)
     firsts: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for text in texts:
         if not isinstance(text, str):
             raise TypeError(f"texts must hold str, not {type(text).__name__}")
-        first, rest = split_words(text)
-        firsts[first] += 1
-        others.update(rest)
+        for document in split_documents(text).texts:
+            first, rest = split_words(document)
+            firsts[first] += 1
+            others.update(rest)
     pieces: Counter[str] = Counter()
     for word, n in firsts.items():
         for piece in PATTERN.findall(word):
@@ -78,7 +81,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     times = np.array(list(others.values()), np.int64)  # [n_words]
     times = np.repeat(times, np.diff(ends, prepend=0))  # [n_cut]: of the word around each piece
     number: dict[str, int] = defaultdict(count().__next__)  # of each different piece
-    numbers = np.fromiter(map(number.__getitem__, cut), np.int64, len(cut))  # [n_cut]
+    numbers = np.fromiter(map(number.__getitem__, cut), np.intp, len(cut))  # [n_cut]
     for piece, n in zip(number, np.bincount(numbers, times).tolist(), strict=True):
         pieces[piece] += int(n)
     return pieces
@@ -100,7 +103,8 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
 
     pieces = count_pieces(texts)
     utf8 = to_utf8(pieces)
-    ids = lay_out(utf8, np.argsort(list(BYTE_SYMBOLS)))  # [n]
+    id_of_byte = np.argsort(list(BYTE_SYMBOLS)).astype(np.int64)  # [256]
+    ids = lay_out(utf8, id_of_byte)  # [n]
     times = np.array(list(pieces.values()), np.int64)  # [n_pieces]
     times = np.repeat(times, [len(piece) + 1 for piece in utf8])  # [n]: of the piece at each place
     # The places of each pair, by sorting all places. A pair is one number, first << 32 | second:
@@ -113,7 +117,7 @@ def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     where: dict[int, array[int]] = {}
     counts: dict[int, int] = defaultdict(int)
     for pair, of_pair in zip(pairs[start].tolist(), np.split(at, start[1:]), strict=False):
-        where[pair] = array("q", of_pair.tobytes())
+        where[pair] = array("q", of_pair.astype(np.int64).tobytes())
         counts[pair] = int(times[of_pair].sum())
     # A doubly linked list, since merges leave holes. It is made of arrays, whose numbers lie closer
     # together in memory than a list's.

@@ -47,7 +47,7 @@ class Curve(View):
         return "\n".join([*rows, f"{self.y_label} over {self.x_label}"])
 
     def body_html(self) -> str:
-        (left, right), (bottom, top) = self._range(0), self._range(1)
+        (left, right), (bottom, top) = self.range_of(0), self.range_of(1)
         drawn, key = "", ""
         for (name, (x, y)), dash in zip(self.lines.items(), DASHES, strict=False):
             across = (np.array(x) - left) / ((right - left) or 1) * WIDE
@@ -68,7 +68,7 @@ class Curve(View):
         )
         return svg + axes + key
 
-    def _range(self, axis: int) -> tuple[float, float]:
+    def range_of(self, axis: int) -> tuple[float, float]:
         """Find the smallest and the largest number of all lines along x (0) or y (1)."""
         numbers = [value for line in self.lines.values() for value in line[axis]]
         return min(numbers), max(numbers)
@@ -87,6 +87,44 @@ class Curve(View):
         if len(self.lines) > 1:
             ax.legend(frameon=False)
         return ax
+
+
+def character_plot(curve: Curve, marks: str = "*o+x", columns: int = 60, rows: int = 12) -> str:
+    """Draw a curve with characters, a mark for each line, for a terminal or a plain text file.
+
+    >>> line = Curve("", {"training": ([0, 9], [5.0, 2.0])}, "tokens read", "loss")
+    >>> print(character_plot(line, columns=7, rows=3))
+    5 |**
+      |  ***
+    2 |     **
+      +-------
+       0      9 tokens read
+       * training: loss
+    """
+    (left, right), (bottom, top) = curve.range_of(0), curve.range_of(1)
+    grid = [[" "] * columns for _ in range(rows)]
+    across = np.linspace(left, right, columns)  # [columns]
+    for mark, (x, y) in zip(marks, curve.lines.values(), strict=False):
+        heights = np.interp(across, x, y, left=np.nan, right=np.nan)  # [columns]
+        for column, height in enumerate(heights):
+            if not np.isnan(height):
+                down = (top - height) / ((top - bottom) or 1) * (rows - 1)
+                grid[round(down)][column] = mark
+    ends = f"{top:.3g}", f"{bottom:.3g}"
+    wide = max(map(len, ends))
+    names = [ends[0], *[""] * (rows - 2), ends[1]]
+    drawn = [
+        f"{name:>{wide}} |{''.join(row)}".rstrip() for name, row in zip(names, grid, strict=True)
+    ]
+    axis = f"{left:g}".ljust(columns - 1) + f" {right:g} {curve.x_label}"
+    key = "  ".join(f"{mark} {name}" for mark, name in zip(marks, curve.lines, strict=False))
+    margin = " " * wide
+    drawn += [
+        f"{margin} +{'-' * columns}",
+        f"{margin}  {axis}",
+        f"{margin}  {key}: {curve.y_label}",
+    ]
+    return "\n".join(drawn)
 
 
 def sparkline(values: Sequence[float]) -> str:

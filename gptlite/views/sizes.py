@@ -34,10 +34,12 @@ def parameter_table(model: GPT | GPTConfig | str) -> Table:
         rows.append([name.replace("h.0.", "h.i."), shape_text(shapes[name]), counts[name]])
     rows.append(["one block", "", per_block])
     rows.append([f"all {config.n_layer} blocks", "", config.n_layer * per_block])
-    for name in ("wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias"):
+    for name in [name for name in shapes if not name.startswith("h.")]:
         rows.append([name, shape_text(shapes[name]), counts[name]])
     rows.append(["total", "", config.n_params])
-    note = "The output embedding is the input embedding (wte), and is counted once."
+    note = "The output layer (lm_head) is a matrix of its own."
+    if config.tie_word_embeddings:
+        note = "The output embedding is the input embedding (wte), and is counted once."
     return Table("Parameters", ["parameter", "shape", "numbers"], rows, note)
 
 

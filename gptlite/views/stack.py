@@ -77,7 +77,7 @@ def neighbours(model: GPT, tokenizer: Tokenizer, token: str | int, top: int = 10
     name = token_labels(tokenizer, ids)
     if len(ids) != 1:
         raise ValueError(f"expected one token, found {len(ids)}: {' '.join(name)}")
-    wte = np.asarray(model.parameters["wte.weight"], np.float32)  # [n_vocab, n_embd]
+    wte = np.asarray(model.wte, np.float32)  # [n_vocab, n_embd]
     lengths = np.linalg.norm(wte, axis=1)  # [n_vocab]
     cosines = wte @ wte[ids[0]] / (lengths * lengths[ids[0]])  # [n_vocab]
     near = np.argsort(-cosines, kind="stable")

@@ -88,7 +88,7 @@ SOURCES = (
     "https://www.gutenberg.org/cache/epub/{number}/pg{number}.txt",
     "https://gutenberg.pglaf.org/cache/epub/{number}/pg{number}.txt",
 )
-USER_AGENT = "gptlite (educational; scripts/train_storyteller.py)"
+USER_AGENT = "gptlite (educational; one book at a time)"
 TIMEOUT_S = 60
 # Project Gutenberg asks programs to leave time between two downloads.
 PAUSE_S = 2.0
@@ -123,8 +123,11 @@ def download(number: int, sources: Iterable[str] = SOURCES) -> str:
         try:
             response = requests.get(url, headers={"User-Agent": USER_AGENT}, timeout=TIMEOUT_S)
             response.raise_for_status()
+        except requests.HTTPError:
+            answers.append(f"{url} answered {response.status_code}")
+            continue
         except requests.RequestException as error:
-            answers.append(f"{url}: {' '.join(str(error).split())}")
+            answers.append(f"{url} could not be reached ({type(error).__name__})")
             continue
         return response.content.decode("utf-8-sig", errors="replace")
     raise DownloadError(f"book {number} could not be fetched: {'; '.join(answers)}")

@@ -33,6 +33,21 @@ def test_the_one_file_of_weights_in_a_directory(name: str, hub: Path) -> None:
     assert same(read_checkpoint(hub)[1], expected)
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("training_args.bin", "optimizer.pt", "scheduler.pt", "rng_state.pth", "rng_state_0.pth"),
+        *("optimizer.bin", "scheduler.bin", "scaler.pt", "optimizer_0.bin", "random_states_0.pt"),
+    ],
+)
+def test_what_a_trainer_leaves_is_not_taken_for_weights(name: str, hub: Path) -> None:
+    (hub / name).write_bytes(b"PK")
+    (hub / "model.safetensors").rename(hub / "pytorch.bin")
+    assert same(read_checkpoint(hub)[1], tiny())
+    (hub / "pytorch.bin").unlink()
+    assert refusal(hub).endswith("found none")
+
+
 @pytest.mark.parametrize("name", ["x.bin", "x.pt", "x.safetensors", "x", "x.index", "x.txt"])
 @pytest.mark.parametrize("data", [b"", b"\0", b"hello" * 100, b"<html></html>", b"{}", bytes(2000)])
 def test_a_file_that_is_no_checkpoint(tmp_path: Path, name: str, data: bytes) -> None:
@@ -62,6 +77,14 @@ def test_a_pointer_of_git_lfs_is_called_that(tmp_path: Path, name: str) -> None:
     expected = f"{tmp_path / name}: expected a file of weights, found a Git LFS pointer to one"
     for place in (tmp_path, tmp_path / name):
         assert refusal(place) == f"{expected} ('git lfs pull' fetches it)"
+
+
+@pytest.mark.parametrize("name", ["config.json", "hparams.json"])
+def test_a_pointer_in_place_of_a_small_file(name: str, hub: Path, openai: Path) -> None:
+    folder = hub if name == "config.json" else openai
+    (folder / name).write_bytes(POINTER)
+    expected = f"{folder / name}: expected JSON, found a Git LFS pointer to it"
+    assert refusal(folder) == f"{expected} ('git lfs pull' fetches it)"
 
 
 def test_a_pointer_among_several_files(sharded: Path, openai: Path) -> None:

@@ -1,14 +1,17 @@
 """The files beside the weights on the hub: config.json, and the index of several files."""
 
 import json
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from gptlite.checkpoints import read_checkpoint
 from gptlite.config import GPTConfig
 from gptlite.model import GPT
+from models import random_model
 from tiny_checkpoints import TINY, refusal, same, tiny, write_index
 
 
@@ -41,8 +44,8 @@ def test_the_configuration_as_transformers_wants_it(hub: Path) -> None:
         "n_layer": 2,
         "n_inner": None,
         "layer_norm_epsilon": 1e-5,
-        "bos_token_id": 10,
-        "eos_token_id": 10,
+        "bos_token_id": None,  # these two become known when a tokenizer does
+        "eos_token_id": None,
         "attn_pdrop": 0.0,
         "embd_pdrop": 0.0,
         "resid_pdrop": 0.0,
@@ -83,16 +86,20 @@ def test_positions_are_counted_by_n_positions(hub: Path, n_ctx: Any) -> None:
 
 
 CONFIG_REFUSED: list[tuple[dict[str, Any], str]] = [
-    ({"activation_function": "gelu"}, "activation_function is 'gelu'; gptlite has GPT-2's 'gelu_n"),
+    ({"activation_function": "relu"}, "activation_function is 'relu'; gptlite has gelu_new, gelu_"),
     ({"activation_function": None}, "activation_function is None"),
+    ({"activation_function": ["gelu"]}, "activation_function is ['gelu']"),
     ({"scale_attn_weights": False}, "scale_attn_weights is False; gptlite has GPT-2's True only"),
     ({"scale_attn_weights": 1}, "scale_attn_weights is 1"),
-    ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx is True"),
+    ({"scale_attn_by_inverse_layer_idx": 1}, "inverse_layer_idx: expected true or false, found 1"),
     ({"add_cross_attention": True}, "add_cross_attention is True"),
-    ({"tie_word_embeddings": False}, "tie_word_embeddings is False"),
+    ({"tie_word_embeddings": None}, "tie_word_embeddings: expected true or false, found None"),
+    ({"tie_word_embeddings": False}, "missing tensor 'lm_head.weight'"),
     ({"model_type": "llama"}, "model_type is 'llama'"),
-    ({"n_inner": 15}, "n_inner is 15; gptlite has GPT-2's 4 * n_embd only"),
-    ({"n_inner": "32"}, "n_inner is '32'"),
+    ({"n_inner": 15}, "'h.0.mlp.c_fc.weight': expected shape [8, 15], found [8, 32]"),
+    ({"n_inner": "32"}, "n_inner: expected a positive integer, found '32'"),
+    ({"n_inner": 0}, "n_inner: expected a positive integer, found 0"),
+    ({"n_inner": True}, "n_inner: expected a positive integer, found True"),
     ({"n_embd": ...}, "missing n_embd"),
     ({"vocab_size": ..., "n_head": ...}, "missing vocab_size and n_head"),
     ({"n_ctx": ..., "n_positions": ...}, "missing n_ctx"),
@@ -144,6 +151,46 @@ def test_a_configuration_that_is_no_json_object(hub: Path, data: bytes, message:
     (hub / "config.json").write_bytes(data)
     text = refusal(hub)
     assert text.startswith(f"{hub / 'config.json'}: ") and message in text
+
+
+VARIANTS: list[dict[str, Any]] = [
+    {"n_inner": 20},
+    {"activation_function": "gelu"},
+    {"scale_attn_by_inverse_layer_idx": True},
+    {"tie_word_embeddings": False},
+    {"bos_token_id": 3, "eos_token_id": 4},
+]
+
+
+@pytest.mark.parametrize("changes", VARIANTS)
+def test_what_differs_from_gpt2_is_written_and_read_again(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    config = replace(TINY, **changes)
+    model = random_model(config)
+    model.save_pretrained(tmp_path)
+    options = json.loads((tmp_path / "config.json").read_text())
+    assert {key: options[key] for key in changes} == changes
+    found, parameters = read_checkpoint(tmp_path)
+    assert asdict(found) == asdict(config)  # those that are not compared, too
+    assert same(parameters, dict(model.parameters))
+    half = GPT.from_pretrained(tmp_path, dtype="float16")
+    assert all(
+        a.dtype == ("float16" if a.ndim == 2 else "float32") for a in half.parameters.values()
+    )
+    spread = np.ptp(model([1, 5, 10]))
+    assert np.abs(half([1, 5, 10]) - model([1, 5, 10])).max() < 2e-3 * spread
+
+
+@pytest.mark.parametrize("changes", VARIANTS[:4])
+def test_what_openai_s_format_has_no_place_for_is_refused_by_name(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    [(name, value)] = changes.items()
+    model = random_model(replace(TINY, **changes))
+    with pytest.raises(ValueError, match=f"^{name} is {value}: OpenAI's format has no place for"):
+        model.save_pretrained(tmp_path / "out", format="openai")
+    assert not (tmp_path / "out").exists()
 
 
 # ---- Several files -------------------------------------------------------------------------------

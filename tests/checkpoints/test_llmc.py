@@ -14,8 +14,8 @@ from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from tiny_checkpoints import refusal
 
-TINY = GPTConfig(n_vocab=11, n_ctx=6, n_embd=4, n_head=2, n_layer=2)
 PADDED = 16  # rows of wte in the file
+TINY = GPTConfig(n_vocab=11, n_ctx=6, n_embd=4, n_head=2, n_layer=2, n_padding=PADDED - 11)
 KINDS = [
     *("ln_1.weight", "ln_1.bias", "attn.c_attn.weight", "attn.c_attn.bias"),
     *("attn.c_proj.weight", "attn.c_proj.bias", "ln_2.weight", "ln_2.bias"),
@@ -33,8 +33,7 @@ def file_of(parameters: dict[str, np.ndarray], version: int = 3, **header: int) 
     numbers = {"magic": MAGIC, "version": version, "n_ctx": 6, "n_vocab": 11}
     numbers |= {"n_layer": 2, "n_head": 2, "n_embd": 4, "rows": PADDED}
     numbers |= header
-    padding = np.full((PADDED - 11, 4), 7, np.float32)
-    arrays = [parameters["wte.weight"], padding, parameters["wpe.weight"]]
+    arrays = [parameters["wte.weight"], parameters["wpe.weight"]]
     for kind in KINDS:
         arrays += [parameters[f"h.{i}.{kind}"].T for i in range(2)]
     arrays += [parameters["ln_f.weight"], parameters["ln_f.bias"]]
@@ -105,7 +104,8 @@ def loads(path: Path, data: bytes) -> bool:
         assert str(error).startswith(str(path)) and "\n" not in str(error)
         return False
     version, n_ctx, n_vocab, n_layer, n_head, n_embd, rows = np.frombuffer(data, "<i4", 8)[1:]
-    assert config == GPTConfig(*map(int, (n_vocab, n_ctx, n_embd, n_head, n_layer)))
+    sizes = map(int, (n_vocab, n_ctx, n_embd, n_head, n_layer))
+    assert config == GPTConfig(*sizes, n_padding=int(rows - n_vocab))
     if version == 3:
         left = np.frombuffer(data, "<u4", offset=1024)
     else:
@@ -117,7 +117,7 @@ def loads(path: Path, data: bytes) -> bool:
         taken, left = left[:n].reshape(shape), left[n:]
         return taken
 
-    expected = {"wte.weight": take(rows, n_embd)[:n_vocab], "wpe.weight": take(n_ctx, n_embd)}
+    expected = {"wte.weight": take(rows, n_embd), "wpe.weight": take(n_ctx, n_embd)}
     shapes = parameter_shapes(config)
     for kind in KINDS:
         for i in range(n_layer):

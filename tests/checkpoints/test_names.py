@@ -3,6 +3,7 @@
 import json
 import os
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,11 +74,13 @@ def test_the_output_embedding_may_be_there_twice(hub: Path, prefix: str) -> None
     assert list(read_checkpoint(hub)[1]) == list(parameter_shapes(TINY))
 
 
-def test_another_output_embedding_is_refused(hub: Path) -> None:
+def test_an_output_layer_that_differs_in_one_number_is_the_model_s_own(hub: Path) -> None:
     other = tiny()["wte.weight"].copy()
     other[3, 2] = -other[3, 2]
     write_tensors(hub / "model.safetensors", tiny() | {"lm_head.weight": other})
-    assert "tensor 'lm_head.weight': expected to equal wte.weight" in refusal(hub)
+    config, parameters = read_checkpoint(hub)
+    assert config == replace(TINY, tie_word_embeddings=False)
+    assert same(parameters, tiny() | {"lm_head.weight": other})
     write_tensors(hub / "model.safetensors", tiny() | {"lm_head.weight": other[1:]})
     assert "'lm_head.weight': expected shape [11, 8], found [10, 8]" in refusal(hub)
 
@@ -110,9 +113,14 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "missing tensor 'wpe.weight' and 1 more",
     ),
     "more": (
+        tiny() | {"gate.weight": np.ones(2, np.float32)},
+        "tensor 'gate.weight' not part of a GPT-2",
+    ),
+    "a classifier of transformers'": (
         tiny() | {"score.weight": np.ones(2, np.float32)},
-        "tensor 'score.weight' not part of a GPT-2: the directory "
-        "holds a classifier, to be opened with gptlite.finetune.FineTuned.from_pretrained",
+        "tensor 'score.weight' not part of a GPT-2: the file holds transformers' "
+        "GPT2ForSequenceClassification; to use the language model in it, open it there as a "
+        "GPT2LMHeadModel and save that",
     ),
     "shape": (
         tiny() | {"h.1.attn.c_attn.weight": np.ones((24, 8), np.float32)},
@@ -150,6 +158,10 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         tiny() | {"attn.bias": np.ones((1, 1, 6, 6), np.float32)},
         "tensor 'attn.bias' not part of a GPT-2",
     ),
+    "someone else's": (
+        {"tok_emb.weight": np.ones((11, 8), np.float32), "pos_emb": np.ones((6, 8), np.float32)},
+        "expected 2 blocks (n_layer), found tensors of 0: tensor 'pos_emb' and 1 more",
+    ),
     "none": ({}, "expected 2 blocks (n_layer), found tensors of 0"),
 }
 
@@ -159,6 +171,24 @@ def test_tensors_that_are_not_the_model_s(hub: Path, case: str) -> None:
     tensors, message = WRONG[case]
     write_tensors(hub / "model.safetensors", tensors)
     assert refusal(hub) == f"{hub / 'model.safetensors'}: {message}"
+
+
+def test_a_classifier_of_gptlite_s_is_opened_by_another_door(hub: Path) -> None:
+    write_tensors(hub / "model.safetensors", tiny() | {"score.weight": np.ones(2, np.float32)})
+    (hub / "task.json").write_text("{}")
+    assert refusal(hub).endswith(
+        "tensor 'score.weight' not part of a GPT-2: the directory holds a classifier, to be opened "
+        "with gptlite.finetune.FineTuned.from_pretrained"
+    )
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,)])
+def test_the_number_that_stood_for_minus_infinity_is_left_out(
+    hub: Path, shape: tuple[int, ...]
+) -> None:
+    number = {"h.1.attn.masked_bias": np.full(shape, -1e4, np.float32)}
+    write_tensors(hub / "model.safetensors", tiny() | number)
+    assert same(read_checkpoint(hub)[1], tiny())
 
 
 def test_absurd_sizes_are_refused_before_anything_is_made_for_them() -> None:

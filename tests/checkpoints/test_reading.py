@@ -5,7 +5,9 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.model import GPT
-from tiny_checkpoints import FIXTURES, TINY, expected_of, refusal, same, tiny
+from tiny_checkpoints import FIXTURES, TINY, expected_of, refusal, same, tiny, turned
 
 
 def test_what_is_written_is_read(hub: Path) -> None:
@@ -58,7 +60,61 @@ def test_weights_without_sizes_are_an_official_size_or_refused(tmp_path: Path) -
     assert config == PRESETS["gpt2"] and not any(array.any() for array in parameters.values())
     assert sum(array.size for array in parameters.values()) == 124_439_808
     write_tensors(tmp_path / "alone.safetensors", tiny())
-    assert refusal(tmp_path / "alone.safetensors") == f"{tmp_path}: missing config.json"
+    assert "how many attention heads" in refusal(tmp_path / "alone.safetensors")
+
+
+def test_the_tensors_tell_all_sizes_but_the_number_of_heads(tmp_path: Path) -> None:
+    file, config = tmp_path / "alone.safetensors", replace(TINY, n_inner=20)
+    for arrays in (tiny(config), turned(tiny(config))):
+        write_tensors(file, arrays)
+        found, parameters = read_checkpoint(file, n_head=2)
+        assert found == config and same(parameters, tiny(config))
+        assert refusal(file) == (
+            f"{file}: no file says how many attention heads the model has, and the tensors tell "
+            "all other sizes: give n_head (--n-head), a divisor of 8; or, beside the file, a "
+            "config.json with vocab_size, n_positions, n_embd, n_head and n_layer"
+        )
+        with pytest.raises(CheckpointError, match="n_embd 8 is not a multiple of n_head 3"):
+            read_checkpoint(file, n_head=3)
+    for wrong, error in [(0, ValueError), (True, TypeError), ("2", TypeError)]:
+        with pytest.raises(error, match="n_head must be"):
+            read_checkpoint(file, n_head=wrong)  # type: ignore[arg-type]
+
+
+def test_a_number_of_heads_that_a_file_states_is_not_changed(hub: Path) -> None:
+    assert read_checkpoint(hub, n_head=2)[0] == TINY
+    with pytest.raises(CheckpointError, match="n_head is 2, as its files say, not 4"):
+        read_checkpoint(hub, n_head=4)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"wpe.weight": None}, "missing tensor 'wpe.weight'"),
+        ({"h.0.mlp.c_fc.weight": np.ones(3, np.float32)}, "expected two axes, found [3]"),
+        ({"wte.weight": np.ones((0, 8), np.float32)}, "expected two axes, found [0, 8]"),
+    ],
+)
+def test_tensors_that_tell_no_sizes(tmp_path: Path, change: Any, message: str) -> None:
+    arrays = {n: a for n, a in (tiny() | change).items() if a is not None}
+    write_tensors(tmp_path / "x.safetensors", arrays)
+    with pytest.raises(CheckpointError) as caught:
+        read_checkpoint(tmp_path / "x.safetensors", n_head=2)
+    assert message in str(caught.value)
+
+
+def test_someone_else_s_tensors_are_named_first(tmp_path: Path) -> None:
+    """A config.json would not help."""
+    names = ["tok_emb.weight", "pos_emb", *(f"blocks.{i}.ln1.weight" for i in range(9))]
+    file = tmp_path / "model.safetensors"
+    write_tensors(file, {name: np.ones((2, 3), np.float32) for name in names})
+    assert refusal(file) == (
+        f"{file}: expected a GPT-2's tensors (wte.weight, wpe.weight, h.0.attn.c_attn.weight, "
+        "h.0.mlp.c_fc.weight and so on), found 'blocks.0.ln1.weight', 'blocks.1.ln1.weight', "
+        "'blocks.2.ln1.weight', 'blocks.3.ln1.weight', 'blocks.4.ln1.weight' and others"
+    )
+    write_tensors(file, {})
+    assert refusal(file).endswith("and so on), found none")
 
 
 @pytest.mark.parametrize("form", ["single", "sharded", "bfloat16"])
@@ -135,7 +191,7 @@ def test_missing_files_are_named(hub: Path, tmp_path: Path) -> None:
     nothing = "expected one of model.safetensors, pytorch_model.bin, model.ckpt.index, "
     nothing += "or a single file of weights, found none"
     assert refusal(hub) == f"{hub}: {nothing}"
-    assert refusal(tmp_path / "weights.safetensors") == f"{tmp_path}: missing config.json"
+    assert "how many attention heads" in refusal(tmp_path / "weights.safetensors")
     (hub / "config.json").unlink()
     (hub / "model.safetensors").mkdir()
     assert refusal(hub) == f"{hub}: {nothing}"

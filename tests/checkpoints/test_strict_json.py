@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from gptlite.alphabet import BYTE_SYMBOLS, EOT
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.strict_json import MAX_BYTES, MAX_VALUES, parse_object
 from gptlite.checkpoints.vocabulary import parse_merges, read_vocabulary
 from gptlite.errors import CheckpointError
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT
 
 ROOM = 64 << 20  # bytes; and four times the file
 

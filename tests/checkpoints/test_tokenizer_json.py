@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from gptlite import CheckpointError, Tokenizer
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
 from gptlite.checkpoints.strict_json import MAX_VALUES
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT, PATTERN
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "tokenizer"
 FORMS = ("new", "old")
@@ -45,7 +45,8 @@ def complaint(folder: Path) -> str:
     with pytest.raises(CheckpointError) as error:
         Tokenizer.from_pretrained(folder)
     message = str(error.value)
-    assert "\n" not in message and message.startswith(str(folder / "tokenizer.json"))
+    assert "\n" not in message and message.startswith(str(folder))
+    assert "tokenizer.json" in message
     assert len(message) < 500 + len(str(folder))
     return message
 
@@ -69,15 +70,27 @@ def test_the_fixtures_hold_both_forms_of_merges() -> None:
     assert old["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] == PATTERN.pattern
 
 
-def test_a_pair_of_files_is_read_before_it(tmp_path: Path) -> None:
+def test_it_is_read_before_a_pair_of_files(tmp_path: Path) -> None:
+    """As transformers does."""
     other = Tokenizer.train(["a b c"], 258)
-    shutil.copy(FIXTURES / "new" / "tokenizer.json", tmp_path)
     for format in ("openai", "hub"):
         other.save_pretrained(tmp_path, format)
-        assert Tokenizer.from_pretrained(tmp_path).n_vocab == other.n_vocab
-    for name in ("vocab.json", "vocab.bpe"):  # one half of each pair
-        (tmp_path / name).unlink()
+    shutil.copy(FIXTURES / "new" / "tokenizer.json", tmp_path)
     assert Tokenizer.from_pretrained(tmp_path).n_vocab == 275
+    for named in ("vocab.json", "merges.txt", "encoder.json", "vocab.bpe"):
+        assert Tokenizer.from_pretrained(tmp_path / named).n_vocab == other.n_vocab
+    assert Tokenizer.from_pretrained(tmp_path / "tokenizer.json").n_vocab == 275
+
+
+def test_a_pair_is_read_in_its_place_where_it_is_refused(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    Tokenizer.train(["a b c"], 258).save_pretrained(tmp_path)
+    write(tmp_path, changed("pre_tokenizer/add_prefix_space", True))
+    assert Tokenizer.from_pretrained(tmp_path).n_vocab == 258
+    assert "add_prefix_space is True" in caplog.text
+    assert "so vocab.json is read instead, whose ids may differ" in caplog.text
+    complaint(tmp_path / "tokenizer.json")
 
 
 def test_it_is_saved_as_a_pair(tmp_path: Path) -> None:
@@ -215,20 +228,17 @@ VOCAB = NEW["model"]["vocab"]
         ("decoder", None, "decoder: expected ByteLevel, found []"),
         ("decoder", {"type": "WordPiece"}, "decoder: type is 'WordPiece'"),
         # Added tokens
-        (
-            "added_tokens",
-            [*NEW["added_tokens"], PAD],
-            f"added_tokens: content is '<|pad|>'; gptlite has GPT-2's '{EOT}' only",
-        ),
+        ("added_tokens", [*NEW["added_tokens"], PAD | {"id": 277}], "ids from 0 to 275"),
+        ("added_tokens", [PAD | {"id": 3}], "an id of its own for each token, found 3 for both"),
+        ("added_tokens", [PAD | {"content": 3}], "expected the content of a token, found 3"),
+        ("added_tokens", [PAD | {"content": ""}], "expected the content of a token, found ''"),
+        ("added_tokens", [PAD | {"lstrip": 1}], "lstrip: expected true or false, found 1"),
+        ("added_tokens", [PAD | {"new": 1}], "added_tokens: expected nothing else, found 'new'"),
         ("added_tokens", {}, "added_tokens: expected a list, found {}"),
         ("added_tokens", [3], "added_tokens: expected an object, found 3"),
         ("added_tokens", [{"content": EOT}], "added_tokens: missing id"),
-        ("added_tokens/0/id", 3, f"added_tokens: expected id 274 for '{EOT}', found 3"),
-        ("added_tokens/0/id", 274.0, "found 274.0"),
-        ("added_tokens/0/lstrip", True, "added_tokens: lstrip is True"),
-        ("added_tokens/0/rstrip", True, "added_tokens: rstrip is True"),
-        ("added_tokens/0/single_word", True, "added_tokens: single_word is True"),
-        ("added_tokens/0/special", False, "added_tokens: special is False"),
+        ("added_tokens/0/id", 3, f"added_tokens: expected 274 as id of '{EOT}', found 3"),
+        ("added_tokens/0/id", 274.0, f"expected 274 as id of '{EOT}', found 274.0"),
     ],
 )
 def test_what_would_give_other_ids_is_refused_by_its_name(
@@ -241,7 +251,13 @@ def test_what_would_give_other_ids_is_refused_by_its_name(
     ("data", "message"),
     [
         (b"", "not valid JSON"),
-        (b"{}", "pre_tokenizer: expected ByteLevel, found []"),
+        (b"{}", "not a tokenizer.json of Hugging Face's library"),
+        (
+            b'{"idx2sym": ["a"]}',
+            "library, which has a model and a pre_tokenizer: found ['idx2s",
+        ),
+        (b'{"model": {}}', "pre_tokenizer: expected ByteLevel, found []"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "found a Git LFS pointer to one"),
         (b"[1]", "expected a JSON object"),
         (b'{"model": {}, "model": {}}', "key 'model' is given twice"),
         (b'{"a":' * 50_000, "nested too deeply"),

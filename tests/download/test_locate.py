@@ -39,13 +39,39 @@ def test_directories_and_files_are_themselves(saved: Path, monkeypatch: pytest.M
     assert locate("~/model") == saved
 
 
-def test_a_known_name_wins_over_a_directory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["small", "gpt2", "large", "124M", "gpt2@main"])
+def test_a_directory_wins_over_a_known_name_and_that_is_said(
+    name: str,
+    hosts: Server,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    """What ``pretrain --out small`` wrote is what ``--model small`` opens."""
+    monkeypatch.chdir(tmp_path)
+    write_checkpoint(tmp_path / name, TINY, tiny())
+    for door in (locate, locate_vocabulary):
+        assert door(name) == Path(name)
+        said = capsys.readouterr().err
+        assert said.startswith(f"gptlite: {name} is the folder here, not OpenAI's gpt2")
+        assert said.count("\n") == 1
+        assert door(f"./{name}") == door(Path(name)) == Path(name)
+        assert capsys.readouterr().err == ""
+    assert gptlite.GPT.from_pretrained(name).config == TINY
+    assert hosts.paths == []
+
+
+def test_one_s_own_storyteller(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = locate()
+    monkeypatch.chdir(shipped.parent)  # where the folder of that name is the one that ships
+    assert locate("storyteller") == shipped and capsys.readouterr().err == ""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "storyteller").mkdir()
-    assert locate("storyteller") == locate()
-    assert locate("./storyteller") == Path("storyteller")
+    assert locate("storyteller") == Path("storyteller")
+    assert "storyteller is the folder here" in capsys.readouterr().err
+    assert locate() == shipped
 
 
 @pytest.mark.parametrize("name", ["gpt5", "", "story teller", "a\nb", "x" * 5000, "a\0b"])
@@ -88,14 +114,13 @@ def test_what_is_neither_name_nor_path(thing: Any) -> None:
         locate(thing)
 
 
-def test_a_name_wins_over_a_folder_but_a_path_is_a_path(
+def test_a_file_of_a_known_name_is_not_meant(
     hosts: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "gpt2").mkdir()
+    (tmp_path / "gpt2").write_bytes(b"")
     monkeypatch.chdir(tmp_path)
     assert gptlite.download.locate("gpt2") == model_folder("gpt2")
     assert gptlite.download.locate("./gpt2") == Path("gpt2")
-    assert gptlite.download.locate(Path("gpt2")) == Path("gpt2")
     with pytest.raises(ValueError, match=r"unknown model 'gpt5': expected .*gpt2, .*gpt2-xl"):
         gptlite.load("gpt5")
 

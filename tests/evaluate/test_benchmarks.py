@@ -175,3 +175,16 @@ def test_detokenisers(name, cut, whole):
 def test_no_such_detokeniser():
     with pytest.raises(ValueError, match="the detokenisers are none, wikitext, ptb, not 'ptc'"):
         detokenise("a", "ptc")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Hello\nworld", ("Hello\n", "world")),
+        ("Hello\n world ", ("Hello\n", " world")),
+        ("one two  three", ("one two ", " three")),
+        ("one\ttwo", ("one\t", "two")),
+    ],
+)
+def test_a_word_after_any_white_space(written, text, parts):
+    assert read_lambada(written(json.dumps({"text": text}))) == {1: LastWord(*parts)}

@@ -1,6 +1,8 @@
 """The fast encoding against the plain one, its parts against what they stand for, its cost."""
 
 import random
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -25,14 +27,23 @@ def test_merging_by_rounds_and_by_the_heap_agree(pieces):
     assert encoder._merge_in_rounds(pieces) == [encoder._merge_by_heap(p) for p in pieces]
 
 
-@given(st.lists(TEXTS, max_size=3), st.integers(0, 8), st.integers(1, 4), st.randoms())
+@given(
+    st.lists(TEXTS, max_size=3),
+    st.sampled_from([0, 8, 1000]),
+    st.integers(0, 8),
+    st.integers(1, 4),
+    st.randoms(),
+)
 @settings(deadline=None)
-def test_encoding_is_the_plain_one_whatever_goes_which_way(texts, long, block, rng):
-    """By rounds or by the heap, in whatever blocks, whatever is known, whatever ids tokens have."""
+def test_encoding_is_the_plain_one_whatever_goes_which_way(texts, short, long, block, rng):
+    """In arrays or piece by piece, by rounds or by the heap, in whatever blocks, whatever is known,
+    whatever ids tokens have.
+    """
     vocab, merges = SMALL.vocab, SMALL.merges
     ids = rng.sample(range(len(vocab)), len(vocab))
     tokenizer = Tokenizer(dict(zip(vocab, ids, strict=True)), merges)
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.fast.bpe, "_SHORT", short)
         patch.setattr(gptlite.fast.bpe, "_LONG", long)
         patch.setattr(gptlite.fast.bpe, "_BLOCK", block)
         for text in texts:
@@ -97,22 +108,52 @@ def test_rows_of_a_flat_array(rows, data):
 # What is remembered
 
 
-def test_the_known_words_stay_few_and_short(monkeypatch):
+@pytest.mark.parametrize("short", [0, 10_000])
+def test_the_known_words_stay_few_and_short(short, monkeypatch):
+    monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", short)
     tokenizer = Tokenizer.train([""], 257)
     for n in range(3):
         tokenizer.encode(f"{'x' * 1000}{n}! " + "y" * 65)
     assert max(map(len, tokenizer._encoder._pieces)) <= 64
 
 
-def test_words_are_remembered_up_to_a_number(monkeypatch):
+@pytest.mark.parametrize("short", [0, 10_000])
+def test_words_are_remembered_up_to_a_number(short, monkeypatch):
+    monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", short)
     monkeypatch.setattr(gptlite.fast.bpe, "_MANY", 10)
     tokenizer = Tokenizer.train([""], 257)
     for n in range(100):
-        text = f"a cat{n} " + "y" * 65
+        text = f"a cat{n} " + "y" * 65 + " b c d e f g h i j k l m" * (n % 7 == 0)
         assert tokenizer.decode(tokenizer.encode(text)) == text
         for known in (tokenizer._encoder._pieces, tokenizer._encoder._words):
             assert len(known) <= 10
             assert max(map(len, known), default=0) <= 64
+
+
+@pytest.fixture
+def impatient():
+    """Threads that take turns as often as they can."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("short", [0, 10_000])
+@pytest.mark.parametrize("many", [5, 1 << 18])
+def test_threads_share_an_encoder(short, many, monkeypatch):
+    """Pieces too long to be remembered, and words enough that what is known is given up."""
+    monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", short)
+    monkeypatch.setattr(gptlite.fast.bpe, "_MANY", many)
+    texts = ["x" * 65, *(f"https://a.b/{'c' * 70}?d={n} the cat {n}" for n in range(7))]
+    expected = [Tokenizer(SMALL.vocab, SMALL.merges).encode(text) for text in texts]
+    shared = Tokenizer(SMALL.vocab, SMALL.merges)
+    n_calls = 20_000 if short else 2_000
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(shared.encode, texts * (n_calls // len(texts)), timeout=60)
+        for n, ids in enumerate(found):
+            assert ids == expected[n % len(texts)]
 
 
 # Cost
@@ -164,6 +205,7 @@ def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
         calls.append(len(first))
         return ranks(self, first, second)
 
+    monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", 0)
     tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
     monkeypatch.setattr(BytePairEncoder, "_ranks", counted)
     letters, done = random.Random(0), {}

@@ -208,7 +208,7 @@ def test_wrong_choices_are_refused_with_the_line(tmp_path):
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
     said = refusal(tmp_path, "a.txt", "text,label\na,b\n")
-    assert said == ": expected a name that ends in one of .csv, .tsv, .jsonl"
+    assert said == ": expected a name that ends in one of .csv, .tsv, .jsonl, .json"
     with pytest.raises(FileNotFoundError):
         read_examples(tmp_path / "no.csv", "classification")
 
@@ -279,3 +279,24 @@ def test_prompts_and_completions(tmp_path):
     path = written(tmp_path, "c.csv", "prompt\na\n")
     with pytest.raises(ValueError, match=r"c\.csv, line 1: no column 'completion': found 'prompt'"):
         read_completions(path)
+
+
+def test_a_json_list_is_a_table(tmp_path):
+    rows = [{"text": "Tick\n", "label": "a"}, {"text": "Tock", "label": 2}]
+    for name, content in {
+        "t.json": "\ufeff" + json.dumps(rows, indent=1),
+        "t.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
+    }.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    listed, lined = (
+        [(each.texts, each.label) for each in read_examples(tmp_path / name, "classification")]
+        for name in ("t.json", "t.jsonl")
+    )
+    assert listed == lined == [(("Tick\n",), "a"), (("Tock",), "2")]
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", '[{"text": "a"}', '["\\ud800"]', "", "[" * 9999])
+def test_a_json_file_that_is_no_list_of_objects(tmp_path, content):
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(ValueError, match=r"t\.json: (not JSON|expected a JSON list of objects)"):
+        read_examples(tmp_path / "t.json", "classification")

@@ -14,8 +14,10 @@ import pytest
 
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.finetune import FineTuned, finetuned
+from gptlite.command import significant
+from gptlite.finetune import FineTuned, finetuned, run
 from gptlite.finetune.__main__ import main
+from gptlite.finetune.epochs import Epoch, Measured
 from gptlite.finetune.examples import read_examples
 from gptlite.outputs import output_folder
 from gptlite.training.losses import next_token_losses
@@ -88,7 +90,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 
     # Standard output has the result and nothing else, of the classifier that was saved.
     first, head, *rows, last = printed.splitlines()
-    assert first.startswith(f"accuracy {accuracy:.4f} of 16 (always ")
+    assert first.startswith(f"accuracy {significant(accuracy)} of 16 (always ")
     assert head.split() == ["|", *fine_tuned.labels]
     for label, row in zip(fine_tuned.labels, rows, strict=True):
         name, _, *counts = row.split()
@@ -105,7 +107,7 @@ def test_a_task_from_a_file_to_a_classifier(folder, tmp_path, capsys, task):
 def test_it_learns(folder, tmp_path, capsys):
     more = ["--task", "classification", *CLASSES, "--epochs", "8"]
     assert main(arguments(folder, tmp_path / "out", *more)) == 0
-    assert capsys.readouterr().out.startswith("accuracy 1.0000 of 16 (always ")
+    assert capsys.readouterr().out.startswith("accuracy 1.00 of 16 (always ")
 
 
 def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys):
@@ -114,7 +116,7 @@ def test_the_majority_is_that_of_what_was_learned_from(folder, tmp_path, capsys)
     given = ["--data", str(tmp_path / "train.csv"), "--validation", str(tmp_path / "held.csv")]
     more = ["--model", str(folder / "model"), "--out", str(tmp_path / "out"), "--epochs", "1"]
     assert main([*given, *more, "--task", "classification"]) == 0
-    assert "of 4 (always 'x': 0.2500), loss" in capsys.readouterr().out
+    assert "of 4 (always 'x': 0.250), loss" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("arm", ["frozen", "scratch", "0", "1", "full"])
@@ -176,12 +178,49 @@ def test_more_text(folder, tmp_path, capsys):
     losses = []
     for directory in (folder / "model", out):
         model, tokenizer = gptlite.load(directory)
-        ids = [tokenizer.eot, *tokenizer.encode((folder / "text.txt").read_text())]
+        text = tokenizer.encode((folder / "text.txt").read_text())
+        ids = [tokenizer.eot, *text, tokenizer.eot]
         losses.append(next_token_losses(model, ids).mean())
     assert losses[1] < losses[0] - 1
     before, after = losses
-    expected = f"validation loss {before:.4f} nats per token before, {after:.4f} after epoch "
+    expected = (
+        f"validation loss {significant(before)} nats per token before, "
+        f"{significant(after)} after epoch "
+    )
     assert first.startswith(expected)
+
+
+@pytest.mark.parametrize("name", ["stories.txt", "stories.jsonl"])
+def test_documents_are_learned_one_by_one_up_to_their_end(
+    folder, tmp_path, capsys, monkeypatch, name
+):
+    stories = ["the red cat", "a blue dog " * 20, "the dog"]
+    text = {
+        "stories.txt": "\n<|endoftext|>\n".join([*stories, ""]),
+        "stories.jsonl": "".join(json.dumps({"text": story}) + "\n" for story in stories),
+    }[name]
+    (folder / name).write_text(text)
+    learned, epoch = [], Epoch(1, 0.5, Measured(0.5, None, None), True)
+    monkeypatch.setattr(
+        run, "fine_tune_language_model", lambda model, rows, *_: learned.extend(rows) or [epoch]
+    )
+    assert main(lm(folder, tmp_path / "out", name)) == 0
+    tokenizer = Tokenizer.from_pretrained(folder / "model")
+    expected = [[tokenizer.eot, *tokenizer.encode(story), tokenizer.eot] for story in stories]
+    assert [row.ids[0] for row in learned].count(tokenizer.eot) == 3
+    targets = [token for row in learned for token in row.targets]
+    assert targets == [token for ids in expected for token in ids[1:]]
+    assert all(len(row.ids) <= 25 for row in learned)
+    n_bytes, n_tokens = sum(map(len, stories)), len(targets)
+    counted = f"1 file, 3 documents, {n_bytes} bytes, {n_tokens} tokens ("
+    assert capsys.readouterr().err.count(counted) == 2  # of train, and of validation
+
+
+def test_json_lines_without_a_text(folder, tmp_path, capsys):
+    (folder / "odd.jsonl").write_text('{"text": "the cat"}\n{"story": "the dog"}\n')
+    said = refused(capsys, lm(folder, tmp_path / "out", "odd.jsonl"))
+    assert said.endswith("odd.jsonl, line 2: expected a column \"text\", found 'story'")
+    assert not (tmp_path / "out").exists()
 
 
 def test_prompts_masked_on_request(folder, tmp_path, capsys):
@@ -217,6 +256,8 @@ def refused(capsys, given: list[str]) -> str:
     printed, said = capsys.readouterr()
     assert status == 2
     assert printed == ""
+    # What was found in the texts may have been said before.
+    said = "".join(line for line in said.splitlines(True) if ": 1 file, 1 document, " not in line)
     assert said.count("\n") == 1
     return said.removeprefix("gptlite.finetune: error: ").rstrip()
 
@@ -237,7 +278,6 @@ def refused(capsys, given: list[str]) -> str:
         (["--task", "entailment", "--data", "no.csv"], "no.csv"),
         (["--objective", "lm", "--task", "choice"], "--task does not belong to --objective lm"),
         (["--objective", "lm", "--arm", "full"], "--arm does not belong to --objective lm"),
-        (["--objective", "lm"], "line 1: no column 'prompt'"),
     ],
 )
 def test_what_a_user_can_cause_is_one_line(folder, tmp_path, capsys, more, message):

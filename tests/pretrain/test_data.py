@@ -1,5 +1,7 @@
 """From text files to batches."""
 
+from itertools import chain
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from gptlite import Tokenizer
 from gptlite.pretrain import data
+from gptlite.texts import Count, text_files
 
 few = settings(max_examples=50, deadline=None)
 
@@ -29,6 +32,19 @@ def test_every_document_begins_with_endoftext(tmp_path, tokenizer):
     assert len(starts) == 3
     documents = np.split(tokens, starts)[1:]
     assert [tokenizer.decode(document[1:].tolist()) for document in documents] == texts
+
+
+def test_every_document_of_a_file_begins_with_endoftext(tmp_path, tokenizer):
+    mark = tokenizer.decode([tokenizer.eot])
+    (tmp_path / "a.txt").write_text(f"the cat\n{mark}\nthe dog\n{mark}\n", encoding="utf-8")
+    (tmp_path / "b.txt").write_text("and\n", encoding="utf-8")
+    (tmp_path / "c.jsonl").write_text('{"text": "dog"}\n{"text": ""}\n{"text": "cat"}')
+    count = data.write_token_file(tmp_path / "t.npy", tokenizer, text_files([tmp_path]))
+    tokens = data.open_token_file(tmp_path / "t.npy", tokenizer.n_vocab, 1).tolist()
+    documents = ("the cat", "the dog", "and\n", "dog", "cat")
+    assert tokens == list(chain(*([tokenizer.eot, *tokenizer.encode(d)] for d in documents)))
+    n_bytes = sum(map(len, documents))
+    assert count == Count(3, len(documents), n_bytes, len(tokens), empty=1, inside=0)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,9 @@ import pytest
 
 import gptlite
 from gptlite import Tokenizer, files
+from gptlite.command import significant
 from gptlite.pretrain import run
-from gptlite.pretrain.__main__ import main
+from gptlite.pretrain.__main__ import main, parsed
 from gptlite.pretrain.trainer import STATE_FILE
 from gptlite.training.losses import bits_per_byte, next_token_losses
 
@@ -85,9 +87,9 @@ def test_from_text_to_a_model_that_load_opens(corpus, tmp_path, capsys):
     texts = [(corpus / "validation" / f"{name}.txt").read_text("utf-8") for name in "cd"]
     c, d = (bits_per_byte(model, tokenizer, text) for text in texts)
     assert printed.splitlines() == [
-        f"{c:.4f} bits per byte  c.txt",
-        f"{d:.4f} bits per byte  d.txt",
-        f"{(c + d) / 2:.4f} bits per byte on average",
+        f"{significant(c)} bits per byte  c.txt",
+        f"{significant(d)} bits per byte  d.txt",
+        f"{significant((c + d) / 2)} bits per byte on average",
         f"step 6 of 6: the model is in {tmp_path / 'deep' / 'run'}",
     ]
     assert "step 6, tokens 384, loss" in complaints
@@ -143,25 +145,88 @@ def test_a_given_vocabulary_is_taken(corpus, tmp_path):
     assert found.encode("the cat") == tokenizer.encode("the cat")
 
 
-def test_minutes_become_steps(corpus, tmp_path, monkeypatch):
-    monkeypatch.setattr(run, "seconds_per_step", lambda trainer, tokens: 2.0)
-    assert main(arguments(corpus, tmp_path / "a", *TINY, "--minutes", "0.1")) == 0
-    assert log_of(tmp_path / "a")[-1]["step"] == 3
-    assert main(arguments(corpus, tmp_path / "b", *TINY, "--minutes", "0.001")) == 0
+def test_minutes_are_kept_to_whatever_a_step_was_expected_to_take(corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(run, "seconds_per_step", lambda trainer, tokens: 600.0)
+    minutes = [*TINY, "--minutes", "0.01", "--report-seconds", "0.1"]
+    assert main(arguments(corpus, tmp_path / "a", *minutes)) == 0
+    log = log_of(tmp_path / "a")
+    assert log[-1]["step"] > 3
+    assert len(log) > 1
+    with np.load(tmp_path / "a" / STATE_FILE) as state:
+        clock = json.loads(str(state["about"]))["clock"]
+    assert clock["spent"] >= 0.6
+    assert clock["n_steps"] == log[-1]["step"]
+    assert main(arguments(corpus, tmp_path / "b", *TINY, "--minutes", "0.000001")) == 0
     assert log_of(tmp_path / "b")[-1]["step"] == 1
 
 
-def test_measuring_the_time_of_a_step_leaves_the_run_alone(corpus, tmp_path, monkeypatch):
-    def measured(*args) -> float:
-        seconds_per_step(*args)
-        return 10.0
+def test_a_line_at_the_start(corpus, tmp_path, capsys):
+    assert main(arguments(corpus, tmp_path / "run", *TINY, "--tokens", "384", "--every", "2")) == 0
+    first, *others = capsys.readouterr().err.splitlines()
+    n_bytes = sum(file.stat().st_size for file in (corpus / "train").iterdir())
+    tokens = len(np.load(tmp_path / "run" / "tokens.npy"))
+    n_params = gptlite.load(tmp_path / "run")[0].config.n_params
+    assert first == (
+        f"2 files, 2 documents, {n_bytes:,} bytes, {tokens:,} tokens ({tokens / n_bytes:.3f} a "
+        f"byte); vocabulary 270; {n_params:,} parameters; 6 steps of 64 tokens "
+        f"({384 / tokens:.3g} passes over the texts); about 0 seconds"
+    )
+    assert others[0] == (
+        f"warning: a vocabulary of 270 is large for {tokens:,} tokens of text: each is seen "
+        f"{tokens / 270:.0f} times on average; a smaller --n-vocab, or more text, would be better"
+    )
+    assert any(line.endswith("* training  o validation: loss, nats a token") for line in others)
 
-    seconds_per_step = run.seconds_per_step
-    monkeypatch.setattr(run, "seconds_per_step", measured)
-    assert main(arguments(corpus, tmp_path / "timed", *TINY, "--minutes", "1")) == 0
-    assert main(arguments(corpus, tmp_path / "counted", *TINY, "--tokens", "384")) == 0
-    timed, counted = (tmp_path / name / "model.safetensors" for name in ("timed", "counted"))
-    assert timed.read_bytes() == counted.read_bytes()
+
+def test_documents_of_a_marked_file_are_learned_and_measured_one_by_one(tmp_path, capsys):
+    stories = ["the cat sat", "the dog ran", "a bird sang"]
+    marked, inside = tmp_path / "stories.txt", "so <|endoftext|> said the cat"
+    text = "\n<|endoftext|>\n".join(stories * 9) + "\n<|endoftext|>\n<|endoftext|>\n" + inside
+    marked.write_text(text, encoding="utf-8")
+    paths = ["--data", str(marked), "--validation", str(marked), "--out", str(tmp_path / "run")]
+    assert main([*paths, *SIX_STEPS]) == 0
+    model, tokenizer = gptlite.load(tmp_path / "run")
+    stories = [*stories * 9, inside]
+    encoded = [[tokenizer.eot, *tokenizer.encode(story)] for story in stories]
+    assert np.load(tmp_path / "run" / "tokens.npy").tolist() == list(chain(*encoded))
+    bits = bits_per_byte(model, tokenizer, stories)
+    printed, said = capsys.readouterr()
+    assert printed.startswith(f"{significant(bits)} bits per byte  stories.txt\n")
+    assert said.startswith("1 file, 28 documents (1 empty ones skipped), ")
+    assert "warning: <|endoftext|> stands within a line 1 time, as plain text" in said
+    last = log_of(tmp_path / "run")[-1]
+    # The log has windows of the long last document.
+    assert last["validation_bits_per_byte"] == pytest.approx(bits, abs=0.05)
+
+
+def test_several_validation_files_are_measured_each(corpus, reference):
+    line = log_of(reference)[-1]
+    assert set(line["by_file"]) == {"c.txt", "d.txt"}
+    low, high = sorted(line["by_file"].values())
+    assert low <= line["validation_bits_per_byte"] <= high
+
+
+@pytest.mark.parametrize(
+    ("more", "sizes"),
+    [
+        ([], {"n_vocab": 1024, "n_ctx": 128, "minutes": 2.0, "tokens": None}),
+        (["--n-ctx", "16", "--minutes", "1"], {"n_vocab": 1024, "n_ctx": 16, "minutes": 1.0}),
+        (["--tokens", "100"], {"n_embd": 128, "minutes": None, "tokens": 100.0}),
+    ],
+)
+def test_a_preset_is_what_was_not_said(more, sizes):
+    options = parsed(["--preset", "class", "--data", "a", "--out", "b", *more])
+    assert {name: getattr(options, name) for name in sizes} == sizes
+    plain = parsed(["--out", "b"])
+    assert (plain.n_vocab, plain.minutes, plain.tokens) == (4096, None, 10e6)
+
+
+def test_measuring_the_time_of_a_step_leaves_the_run_alone(corpus, tmp_path, monkeypatch):
+    assert main(arguments(corpus, tmp_path / "timed", *TINY, "--tokens", "384")) == 0
+    monkeypatch.setattr(run, "seconds_per_step", lambda *_: 1.0)
+    assert main(arguments(corpus, tmp_path / "untimed", *TINY, "--tokens", "384")) == 0
+    timed, untimed = (tmp_path / name / "model.safetensors" for name in ("timed", "untimed"))
+    assert timed.read_bytes() == untimed.read_bytes()
 
 
 # ---- Killed and resumed -------------------------------------------------------------------------
@@ -417,7 +482,7 @@ def test_data_that_cannot_be(tmp_path, capsys):
     for option in ("--data", "--validation"):
         others = ["--data", str(text)] if option == "--validation" else []
         assert "no such file" in refused(*others, option, str(tmp_path / "nowhere"))
-        assert "no .txt file" in refused(*others, option, str(folder))
+        assert "no .txt or .jsonl file" in refused(*others, option, str(folder))
         (tmp_path / "bad.txt").write_bytes(b"caf\xe9")
         assert "bad.txt: not UTF-8 at byte 3" in refused(*others, option, str(tmp_path / "bad.txt"))
         (tmp_path / "bad.txt").write_bytes(b"")

@@ -1,6 +1,7 @@
 """The command ``python -m gptlite.tasks``."""
 
 import io
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -104,7 +105,11 @@ def test_what_is_compared(capsys, args, names, expected):
     found = numbers(out)
     assert sorted(found, reverse=True) == found
     by_name = {name.strip(): number for number, name in found}
-    np.testing.assert_allclose([by_name[name] for name in names], expected(), atol=6e-5)
+    np.testing.assert_allclose([by_name[name] for name in names], expected(), rtol=5.1e-3)
+    status, out, err = called(capsys, *args, "--json")
+    assert (status, err) == (0, "")
+    found = {name.strip(): number for name, number in json.loads(out).items()}
+    np.testing.assert_allclose([found[name] for name in names], expected(), rtol=1e-6)
 
 
 def test_a_third_answer(capsys):

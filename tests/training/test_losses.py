@@ -110,3 +110,17 @@ def test_what_cannot_be_measured_is_refused():
     for ids in ([], [[1, 2]], 3):
         with pytest.raises(ValueError, match=r"token ids must be \[n\]"):
             next_token_losses(model, ids)
+
+
+def test_documents_are_read_each_from_its_own_start():
+    documents = ["the cat and the dog", "the dög"]
+    bits = bits_per_byte(MODEL, TOKENIZER, documents, context=4)
+    lengths = [len(text.encode()) for text in documents]
+    each = [bits_per_byte(MODEL, TOKENIZER, text, context=4) for text in documents]
+    assert bits == pytest.approx(np.average(each, weights=lengths))
+
+
+@pytest.mark.parametrize("documents", [[], ["the cat", ""]])
+def test_no_text_has_no_bits_per_byte(documents):
+    with pytest.raises(ValueError, match="bits per byte"):
+        bits_per_byte(MODEL, TOKENIZER, documents)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 import gptlite.training.merges
 from gptlite import Tokenizer
-from gptlite.tokenizer import BYTE_SYMBOLS, EOT, PATTERN
-from gptlite.training.merges import learn_merges
+from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.training.merges import learn_merges, learn_vocabulary
 
 ID_OF_BYTE = {byte: i for i, byte in enumerate(BYTE_SYMBOLS)}
 
@@ -185,3 +185,11 @@ def test_lines_run_go_with_different_pieces_and_places():
     once = lines_run(["".join(words[:300])], 100)
     assert lines_run(["".join(words[:300] * 10)], 100) == once
     assert lines_run(["".join(words)], 1000) < 20 * once
+
+
+def test_marks_between_documents_are_not_learned():
+    documents = ["a low cat", "the lower cat", "the lowest cat <|endoftext|> of all"]
+    marked = "\n<|endoftext|>\n".join(documents)
+    assert learn_vocabulary([marked], 270) == learn_vocabulary(documents, 270)
+    within, _ = learn_vocabulary(["a<|endoftext|>\n" * 9], 270)
+    assert any("end" in token for token in within if token != "<|endoftext|>")

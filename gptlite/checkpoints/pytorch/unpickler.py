@@ -12,7 +12,7 @@ the name in the message.
 """
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple, TypeGuard
 
 from gptlite.checkpoints.strict_json import shown
@@ -105,20 +105,24 @@ IGNORED = {
 }
 
 
-def unpickle(data: bytes, where: str, begin: int = 0) -> Unpickled:
+def unpickle(
+    data: bytes, where: str, begin: int = 0, protocols: Collection[int] = (2,)
+) -> Unpickled:
     """Read the pickle that begins at byte ``begin`` of ``data``.
 
     Args:
         data: the bytes, which may go on after the pickle.
         where: the file, for error messages.
+        protocols: torch.save writes 2, Python itself 4 or 5.
 
     Raises:
-        CheckpointError: not a pickle of protocol 2; it calls or names something that is neither in
-            ``IGNORED`` nor part of a tensor; it takes more than ``MAX_STEPS`` steps.
+        CheckpointError: not a pickle of such a protocol; it calls or names something that is
+            neither in ``IGNORED`` nor part of a tensor; it takes more than ``MAX_STEPS`` steps.
     """
     machine = _Machine(data, where, begin)
-    if machine.take(2) != b"\x80\2":
-        raise machine.refusal("expected a pickle of protocol 2")
+    if machine.take(1) != b"\x80" or machine.number(1) not in protocols:
+        expected = " or ".join(map(str, protocols))
+        raise machine.refusal(f"expected a pickle of protocol {expected}")
     while machine.steps < MAX_STEPS:
         machine.steps += 1
         code = machine.take(1)
@@ -252,6 +256,10 @@ def _get(machine: _Machine, index: int) -> None:
     if index not in machine.memo:
         raise machine.refusal(f"nothing is remembered under {index}")
     machine.push(machine.memo[index])
+
+
+def _skip(machine: _Machine, n: int) -> None:
+    machine.take(n)
 
 
 def _put(machine: _Machine, index: int) -> None:
@@ -408,6 +416,10 @@ _OPCODES: dict[bytes, Callable[[_Machine], None]] = {
     b"u": lambda m: _set_items(m, m.pop_to_mark()),
     b"q": lambda m: _put(m, m.number(1)),
     b"r": lambda m: _put(m, m.number(4)),
+    # Since protocol 4: a frame (whose length does not matter here), a short text, the next number.
+    b"\x95": lambda m: _skip(m, 8),
+    b"\x8c": lambda m: m.push(m.text(m.take(m.number(1)))),
+    b"\x94": lambda m: _put(m, len(m.memo)),
     b"h": lambda m: _get(m, m.number(1)),
     b"j": lambda m: _get(m, m.number(4)),
     b"c": _global,

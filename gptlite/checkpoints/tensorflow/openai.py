@@ -6,7 +6,6 @@ from pathlib import Path
 
 from gptlite.checkpoints.names import openai_name
 from gptlite.checkpoints.sizes import read_sizes
-from gptlite.checkpoints.strict_json import parse_object
 from gptlite.config import GPTConfig
 from gptlite.files import write_atomically
 from gptlite.layers import Array
@@ -14,34 +13,50 @@ from gptlite.layers import Array
 HPARAMS_FILE = "hparams.json"
 CHECKPOINT = "model.ckpt"  # .index, .data-00000-of-00001
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
+UNSTATED = (
+    *("layer_norm_epsilon", "n_inner", "activation_function"),
+    *("scale_attn_by_inverse_layer_idx", "tie_word_embeddings"),
+)
 
 
-def parse_hparams(data: bytes, where: str) -> GPTConfig:
+def read_hparams(options: Mapping[str, object], where: str) -> GPTConfig:
     """Read the sizes in an ``hparams.json``; anything else in it is ignored.
 
     Args:
         where: the file, for error messages.
 
     Raises:
-        CheckpointError: not JSON; a size is missing or wrong.
+        CheckpointError: a size is missing or wrong.
     """
-    return read_sizes(parse_object(data, where), {name: name for name in SIZES}, where)
+    return read_sizes(options, {name: name for name in SIZES}, where)
+
+
+def check_openai(config: GPTConfig) -> None:
+    """Refuse a model that differs from GPT-2 in something for which hparams.json has no place.
+
+    Raises:
+        ValueError: there is such a difference; the message names it.
+    """
+    gpt2 = GPTConfig(n_embd=config.n_embd, n_head=config.n_head)
+    for name in UNSTATED:
+        if (found := getattr(config, name)) != (expected := getattr(gpt2, name)):
+            and_so = "" if name != "tie_word_embeddings" else ", nor for lm_head.weight"
+            raise ValueError(
+                f"{name} is {found}: OpenAI's format has no place for any other than {expected}"
+                f"{and_so} (the format hub has)"
+            )
 
 
 def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Array]) -> None:
     """Write ``hparams.json`` and ``model.ckpt.*``, which OpenAI's own code and TensorFlow open.
 
+    The model is one that ``check_openai`` lets pass.
+
     Raises:
-        ValueError: an epsilon other than GPT-2's, for which hparams.json has no place.
         OSError: a file cannot be written.
     """
     from gptlite.checkpoints.tensorflow.tensorbundle import write_bundle
 
-    if config.layer_norm_epsilon != GPTConfig.layer_norm_epsilon:
-        raise ValueError(
-            f"layer_norm_epsilon is {config.layer_norm_epsilon}: hparams.json has no place for "
-            f"any other than {GPTConfig.layer_norm_epsilon}"
-        )
     variables: dict[str, Array] = {}
     for name, array in parameters.items():
         # OpenAI's linear layers are convolutions of width 1: [1, n_in, n_out].
@@ -49,6 +64,7 @@ def write_openai(directory: Path, config: GPTConfig, parameters: Mapping[str, Ar
         variables[openai_name(name)] = array[None] if is_linear else array
     write_bundle(directory / CHECKPOINT, variables)
     sizes = {name: getattr(config, name) for name in SIZES}
+    sizes["n_vocab"] += config.n_padding
     for name, text in {
         HPARAMS_FILE: json.dumps(sizes, indent=2) + "\n",
         # TensorFlow's tf.train.latest_checkpoint looks here.

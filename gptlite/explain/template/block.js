@@ -220,7 +220,7 @@ function drawMlp() {
     return row({}, rowHead(label), ...vectorCells(values, largestOf(values)));
   };
   const rows = [line("c_fc", "mlp.fc"), line("after GELU", "mlp.gelu")];
-  const many = count(4 * config.n_embd);
+  const many = count(config.n_inner);
   const caption = `The units most active at ${tokens[state.position]}, of ${many}`;
   show("units-figure", caption, ["unit", ...Array.from(units, String)], rows);
   const named = [

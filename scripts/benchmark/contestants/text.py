@@ -20,7 +20,7 @@ from benchmark.basics import (
     per_second,
 )
 from gptlite import Tokenizer
-from gptlite.texts import read_texts, text_files
+from gptlite.texts import read_text, text_files
 
 TALES = DATA / "corpora" / "tales" / "train"
 ENCODED_BYTES = 1_000_000
@@ -29,7 +29,7 @@ LEARNED_TOKENS = (4096, 32_000)
 
 def tales() -> list[str]:
     """Read the training tales, a text for each book."""
-    return list(read_texts(text_files([TALES])))
+    return [read_text(file) for file in text_files([TALES])]
 
 
 def encoded_text() -> str:

@@ -13,7 +13,7 @@ from gptlite.checkpoints import read_checkpoint, write_checkpoint
 from gptlite.checkpoints.names import openai_name
 from gptlite.checkpoints.reading import weights_file
 from gptlite.checkpoints.tensorflow.tensorbundle import write_bundle
-from gptlite.config import GPTConfig, parameter_shapes
+from gptlite.config import PRESETS, GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.model import GPT
 from tiny_checkpoints import FIXTURES, TINY, expected_of, refusal, same, tiny
@@ -78,9 +78,17 @@ def test_hparams_may_say_more(openai: Path) -> None:
     assert read_checkpoint(openai)[0] == TINY
 
 
-def test_hparams_are_needed(openai: Path) -> None:
+def test_without_hparams_the_variables_tell_all_but_the_heads(openai: Path) -> None:
     (openai / "hparams.json").unlink()
-    assert refusal(openai) == f"{openai}: missing hparams.json"
+    assert "give n_head (--n-head), a divisor of 8" in refusal(openai)
+    config, parameters = read_checkpoint(openai, n_head=2)
+    assert config == TINY and same(parameters, tiny())
+
+
+def test_an_official_size_needs_no_hparams(openai: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (openai / "hparams.json").unlink()
+    monkeypatch.setitem(PRESETS, "gpt2", TINY)
+    assert read_checkpoint(openai)[0] == TINY
 
 
 def test_a_tensor_beside_the_model_s_must_be_there(openai: Path) -> None:

@@ -1,0 +1,186 @@
+"""Special and added tokens: tokens that stand in a text by name, beside those that merges make.
+
+A vocabulary may have more tokens than merges can make: ``<|endoftext|>`` between documents,
+``<pad>``, ``<user>`` in a dialogue, or whole words that somebody added after training. Such a token
+has to be found before anything else: a text is split at the names, and only the text between them
+is cut into pieces and merged.
+
+Any text may spell the name of a **special** token, by accident or on purpose. So these names are
+plain text unless the caller allows them; with ``allowed_special="all"`` the ids are those of
+Hugging Face's libraries, which read every name that the files declare. An **added** token that is
+not special is a word like any other, and is found in either case.
+"""
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+import regex
+
+from gptlite.alphabet import EOT
+from gptlite.checks import check_text
+
+#: Usual names of the token that ends a text.
+ENDS = (EOT, "</s>", "<eos>", "<EOS>", "[EOS]", "<|eos|>", "<|end_of_text|>", "<end>", "<|end|>")
+
+# White space and parts of words, as the regular expressions of Rust have them.
+_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+_SPACE += "\u2028\u2029\u202f\u205f\u3000"
+_SPACES = re.compile(f"[{_SPACE}]*")
+_WORD = regex.compile(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]")
+
+
+class AddedToken(NamedTuple):
+    """A token that is found by its name. The options are those of Hugging Face's ``AddedToken``.
+
+    Attributes:
+        special: the name is plain text unless it is allowed.
+        lstrip, rstrip: the white space before the name, or after it, belongs to the token.
+        single_word: not found where a letter or a digit stands beside the name.
+        normalized: found only between the tokens that are not.
+        roles: its uses, by transformers' names, such as ``eos_token``.
+    """
+
+    name: str
+    special: bool = True
+    lstrip: bool = False
+    rstrip: bool = False
+    single_word: bool = False
+    normalized: bool = False
+    roles: tuple[str, ...] = ()
+
+
+class Part(NamedTuple):
+    """A part of a text, ``text[start:stop]``: the token of this name, or plain text if None."""
+
+    start: int
+    stop: int
+    name: str | None
+
+
+class Encoder(Protocol):
+    """An encoder of plain text. Its ``made`` is {id: bytes} of the tokens that it may give."""
+
+    made: dict[int, bytes]
+
+    def encode(self, text: str) -> list[int]:
+        """Turn plain text into ids."""
+
+
+class SpecialTokens:
+    """The special and added tokens of a vocabulary.
+
+    Args:
+        vocab: {token: id}.
+        encoder: gives the ids of plain text, which are those of tokens that need no name.
+        added: the tokens that the vocabulary's files declare. ``<|endoftext|>`` always counts as
+            declared, and what is neither declared nor made as special.
+
+    Attributes:
+        added: the tokens declared, ``<|endoftext|>`` among them if it is there.
+        ids: {name: id} of the special tokens, declared or not.
+    """
+
+    def __init__(
+        self, vocab: Mapping[str, int], encoder: Encoder, added: Sequence[AddedToken]
+    ) -> None:
+        self._vocab, self._encode, made = vocab, encoder.encode, encoder.made
+        declared = {token.name: token for token in (AddedToken(EOT), *added)}
+        self._declared = {name: token for name, token in declared.items() if name in vocab}
+        self.added = tuple(self._declared.values())
+        undeclared = (n for n, i in vocab.items() if i not in made and n not in self._declared)
+        special = {*undeclared, *(token.name for token in self.added if token.special)}
+        self.ids = {name: vocab[name] for name in sorted(special, key=vocab.__getitem__)}
+        self._words = [token for token in self.added if not token.special]
+        self._line_feed = next((i for i, data in made.items() if data == b"\n"), 0)
+
+    def end_of_text(self) -> tuple[int, bool]:
+        """Say which token ends a text and begins the next, and whether it is there for that.
+
+        It is the one declared as ``eos_token``, else ``<|endoftext|>``, else another of ``ENDS``.
+        A vocabulary may have none: then no text ends by itself, and between two stands a line feed,
+        or token 0 in a vocabulary of characters without it.
+        """
+        declared = (token.name for token in self.added if "eos_token" in token.roles)
+        for name in (*declared, *ENDS):
+            if name in self.ids:
+                return self.ids[name], True
+        return self._line_feed, False
+
+    def encode(self, text: str, allowed: Collection[str]) -> Iterator[tuple[Part, list[int]]]:
+        """Give the parts of a text with their ids. Arguments and errors: see ``split``.
+
+        Raises:
+            TypeError: ``text`` is not a str.
+        """
+        check_text(text)
+        for part in self.split(text, allowed):
+            start, stop, name = part
+            yield part, self._encode(text[start:stop]) if name is None else [self._vocab[name]]
+
+    def split(self, text: str, allowed: Collection[str]) -> Iterable[Part]:
+        """Split a text at the names of all tokens that are not special, and of those allowed.
+
+        Args:
+            allowed: names of special tokens; or ``"all"``, for those declared.
+
+        Raises:
+            TypeError: ``allowed`` is another str. ValueError: a name is no special token's.
+        """
+        if allowed == "all":
+            return split_at(text, self.added)
+        if isinstance(allowed, str):
+            raise TypeError(
+                f"allowed_special must be 'all' or a collection of names, not {allowed!r}"
+            )
+        if unknown := set(allowed).difference(self.ids):
+            known = ", ".join(map(repr, self.ids)) or "none"
+            raise ValueError(f"no special token {min(unknown, key=repr)!r}: there are {known}")
+        named = (self._declared.get(name, AddedToken(name)) for name in dict.fromkeys(allowed))
+        return split_at(text, [*self._words, *named])
+
+
+def split_at(text: str, tokens: Collection[AddedToken]) -> Iterable[Part]:
+    """Split a text at the names of tokens, as Hugging Face's library does; no part is empty.
+
+    >>> [part.name or "plain" for part in split_at("the <cat>sat", [AddedToken("<cat>")])]
+    ['plain', '<cat>', 'plain']
+    """
+    parts: Iterable[Part] = [Part(0, len(text), None)] if text else []
+    for normalized in (False, True):
+        now = tuple(token for token in tokens if token.normalized == normalized)
+        if now:
+            parts = [new for part in parts for new in _split(text, part, now)]
+    return parts
+
+
+def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Part]:
+    """Split one part. Where several names begin, the longest counts, and none overlap."""
+    if part.name is not None:
+        yield part
+        return
+    token_of = {token.name: token for token in tokens}
+    text = text[part.start : part.stop]
+    done = 0  # up to here
+    for match in _any_of(tokens).finditer(text):
+        token, (start, stop) = token_of[match[0]], match.span()
+        beside = text[max(start - 1, 0) : start], text[stop : stop + 1]
+        if token.single_word and any(map(_WORD.match, beside)):
+            continue
+        if token.lstrip:
+            start = done + len(text[done:start].rstrip(_SPACE))
+        if token.rstrip:
+            stop = _SPACES.match(text, stop).end()  # type: ignore[union-attr]
+        if done < start:
+            yield Part(part.start + done, part.start + start, None)
+        yield Part(part.start + start, part.start + stop, token.name)
+        done = stop
+    if done < len(text):
+        yield Part(part.start + done, part.stop, None)
+
+
+@lru_cache
+def _any_of(tokens: tuple[AddedToken, ...]) -> re.Pattern[str]:
+    names = sorted((token.name for token in tokens), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, names)))
