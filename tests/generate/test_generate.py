@@ -197,7 +197,7 @@ def test_the_context_can_be_filled_to_the_brim(model):
     ("n_prompt", "n_new", "message"),
     [
         (10, 8, "the context holds 16 tokens and the prompt has 10: 7 new tokens fit, not 8"),
-        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new tokens fit, not 2"),
+        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new token fits, not 2"),
         (17, 0, "the context holds 16 tokens and the prompt has 17: it does not fit"),
         (17, None, "the context holds 16 tokens and the prompt has 17: it does not fit"),
     ],
