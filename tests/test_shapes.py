@@ -4,6 +4,7 @@ import importlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from copy import copy
 from itertools import pairwise
 from pathlib import Path
 from runpy import run_path
@@ -61,7 +62,9 @@ def ids_of(batch: int, seq: int) -> np.ndarray[Any, Any]:
 def forward(tracer: Tracer) -> None:
     """Run the model: whole, with padding, with a cache, in float16, with a trace and with edits."""
     from gptlite import GPT, KVCache, Trace
+    from gptlite.trace import Unmasked
 
+    assert repr(copy(model_of())).startswith("GPT(")
     model, ids, mask = model_of(), ids_of(4, 7), np.ones((4, 7))
     mask[0, :3] = 0
     with tracer.of(**SIZES, batch=4, seq=7, total=7):
@@ -87,7 +90,9 @@ def forward(tracer: Tracer) -> None:
         cache = KVCache(model.config, 4)
         with tracer.of(seq=4, total=4):
             model(ids[:, :4], cache)
+        edits = {"h.0.attn.scores": 2, "h.1.attn.scores": Unmasked(2)}
         with tracer.of(seq=7, total=11):
+            model(ids, cache.copy(), Trace(edits))
             model(ids, cache, attention_mask=np.pad(mask, [(0, 0), (4, 0)]))
         with tracer.of(seq=1, total=12):
             model(ids[:, :1], cache, Trace())
@@ -229,6 +234,7 @@ def tasks(tracer: Tracer, at: Path) -> None:
         with tracer.of(n_rows=n_rows, n_labels=6, n_outputs=n_outputs):
             run(main, [*options, *quick, *more])
             opened = FineTuned.from_pretrained(out)
+            assert repr(opened).startswith("FineTuned(")
             opened.predict([["a"] * {"classification": 1, "choice": 8}.get(task, 2)])
             predict(opened.classifier, [[[1, 2, 3]] * n_rows])
 

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,7 +37,7 @@ class Bytes:
 
     eot, has_eot, n_vocab = EOT, True, 257
 
-    def encode(self, text: str, allowed_special=()) -> list[int]:
+    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         return list(text.encode())
@@ -197,7 +197,7 @@ def test_the_context_can_be_filled_to_the_brim(model):
     ("n_prompt", "n_new", "message"),
     [
         (10, 8, "the context holds 16 tokens and the prompt has 10: 7 new tokens fit, not 8"),
-        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new tokens fit, not 2"),
+        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new token fits, not 2"),
         (17, 0, "the context holds 16 tokens and the prompt has 17: it does not fit"),
         (17, None, "the context holds 16 tokens and the prompt has 17: it does not fit"),
     ],
