@@ -257,7 +257,7 @@ def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
     pieces = cut("".join(words))
     word_end = np.fromiter(map(len, words), np.int64).cumsum()  # [n_words]
     piece_end = np.fromiter(map(len, pieces), np.int64).cumsum()  # [n_pieces]
-    return pieces, piece_end.searchsorted(word_end, side="right")  # [n_words]
+    return pieces, np.searchsorted(piece_end, word_end, side="right")  # [n_words]
 
 
 def to_utf8(pieces: Iterable[str]) -> list[bytes]:
