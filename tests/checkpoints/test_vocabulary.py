@@ -1,12 +1,15 @@
 """A tokenizer's files: which are read, what they declare, characters, and what is refused."""
 
 import json
+import os
 import pickle
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, Tokenizer
@@ -250,6 +253,47 @@ def test_declarations_that_are_refused(
 ) -> None:
     (saved(tmp_path) / f"{name}.json").write_text(json.dumps(content))
     assert message in complaint(tmp_path)
+
+
+KEYS = ["content", "special", "lstrip", "280", "281", "<x>", "<y>", EOT, "eos_token", "pad_token"]
+KEYS += ["added_tokens_decoder", "additional_special_tokens", "__type"]
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-1, 283) | st.sampled_from(["", "<x>", EOT, "he", "é"]),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.dictionaries(
+            st.sampled_from(KEYS),
+            inner,
+            max_size=3,
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(st.data())
+@settings(max_examples=int(os.environ.get("GPTLITE_FUZZ", "150")))
+def test_any_declarations_are_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("declared")
+    SMALL.save_pretrained(folder)
+    for name in ("tokenizer_config", "special_tokens_map", "added_tokens"):
+        if data.draw(st.booleans()):
+            (folder / f"{name}.json").write_text(json.dumps(data.draw(JSON)))
+    try:
+        tokenizer = Tokenizer.from_pretrained(folder)
+    except CheckpointError as error:
+        assert "\n" not in str(error) and str(folder) in str(error)
+    else:
+        for allowed in ((), "all", tokenizer.special_tokens):
+            ids = tokenizer.encode(f"the <x> cat{EOT}", allowed)
+            assert len(tokenizer.offsets(f"the <x> cat{EOT}", allowed)) == len(ids)
+            assert max(ids) < tokenizer.n_vocab
+        tokenizer.save_pretrained(folder / "again")
+        again = Tokenizer.from_pretrained(folder / "again")
+        assert again.vocab == tokenizer.vocab and again.eot == tokenizer.eot
+        assert again.special_tokens == tokenizer.special_tokens
 
 
 def test_another_tokenizer_s_declarations_are_not_mixed_with_those_saved(tmp_path: Path) -> None:
