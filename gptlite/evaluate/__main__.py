@@ -32,7 +32,6 @@ def parser() -> Parser:
         add("-o", "--output", metavar="FILE", help="where to write the measurements of each item")
         add("--json", action="store_true", help="print the results as JSON, with all digits")
         add_model(add)
-        add("-o", "--output", metavar="FILE", help="where to write the results, as JSON")
         add("--overwrite", action="store_true", help=OVERWRITE)
         add("--resume", action="store_true", help="go on from the part beside --output")
         return add

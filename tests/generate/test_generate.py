@@ -35,9 +35,9 @@ DRAW = Sampler(temperature=1.0, top_k=0)
 class Bytes:
     """A tokenizer whose tokens are the 256 bytes and ``<|endoftext|>``."""
 
-    eot, n_vocab = EOT, 257
+    eot, has_eot, n_vocab = EOT, True, 257
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, allowed_special=()) -> list[int]:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         return list(text.encode())
@@ -316,7 +316,9 @@ def complete_first(text: str, stops: list[str]) -> str:
     st.lists(st.text("abé", min_size=1, max_size=4), max_size=3),
 )
 def test_stop_strings_end_the_text_wherever_tokens_end(parts, stops):
-    tokenizer = SimpleNamespace(eot=-1, decode_bytes=lambda ids: parts[ids[0]].encode())
+    tokenizer = SimpleNamespace(
+        eot=-1, has_eot=True, decode_bytes=lambda ids: parts[ids[0]].encode()
+    )
     text = GrowingText(tokenizer, stops)
     expected = complete_first("".join(parts), stops)
     given_out = ""
