@@ -382,7 +382,7 @@ def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeyp
     assert main(arguments(folder, out, "--task", "entailment")) == 0
     given = [*arguments(folder, out, "--task", "classification"), "--overwrite"]
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
