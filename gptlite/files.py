@@ -140,7 +140,9 @@ def read_small(path: str | os.PathLike[str], most: int) -> bytes:
     expect_regular(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        data = b"" if size > most else file.read(most + 1)
+        data = b"" if size > most else file.read(size + 1)
+        if len(data) > size:  # it grows, or its size is not known beforehand
+            data += file.read(most + 1 - len(data))
     if (found := max(size, len(data))) > most:
         raise CheckpointError(f"{path}: expected at most {most:,} bytes, found {found:,}")
     return data

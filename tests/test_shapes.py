@@ -206,7 +206,8 @@ def commands(tracer: Tracer) -> None:
         (at / "texts").mkdir()
         for i in range(3):
             (at / "texts" / f"{i}.txt").write_text("the cat and the dog " * 3, "utf-8")
-        data = ["--data", str(at / "texts"), "--validation", str(at / "texts" / "1.txt")]
+        held_out = [str(at / "texts" / f"{i}.txt") for i in (1, 2)]
+        data = ["--data", str(at / "texts"), "--validation", *held_out]
         shape = ["--n-vocab", "257", "--n-ctx", "13", "--n-embd", "15", "--n-head", "3"]
         options = [*data, *shape, "--n-layer", "2", "--batch", "6", "--dropout", "0.1"]
         run(main, [*options, "--tokens", "156", "--every", "1", "--out", str(at / "run")])

@@ -504,7 +504,7 @@ def test_a_validation_text_shorter_than_a_window(corpus, tmp_path, capsys):
 
 def test_an_out_that_is_a_file_or_a_run(corpus, reference, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
-    assert "file: not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
+    assert "Not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
     assert "file" in complaint(capsys, "--resume", "--out", str(tmp_path / "file"))
     inside = tmp_path / "file" / "run"
     assert str(inside) in complaint(capsys, *arguments(corpus, inside))
@@ -528,8 +528,8 @@ def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
     ("name", "damage", "message"),
     [
         (STATE_FILE, None, "state.npz: no such file: nothing to resume"),
-        (STATE_FILE, b"", "state.npz: not a training state"),
-        (STATE_FILE, b"PK\x03\x04", "state.npz: not a training state"),
+        (STATE_FILE, b"", "state.npz: not a file of arrays"),
+        (STATE_FILE, b"PK\x03\x04", "state.npz: not a file of arrays"),
         ("tokens.npy", None, "tokens.npy"),
         ("tokens.npy", b"", "tokens.npy: not a token file"),
         ("tokens.npy", b"\x93NUMPY", "tokens.npy: not a token file"),
@@ -537,10 +537,12 @@ def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
         ("tokens.npy", np.zeros(5, np.uint16), "5 tokens are too few for a context of 16"),
         ("tokens.npy", np.zeros(99, np.uint16), "tokens.npy: not the tokens that this run began"),
         ("run.json", None, "run.json: no such file: nothing to resume"),
-        ("run.json", b"{", "run.json: not the options of a run"),
-        ("run.json", b"[]", "run.json: not the options of a run"),
+        ("run.json", b"{", "run.json: not valid JSON"),
+        ("run.json", b"[]", "run.json: expected a JSON object"),
         ("run.json", b'{"options": 3}', "run.json: not the options of a run"),
-        ("run.json", b"\xff", "run.json: not the options of a run"),
+        ("run.json", b"\xff", "run.json: not valid JSON"),
+        ("log.jsonl", b"[" * 99_999, "log.jsonl"),
+        ("run.json", b"[" * 99_999, "run.json"),
         ("log.jsonl", b"once\n", "log.jsonl: not the log of a run"),
         ("log.jsonl", b"{}\n", "log.jsonl: not the log of a run"),
         ("log.jsonl", b"3\n", "log.jsonl: not the log of a run"),
