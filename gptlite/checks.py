@@ -179,7 +179,8 @@ def checked_length(
             max_new_tokens = room
     check_int("max_new_tokens", max_new_tokens, least=0)
     if overflow == "error" and (longest > n_ctx or max_new_tokens > room):
-        fit = f"{room} new tokens fit, not {max_new_tokens}" if room > 0 else "it does not fit"
+        fit = f"{room} new {'token fits' if room == 1 else 'tokens fit'}, not {max_new_tokens}"
+        fit = fit if room > 0 else "it does not fit"
         raise ContextOverflowError(
             f"the context holds {n_ctx} tokens and the prompt has {longest}: {fit} "
             "(with overflow slide it goes on, and forgets the older half)"

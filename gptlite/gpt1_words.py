@@ -51,10 +51,13 @@ class WordEncoder:
         text.encode()  # or an error
         return [i for word in words_of(standardised(text)) for i in self._word_ids(word.lower())]
 
-    def steps(self, text: str) -> list[tuple[str, list[list[str]], list[int]]]:
+    def steps(self, text: str) -> list[tuple[str, list[list[bytes]], list[int]]]:
         """Show each word, in lower case, its row after each merge, and its ids."""
-        words = [word.lower() for word in words_of(standardised(text))]
-        return [(word, self._rows(word), self._word_ids(word)) for word in words]
+        steps = []
+        for word in [word.lower() for word in words_of(standardised(text))]:
+            rows = [[token.encode() for token in row] for row in self._rows(word)]
+            steps.append((word, rows, self._word_ids(word)))
+        return steps
 
     def _word_ids(self, word: str) -> list[int]:
         """Encode a word, or remember how it was encoded."""

@@ -64,6 +64,18 @@ def output_folder(
                         path.rmdir()
 
 
+@contextmanager
+def undone_on_failure(folder: Path) -> Iterator[None]:
+    """Remove the files that the block added to a folder if the block raises."""
+    before = set(os.listdir(folder))
+    try:
+        yield
+    except BaseException:
+        for name in set(os.listdir(folder)) - before:
+            (folder / name).unlink()
+        raise
+
+
 def check_folder(directory: str | os.PathLike[str], whole: str, overwrite: bool = False) -> None:
     """Refuse a folder that cannot be written to, or holds other files. Nothing is created there.
 

@@ -17,8 +17,8 @@ rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask
 which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
 ``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
 
-No merge makes ``<|endoftext|>``: see ``special.py``. GPT-1 did without bytes (``gpt1_words.py``),
-and small models do without all three ideas, on characters (``characters.py``).
+Tokens that no merge makes (``<|endoftext|>``): special.py. Characters as tokens: characters.py.
+GPT-1's, which are of words in lower case: gpt1_words.py.
 """
 
 import os
@@ -34,9 +34,10 @@ from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
 from gptlite.gpt1_words import WordEncoder, is_of_words
 from gptlite.offsets import spans
-from gptlite.special import AddedToken, SpecialTokens
+from gptlite.special import AddedToken, Encoder, SpecialTokens
 
 Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
+Names = Collection[str]  # of special tokens
 
 
 def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
@@ -87,12 +88,10 @@ class Tokenizer:
         added: Sequence[AddedToken] = (),
     ) -> None:
         self.vocab, self.merges = dict(vocab), list(merges or [])
-        self._encoder: BytePairEncoder | CharacterEncoder | WordEncoder
-        if merges is None:
-            self._encoder = CharacterEncoder(self.vocab)
-        elif is_of_words(self.vocab):
+        self._encoder: Encoder = CharacterEncoder(self.vocab)
+        if merges is not None and is_of_words(self.vocab):
             self._encoder = WordEncoder(self.vocab, self.merges)
-        else:
+        elif merges is not None:
             self._encoder = BytePairEncoder(PATTERN.findall, self.vocab, self.merges)
         by_id, made = sorted(self.vocab, key=self.vocab.__getitem__), self._encoder.made
         self._bytes = [made[i] if i in made else name.encode() for i, name in enumerate(by_id)]
@@ -109,7 +108,7 @@ class Tokenizer:
         """Number of tokens, special ones included."""
         return len(self.vocab)
 
-    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
+    def encode(self, text: str, allowed_special: Names = ()) -> list[int]:
         """Turn a text into ids, fast: the same ids that ``steps`` ends with.
 
         Args:
@@ -123,25 +122,14 @@ class Tokenizer:
         return [i for _, ids in self._special.encode(text, allowed_special) for i in ids]
 
     def encode_batch(
-        self,
-        texts: Iterable[str],
-        allowed_special: Collection[str] = (),
-        threads: int | None = None,
+        self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
     ) -> list[list[int]]:
         """Encode several texts, in so many threads, as ``encode`` does each."""
         check_texts(texts)
         return in_threads(lambda text: self.encode(text, allowed_special), texts, threads)
 
-    def offsets(self, text: str, allowed_special: Collection[str] = ()) -> list[tuple[int, int]]:
-        """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``.
-
-        Raises:
-            ValueError: the tokens are GPT-1's, which do not keep the text.
-        """
-        if isinstance(self._encoder, WordEncoder):
-            raise ValueError(
-                "GPT-1's tokens have no places in a text: its case and spaces are lost"
-            )
+    def offsets(self, text: str, allowed_special: Names = ()) -> list[tuple[int, int]]:
+        """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``."""
         return spans(text, self._special.encode(text, allowed_special), self._bytes)
 
     def steps(self, text: str) -> list[PieceSteps]:
@@ -155,10 +143,7 @@ class Tokenizer:
         if isinstance(self._encoder, CharacterEncoder):
             return [PieceSteps(c, [[c.encode()]], self._encoder.encode(c)) for c in text]
         if isinstance(self._encoder, WordEncoder):
-            return [
-                PieceSteps(word, [[token.encode() for token in row] for row in rows], ids)
-                for word, rows, ids in self._encoder.steps(text)
-            ]
+            return [PieceSteps(*step) for step in self._encoder.steps(text)]
         rank = {pair: rank for rank, pair in enumerate(self.merges)}
         steps = []
         for piece in PATTERN.findall(text):

@@ -37,6 +37,7 @@ PATH = tuple(
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
+        *("special", "characters", "offsets", "fast.pool"),
         *("fast.chunks", "fast.bpe", "fast.joining", "fast.memory", "fast.threads"),
     )
 )

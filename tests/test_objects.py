@@ -16,9 +16,12 @@ from gptlite.fast.threads import blas_controls, blas_threads
 from gptlite.finetune.finetuned import FineTuned
 from gptlite.generate import generate_tokens
 from gptlite.sampling import Sampler, log_softmax, softmax
+from gptlite.training.backward import cross_entropy
 from gptlite.training.gradients import accumulate_gradients
+from gptlite.training.losses import losses_of
 from gptlite.training.optimizer import global_norm
 from gptlite.training.tape import Gradients
+from gptlite.views import text_probabilities
 from models import random_classifier, random_model
 
 CONFIG = GPTConfig(n_vocab=260, n_ctx=600, n_embd=12, n_head=3, n_layer=2)
@@ -89,10 +92,7 @@ def test_a_process_of_its_own_takes_a_model() -> None:
 
 
 def test_a_model_says_what_it_is() -> None:
-    assert repr(MODEL) == (
-        "GPT(GPTConfig(n_vocab=260, n_ctx=600, n_embd=12, n_head=3, n_layer=2, "
-        "layer_norm_epsilon=1e-05), 14,112 parameters)"
-    )
+    assert repr(MODEL) == f"GPT({CONFIG!r}, 14,112 parameters)"
     assert repr(TOKENIZER) == "Tokenizer(260 tokens)"
     assert repr(FINE_TUNED.classifier) == f"Classifier({FINE_TUNED.classifier.model!r}, 2 outputs)"
     said = "FineTuned(classification: 'sad', 'merry'; Classifier(GPT(GPTConfig(n_vocab=263"
@@ -180,6 +180,10 @@ def test_numpy_may_be_told_to_raise_errors() -> None:
             list(generate_tokens(MODEL, [[1, 2]], sampler, 3))[0].logprobs  # noqa: B018, RUF015
         assert softmax(scores).tolist() == [1, 0] and log_softmax(scores).tolist() == [0, -200]
         FINE_TUNED.probabilities([["the cat"]])
+        far = np.array([[0, -200], [0, -200]], np.float32)
+        assert losses_of(far.copy(), np.array([0, 1])).tolist() == [0, 200]
+        assert cross_entropy(far.copy(), np.array([0, 1]), 1)[0] == 200
+        text_probabilities(far, [0, 1], TOKENIZER)
         row = np.array([[1, 2, 3]])
         for model in (MODEL, small, random_model(CONFIG, noise=0)):
             sums = Gradients()

@@ -4,6 +4,7 @@ import importlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from copy import copy
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -25,7 +26,7 @@ READING_PATH = (
     *("activation.py", "tree.py", "gpt1.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
-FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py")
+FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py", "offsets.py")
 LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
 
 
@@ -63,7 +64,9 @@ def ids_of(batch: int, seq: int) -> np.ndarray[Any, Any]:
 def forward(tracer: Tracer) -> None:
     """Run the model: whole, with padding, with a cache, in float16, with a trace and with edits."""
     from gptlite import GPT, KVCache, Trace
+    from gptlite.trace import Unmasked
 
+    assert repr(copy(model_of())).startswith("GPT(")
     model, ids, mask = model_of(), ids_of(4, 7), np.ones((4, 7))
     mask[0, :3] = 0
     with tracer.of(**SIZES, batch=4, seq=7, total=7):
@@ -89,7 +92,9 @@ def forward(tracer: Tracer) -> None:
         cache = KVCache(model.config, 4)
         with tracer.of(seq=4, total=4):
             model(ids[:, :4], cache)
+        edits = {"h.0.attn.scores": 2, "h.1.attn.scores": Unmasked(2)}
         with tracer.of(seq=7, total=11):
+            model(ids, cache.copy(), Trace(edits))
             model(ids, cache, attention_mask=np.pad(mask, [(0, 0), (4, 0)]))
         with tracer.of(seq=1, total=12):
             model(ids[:, :1], cache, Trace())
@@ -139,8 +144,11 @@ def tokens_to_text(tracer: Tracer) -> None:
     from gptlite.generate import generate, generate_samples, stream
 
     tokenizer = Tokenizer.train(["the cat and the dog", "aaaaa"] * 3, 260)
-    for text in ("", "the cat and the dog", "the cat and the dog" * 20, "aaathe" * 20, "aaaaa the"):
+    texts = ("", "the cat and the dog", "aaathe" * 20, "aaaaa the", " the cat and the dog" * 100)
+    # Long ones first: what is known by then is encoded no more.
+    for text in (*("".join(texts[n:]) for n in range(3)), *texts):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.offsets("thé") == [(0, 1), (1, 2), (2, 3), (2, 3)]
     with tracer.of(**SIZES | {"n_vocab": 260}):
         for write in (generate, generate_samples, stream):
             assert list(write(model_of(n_vocab=260), tokenizer, "a", seed=1, stop="the"))
@@ -200,7 +208,8 @@ def commands(tracer: Tracer) -> None:
         (at / "texts").mkdir()
         for i in range(3):
             (at / "texts" / f"{i}.txt").write_text("the cat and the dog " * 3, "utf-8")
-        data = ["--data", str(at / "texts"), "--validation", str(at / "texts" / "1.txt")]
+        held_out = [str(at / "texts" / f"{i}.txt") for i in (1, 2)]
+        data = ["--data", str(at / "texts"), "--validation", *held_out]
         shape = ["--n-vocab", "257", "--n-ctx", "13", "--n-embd", "15", "--n-head", "3"]
         options = [*data, *shape, "--n-layer", "2", "--batch", "6", "--dropout", "0.1"]
         run(main, [*options, "--tokens", "156", "--every", "1", "--out", str(at / "run")])
@@ -246,6 +255,7 @@ def tasks(tracer: Tracer, at: Path) -> None:
         with tracer.of(n_rows=n_rows, n_labels=6, n_outputs=n_outputs):
             run(main, [*options, *quick, *more])
             opened = FineTuned.from_pretrained(out)
+            assert repr(opened).startswith("FineTuned(")
             opened.predict([["a"] * {"classification": 1, "choice": 8}.get(task, 2)])
             predict(opened.classifier, [[[1, 2, 3]] * n_rows])
 

@@ -44,6 +44,15 @@ class Declared(NamedTuple):
     where: str
 
 
+def is_utf8(name: str) -> bool:
+    """Say whether a name can stand in a text: JSON may have half a character."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def parse_token(found: object, where: str, special: bool = False) -> AddedToken:
     """Parse a token with its options.
 
@@ -55,7 +64,7 @@ def parse_token(found: object, where: str, special: bool = False) -> AddedToken:
     """
     options: Mapping[str, Any] = found if isinstance(found, dict) else {"content": found}
     name = options.get("content")
-    if not isinstance(name, str) or not name:
+    if not isinstance(name, str) or not name or not is_utf8(name):
         raise CheckpointError(f"{where}: expected the content of a token, found {shown(name)}")
     given = {key: options[key] for key in _OPTIONS if key in options}
     for key, value in given.items():
@@ -159,9 +168,10 @@ def _decoder(found: object, where: str) -> Iterable[Declared]:
 def _special(named: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
     """List the special tokens that an object names, each with the key under which it does."""
     for key, found in named.items():
-        if key in _LISTS:
-            tokens = found.values() if isinstance(found, dict) else found
-            yield from ((key, token) for token in tokens or [])
+        if key in _LISTS and found is not None:
+            tokens = list(found.values()) if isinstance(found, dict) else found
+            # Anything else is no token, and is refused as one.
+            yield from ((key, token) for token in (tokens if isinstance(tokens, list) else [found]))
         elif key.endswith("_token") and isinstance(found, (str, dict)) and found:
             yield key, found
 

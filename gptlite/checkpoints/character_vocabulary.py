@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gptlite.alphabet import BYTE_SYMBOLS
+from gptlite.checkpoints.added_tokens import is_utf8
 from gptlite.checkpoints.pytorch.unpickler import unpickle
 from gptlite.errors import CheckpointError
 
@@ -38,6 +39,7 @@ def is_of_characters(vocab: Mapping[Any, Any]) -> bool:
         bool(vocab)
         and all(type(i) is int for i in vocab.values())
         and all(type(n) is str and (len(n) == 1 or _SPECIAL.fullmatch(n)) for n in vocab)
+        and all(map(is_utf8, vocab))
         and any(len(name) == 1 for name in vocab)
         and not vocab.keys() >= set(BYTE_SYMBOLS.values())
     )

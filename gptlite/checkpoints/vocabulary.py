@@ -22,6 +22,7 @@ from gptlite.checkpoints.added_tokens import (
     MAP_FILE,
     Declared,
     format_added,
+    is_utf8,
     read_added,
 )
 from gptlite.checkpoints.character_vocabulary import is_of_characters, parse_meta
@@ -273,10 +274,9 @@ def _could_be_made(token: str) -> bool:
     """Say whether merges could make a token; one that is no text counts as damaged, not special."""
     text = token.translate(BYTE_OF_SYMBOL)
     try:
-        token.encode()
         text = text.encode("latin-1").decode()
-    except UnicodeEncodeError as error:  # no symbols of bytes, but perhaps a name
-        return error.encoding == "utf-8"
+    except UnicodeEncodeError:  # no symbols of bytes, but perhaps a name
+        return not is_utf8(token)
     except UnicodeDecodeError:  # a part of a character
         return True
     return len(PATTERN.findall(text)) < 2

@@ -113,7 +113,13 @@ def has_vocabulary(path: Path) -> bool:
 
 
 def _named(path: Path) -> Found:
-    """Describe a tokenizer by the file that is named: either of a pair stands for both."""
+    """Describe a tokenizer by the file that is named: either of a pair stands for both.
+
+    Raises:
+        CheckpointError: the file is one of another kind of tokenizer.
+    """
+    if foreign := _foreign(path.name):
+        raise CheckpointError(f"{path}: expected {EXPECTED}, found {foreign}")
     for pair in PAIRS:
         for usual in pair:
             prefix = path.name.removesuffix(usual)
@@ -142,10 +148,10 @@ def _is_prefix(text: str) -> bool:
 def _others(names: set[str]) -> str:
     """Name what lies there instead: half a pair, or a vocabulary of another kind."""
     halves = [name for pair in FILES.values() for name in pair if name in names]
-    foreign = [
-        f"{name} ({kind})"
-        for name in sorted(names)
-        for ending, kind in _FOREIGN.items()
-        if name.endswith(ending)
-    ]
+    foreign = [kind for name in sorted(names) if (kind := _foreign(name))]
     return " and ".join([*halves, *foreign[:3]]) or "none"
+
+
+def _foreign(name: str) -> str | None:
+    """Describe a file of another kind of tokenizer by its name; None if it is none."""
+    return next((f"{name} ({_FOREIGN[end]})" for end in _FOREIGN if name.endswith(end)), None)

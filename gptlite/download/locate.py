@@ -96,4 +96,5 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
 
 def _looks_like_path(text: str) -> bool:
     has_separator = os.sep in text or (os.altsep is not None and os.altsep in text)
-    return has_separator or text.startswith((".", "~")) or text.endswith(SUFFIXES)
+    endings = (*SUFFIXES, ".json", ".txt", ".bpe", ".pkl")  # of weights, of tokenizers
+    return has_separator or text.startswith((".", "~")) or text.endswith(endings)

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from errno import EHOSTUNREACH, ENETUNREACH
 from http import HTTPStatus
+from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -42,7 +43,7 @@ class TryAgainError(Exception):
 
     Attributes:
         wait: the seconds that the server asks for.
-        unreachable: the host, if there seems to be no network that leads to it.
+        unreachable: the host, and why, if there seems to be no network that leads to it.
     """
 
     def __init__(
@@ -82,8 +83,8 @@ def retry(url: str, attempt: Callable[[], Result], reached: Callable[[], int]) -
             furthest = max(now, furthest)
             if failure.unreachable and not furthest:
                 if failures > RETRIES_WITHOUT_NETWORK:
-                    raise NoNetworkError(f"{failure.unreachable}: {failure}") from failure
-                sleep(1)
+                    raise NoNetworkError(failure.unreachable) from failure
+                sleep(0.5)
                 continue
             wait = 2.0 ** max(0, failures - 1) if failure.wait is None else failure.wait
             if failures > RETRIES:
@@ -129,8 +130,12 @@ def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requ
                 auth=credentials(url),
             )
         except (requests.ConnectionError, requests.Timeout) as error:
-            lost = isinstance(error, requests.ConnectTimeout) or is_unreachable(error)
-            host = urlsplit(url).hostname if lost else None
+            if isinstance(innermost(error), SSLCertVerificationError):  # it will not pass
+                raise DownloadError(f"{url}: {reason(error)}") from error
+            why = why_unreachable(error)
+            if isinstance(error, requests.ConnectTimeout):
+                why = f"no answer within {TIMEOUT[0]} s"
+            host = None if why is None else f"{urlsplit(url).hostname}: {why}"
             raise TryAgainError(reason(error), unreachable=host) from error
         except (OSError, HTTPError, ValueError) as error:  # requests' other errors are OSErrors
             raise DownloadError(f"{url}: {reason(error)}") from error
@@ -183,16 +188,16 @@ def innermost(error: BaseException) -> BaseException:
     return error
 
 
-def is_unreachable(error: BaseException) -> bool:
-    """Say whether an error means that there is no network: no name is found, no way leads there."""
+def why_unreachable(error: BaseException) -> str | None:
+    """Say why there seems to be no network, no name or no way; None if there seems to be one."""
     seen: BaseException | None = innermost(error)
     for _ in range(10):
         if isinstance(seen, socket.gaierror) or (
             isinstance(seen, OSError) and seen.errno in (ENETUNREACH, EHOSTUNREACH)
         ):
-            return True
+            return seen.strerror or str(seen)
         seen = seen and (seen.__cause__ or seen.__context__)
-    return False
+    return None
 
 
 # ---- Passwords ----------------------------------------------------------------------------------

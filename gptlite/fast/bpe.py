@@ -257,7 +257,7 @@ def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
     pieces = cut("".join(words))
     word_end = np.fromiter(map(len, words), np.int64).cumsum()  # [n_words]
     piece_end = np.fromiter(map(len, pieces), np.int64).cumsum()  # [n_pieces]
-    return pieces, piece_end.searchsorted(word_end, side="right")  # [n_words]
+    return pieces, np.searchsorted(piece_end, word_end, side="right")  # [n_words]
 
 
 def to_utf8(pieces: Iterable[str]) -> list[bytes]:
@@ -296,10 +296,8 @@ def pair_number(first: Ids, second: Ids) -> Ids:
 def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:
     """Join rows of a flat array: ``flat[bounds[i] : bounds[i + 1]]`` for each i in ``which``.
 
-    None of these rows may be empty.
+    There must be at least one row, and none may be empty.
     """
-    if not len(which):
-        return flat[:0]  # [0]
     start, stop = bounds[:-1][which], bounds[1:][which]  # [n_taken]
     end = np.cumsum(stop - start)  # [n_taken]
     # Within a row each place is one step on; from the end of a row to the next row it is a leap.

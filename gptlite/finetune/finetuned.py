@@ -101,12 +101,13 @@ class FineTuned(NamedTuple):
         model, head, choosing = self.classifier  # [n_embd, n_outputs], of W_y
         config = json.loads(format_config(model.config, "float32"))
         outputs = ["score"] if choosing else self.labels
+        end = self.tokenizer.eot if self.tokenizer.has_eot else None
         config |= {
             "architectures": [f"{'OpenAIGPT' if model.config.post_norm else 'GPT2'}{CLASSIFIES}"],
             "id2label": {str(i): label for i, label in enumerate(outputs)},
             "label2id": {label: i for i, label in enumerate(outputs)},
             # The model's last token is not <|endoftext|> but one of the new ones.
-            **dict.fromkeys(["bos_token_id", "eos_token_id", "pad_token_id"], self.tokenizer.eot),
+            **dict.fromkeys(["bos_token_id", "eos_token_id", "pad_token_id"], end),
         }
         task = {"task": self.task, "labels": self.labels, "n_ctx": self.n_ctx}
         for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gptlite.command import Parser, finish, speak_utf8, utf8
+from gptlite.outputs import OVERWRITE
 from gptlite.pretrain.presets import PRESETS
 from gptlite.pretrain.run import pretrain, read_run_file
 from gptlite.pretrain.trainer import REPORT_SECONDS, STATE_FILE
@@ -30,6 +31,7 @@ def parser() -> Parser:
     add("--validation", nargs="+", metavar="PATH", help="texts to measure on, in the same form")
     add("--out", required=True, metavar="DIR", help="the run's directory")
     add("--resume", action="store_true", help="go on with the run in --out, with its options")
+    add("--overwrite", action="store_true", help=OVERWRITE)
     add("--preset", choices=PRESETS, help="sizes and recipe for a lesson: see below")
     add("--tokenizer", metavar="PATH", help="a tokenizer's file or folder, instead of learning one")
     add("--n-vocab", type=int, default=4096, metavar="N", help=f"tokens to learn {or_else}")

@@ -75,7 +75,7 @@ class RunLog:
             try:
                 lines = map(json.loads, path.read_bytes().decode("utf-8").split("\n")[:-1])
                 self.lines = [line for line in lines if line["step"] <= step]
-            except (KeyError, TypeError, ValueError) as error:
+            except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error
 
     def write(self, line: dict[str, Any]) -> None:

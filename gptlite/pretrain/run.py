@@ -16,15 +16,19 @@ import hashlib
 import json
 import math
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object
 from gptlite.checks import check_int, check_range
+from gptlite.command import uninterrupted
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 from gptlite.fast.threads import cpu_count
-from gptlite.files import write_atomically
+from gptlite.files import read_small, write_atomically
 from gptlite.model import GPT
+from gptlite.outputs import output_folder, undone_on_failure
 from gptlite.pretrain.clock import Clock
 from gptlite.pretrain.data import open_token_file, write_token_file
 from gptlite.pretrain.held_out import (
@@ -55,22 +59,42 @@ def pretrain(options: argparse.Namespace) -> None:
             should be.
         FloatingPointError: training has diverged.
     """
-    out = Path(options.out)
     check_int("--every", options.every, least=1)
     check_range("--report-seconds", options.report_seconds, 0, math.inf)
     options.sample.encode()  # refuses what is not UTF-8, before the first report does
     # Read these now: an unreadable text should be refused before the training, not after it.
     texts = {file: read_documents(file).texts for file in text_files(options.validation or [])}
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(f"{out}: not a directory")
+    out = Path(options.out)
+    if not options.overwrite and not options.resume and (out / STATE_FILE).exists():
+        raise ValueError(
+            f"{out} holds a run already: --resume goes on with it, another --out begins anew"
+        )
     if options.resume:
-        trainer, tokenizer, tokens = resume(out)  # [tokens]
-    else:
-        if (out / STATE_FILE).exists():
-            raise ValueError(
-                f"{out} holds a run already: --resume goes on with it, another --out begins anew"
-            )
-        trainer, tokenizer, tokens = prepare(options, out)  # [tokens]
+        read_run_file(out)  # refuses a folder without a run before anything is written there
+    with output_folder(options.out, STATE_FILE, options.overwrite or options.resume):
+        if options.resume:
+            trainer, tokenizer, tokens = resume(out)  # [tokens]
+        else:
+            with undone_on_failure(out):
+                trainer, tokenizer, tokens = prepare(options, out)  # [tokens]
+        learn(trainer, tokenizer, tokens, texts, options)
+        print_bits_per_byte(trainer, tokenizer, texts, out)
+
+
+def learn(
+    trainer: Trainer,
+    tokenizer: Tokenizer,
+    tokens: Ids,
+    texts: Mapping[Path, Sequence[str]],
+    options: argparse.Namespace,
+) -> None:
+    """Train to the end, with reports; after Ctrl-C, save what has been learned.
+
+    Args:
+        tokens: the corpus, ``[tokens]``.
+        texts: the documents of each validation file.
+    """
+    out = Path(options.out)
     log = RunLog(out / LOG_FILE, trainer.step)
     windows = held_out_windows(texts, tokenizer, trainer.model.config.n_ctx)
     if options.resume:
@@ -85,15 +109,22 @@ def pretrain(options: argparse.Namespace) -> None:
         }
         line |= validation_loss(trainer.model, tokenizer, windows)
         line["sample"] = sample(trainer.model, tokenizer, options.sample)
-        trainer.model.save_pretrained(out)
-        log.write(line)
-        trainer.save_state(out)
+        with uninterrupted():
+            trainer.model.save_pretrained(out)
+            log.write(line)
+            trainer.save_state(out)
 
-    train(trainer, tokens, options.every, report, options.report_seconds)
+    try:
+        train(trainer, tokens, options.every, report, options.report_seconds)
+    except KeyboardInterrupt:
+        with uninterrupted():
+            trainer.model.save_pretrained(out)
+            trainer.save_state(out)
+            say(f"step {trainer.step:,} of {trainer.n_steps:,} is saved")
+        raise
     if len(log.lines) > 1:
         marks = "\u25cf\u25cb" if sys.stderr.isatty() else "*o"
         say(character_plot(loss_curve(log.lines), marks))
-    print_bits_per_byte(trainer, tokenizer, texts, out)
 
 
 def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer, Ids]:
@@ -135,8 +166,6 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
         )
     config(options.n_vocab)
     recipe(1)
-    out.mkdir(parents=True, exist_ok=True)
-
     if options.tokenizer:
         tokenizer = Tokenizer.from_pretrained(options.tokenizer)
     else:
@@ -146,11 +175,10 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     count = write_token_file(out / TOKEN_FILE, tokenizer, files)
     # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
-    model = GPT.init(config(tokenizer.n_vocab), options.seed)
-    to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
-    pace, clock = seconds_per_step(to_waste, tokens), None
     eot = tokenizer.eot if tokenizer.has_eot else None
     model = GPT.init(config(tokenizer.n_vocab, eot), options.seed)
+    to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
+    pace, clock = seconds_per_step(to_waste, tokens), None
     if options.minutes is not None:
         n_steps = max(1, round(options.minutes * 60 / pace))
         clock = Clock(options.minutes * 60, n_steps)
@@ -163,8 +191,13 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
         vocabulary_warning(tokenizer.n_vocab, len(tokens)),
     )
 
-    kept = {name: value for name, value in vars(options).items() if name not in ("out", "resume")}
-    about = {"options": kept, "tokens_sha256": hashlib.sha256(tokens.data).hexdigest()}
+    here = ("out", "resume", "overwrite")
+    kept = {name: value for name, value in vars(options).items() if name not in here}
+    about = {
+        "options": kept,
+        "tokens_sha256": hashlib.sha256(tokens.data).hexdigest(),
+        "vocabulary_sha256": vocabulary_sha256(tokenizer),
+    }
     with write_atomically(out / RUN_FILE) as file:
         file.write(json.dumps(about, indent=1).encode())
     model.save_pretrained(out)
@@ -173,19 +206,26 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
 
 
 def read_run_file(out: Path) -> dict[str, Any]:
-    """Read what ``prepare`` wrote down: the ``options``, and ``tokens_sha256`` of the tokens.
+    """Read what ``prepare`` wrote down: the ``options``, and the sha256 of tokens and vocabulary.
 
     Raises:
         CheckpointError: there is no such file, or it is damaged.
     """
     path = out / RUN_FILE
     try:
-        about = json.loads(path.read_text(encoding="utf-8"))
-        return {"options": dict(about["options"]), "tokens_sha256": str(about["tokens_sha256"])}
+        about = parse_object(read_small(path, MAX_BYTES), str(path))
+        sums = {name: str(about[name]) for name in ("tokens_sha256", "vocabulary_sha256")}
+        return {"options": dict(about["options"]), **sums}
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such file: nothing to resume") from None
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path}: not the options of a run ({error!r})") from error
+
+
+def vocabulary_sha256(tokenizer: Tokenizer) -> str:
+    """Compute the sha256 of a vocabulary: its tokens with their ids, and its merges in order."""
+    parts = [sorted(tokenizer.vocab.items()), tokenizer.merges]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
@@ -203,8 +243,11 @@ def resume(out: Path) -> tuple[Trainer, Tokenizer, Ids]:
         )
     # [tokens]
     tokens = open_token_file(out / TOKEN_FILE, config.n_vocab, config.n_ctx)
-    if hashlib.sha256(tokens.data).hexdigest() != read_run_file(out)["tokens_sha256"]:
+    began_with = read_run_file(out)
+    if hashlib.sha256(tokens.data).hexdigest() != began_with["tokens_sha256"]:
         raise CheckpointError(f"{out / TOKEN_FILE}: not the tokens that this run began with")
+    if vocabulary_sha256(tokenizer) != began_with["vocabulary_sha256"]:
+        raise CheckpointError(f"{out}: not the vocabulary that this run began with")
     # A run that was killed while writing leaves these behind.
     for name in (STATE_FILE, "model.safetensors"):
         for leftover in out.glob(f".{name}.*.tmp"):

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checkpoints.npz import read_arrays, write_arrays
 from gptlite.checks import check_int, check_range
+from gptlite.command import uninterrupted
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
@@ -141,19 +143,18 @@ class Trainer(Learner):
         }
         text = json.dumps(about, default=np.generic.item)  # NumPy's numbers, as plain ones
         with write_atomically(directory / STATE_FILE) as file:
-            np.savez(file, about=np.array(text), **arrays)  # type: ignore[arg-type]
+            write_arrays(file, {"about": np.array(text), **arrays})
 
     @classmethod
     def from_state(cls, directory: Path) -> "Trainer":
         """Go on where ``save_state`` left off.
 
         Raises:
-            CheckpointError: the file is missing or damaged.
+            CheckpointError: the file is missing or damaged. OSError: it cannot be read.
         """
         path = directory / STATE_FILE
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                arrays = {key: archive[key] for key in archive.files}
+            arrays = read_arrays(path)
             about = json.loads(str(arrays["about"]))
             config, recipe = GPTConfig(**about["config"]), Recipe(**about["recipe"])
             parts: dict[str, dict[str, Array]] = {"parameter": {}, "mean": {}, "square": {}}
@@ -173,9 +174,9 @@ class Trainer(Learner):
                 raise ValueError(f"step {trainer.step} of {trainer.n_steps}")
         except FileNotFoundError:
             raise CheckpointError(f"{path}: no such file: nothing to resume") from None
-        # Catch every exception: zipfile, JSON and NumPy's header parser raise a dozen kinds for
-        # damaged bytes, tokenize.TokenError, EOFError and NotImplementedError among them.
-        except Exception as error:
+        except (CheckpointError, OSError):
+            raise
+        except (LookupError, TypeError, ValueError, RecursionError, ArithmeticError) as error:
             raise CheckpointError(
                 f"{path}: not a training state ({type(error).__name__}: {error})"
             ) from error
@@ -220,6 +221,8 @@ def train(
 ) -> None:
     """Train to the last step, with a progress bar.
 
+    Ctrl-C comes through between two steps, when the trainer is whole.
+
     Args:
         tokens: the corpus, ``[tokens]``.
         every: steps between reports; the last report comes with the last step.
@@ -243,7 +246,8 @@ def train(
         began = ticked = time.perf_counter()
         wait = seconds
         while trainer.step < trainer.n_steps:
-            losses.append(train_one(trainer, tokens))
+            with uninterrupted():
+                losses.append(train_one(trainer, tokens))
             now = time.perf_counter()
             if trainer.clock is not None:
                 trainer.clock.tick(now - ticked, trainer.step)

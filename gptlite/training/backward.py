@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.activation import bell, exact_gelu, normal_below
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu, gelu_tanh
 
 Ids = NDArray[np.integer[Any]]  # token ids; or the numbers of rows, examples or classes
 
 
+@rounds_to_zero
 def cross_entropy(logits: Array, targets: Ids, weight: float) -> tuple[float, Array]:
     """Compute the loss, minus the log-probability of the right column, and its derivative.
 

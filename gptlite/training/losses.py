@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
@@ -79,6 +80,7 @@ def window_losses(model: GPT, sequence: NDArray[Any], windows: Windows) -> Array
     return losses_of(logits.reshape(len(targets), -1), targets)  # [batch * kept]
 
 
+@rounds_to_zero
 def losses_of(logits: Array, targets: Ids) -> Array:
     """Compute minus the log-probability of each row's target, in nats, ``[rows]``.
 

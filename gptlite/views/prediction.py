@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.checks import check_int
+from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array, softmax
 from gptlite.sampling import Sampler, log_softmax
 from gptlite.tokenizer import Tokenizer
@@ -92,6 +93,7 @@ def sampling_steps(
     return Table("From the model to the draw", columns, rows, note, bar=list(settings))
 
 
+@rounds_to_zero
 def text_probabilities(
     logits: Array,
     ids: Sequence[int],

@@ -1,6 +1,7 @@
 """Requests: repeated where a failure may pass, and redirected."""
 
 import socket
+import ssl
 import threading
 import time
 from email.utils import formatdate
@@ -8,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from urllib3.exceptions import MaxRetryError, SSLError
 
 from gptlite.download.fetching import fetch_file
 from gptlite.errors import DownloadError
@@ -119,3 +122,16 @@ def test_a_file_of_unknown_size_has_a_bound(
     assert names(path.parent) == set() and len(server.seen) == 1
     fetch_file(f"{server.url}/x", path, most=5000)
     assert path.read_bytes() == DATA
+
+
+def test_a_certificate_that_is_not_the_host_s_is_not_asked_for_again(
+    server: Server, path: Path, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed: self-signed")
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise requests.exceptions.SSLError(MaxRetryError(None, "/x", SSLError(cause)))
+
+    monkeypatch.setattr(requests.Session, "request", refuse)
+    assert "certificate verify failed: self-signed" in failure(server, path)
+    assert not waits

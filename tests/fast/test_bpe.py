@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gptlite.fast.bpe
+import gptlite.fast.joining
+import gptlite.training.merges
 from gptlite import Tokenizer
-from gptlite.fast.bpe import BytePairEncoder, cut_words, split_words, take_rows
-from gptlite.tokenizer import PATTERN
+from gptlite.alphabet import PATTERN
+from gptlite.fast.bpe import BytePairEncoder, cut_words, pair_number, split_words, take_rows
 from vocabularies import SMALL, STORY, TEXTS
 
 # The same ids as the plain way
@@ -98,11 +100,56 @@ def test_words_cut_together_have_the_pieces_of_each(text):
 
 @given(st.lists(st.binary(min_size=1, max_size=5), min_size=1), st.data())
 def test_rows_of_a_flat_array(rows, data):
-    which = data.draw(st.lists(st.integers(0, len(rows) - 1)))
+    which = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1))
     flat = np.frombuffer(b"".join(rows), np.uint8)
     bounds = np.cumsum([0, *map(len, rows)])
     taken = take_rows(flat, bounds, np.array(which, np.uintc))
     assert taken.tobytes() == b"".join(rows[i] for i in which)
+
+
+# Machines whose own numbers have 32 bits
+
+
+class Narrow:
+    """NumPy as on such a machine: places, and counts of them, are int32, and int64 is too wide."""
+
+    def __getattr__(self, name):
+        whole = getattr(np, name)
+        if name in ("argsort", "flatnonzero", "searchsorted", "arange"):
+            return lambda *args, **options: whole(*args, **options).astype(np.int32)
+        if name == "diff":
+            return lambda a, **options: whole(a, **options).astype(a.dtype)
+        if name in ("repeat", "bincount"):
+            return lambda a, *more: self.checked(whole, name, a, *more)
+        return np.int32 if name == "intp" else whole
+
+    @staticmethod
+    def checked(whole, name, a, *more):
+        counts = np.asarray(a if name == "bincount" else more[0])
+        plain = name == "repeat" and isinstance(more[0], list)
+        if not plain and not np.can_cast(counts.dtype, np.int32, "safe"):
+            raise TypeError(f"Cannot cast array data from {counts.dtype} to int32")
+        return whole(a, *more)
+
+
+@pytest.mark.parametrize("short", [0, 10_000])
+def test_numbers_do_not_depend_on_the_machine_s_own(short, monkeypatch):
+    monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", short)
+    words = " ".join("".join(random.Random(n).choices("thecaid é", k=9)) for n in range(300))
+    texts = [STORY, words, "x" * 100 + words]
+    expected = Tokenizer.train(texts, 400)
+    ids = [expected.encode(text) for text in texts]
+    for module in (gptlite.fast.bpe, gptlite.fast.joining, gptlite.training.merges):
+        monkeypatch.setattr(module, "np", Narrow())
+    tokenizer = Tokenizer.train(texts, 400)
+    assert tokenizer.merges == expected.merges
+    assert [tokenizer.encode(text) for text in texts] == ids
+    assert [tokenizer.decode(row) for row in ids] == texts
+
+
+def test_pairs_of_narrow_numbers():
+    first, second = np.array([70_000, 1], np.int32), np.array([50_000, 2], np.int32)
+    assert pair_number(first, second).tolist() == [70_000 << 32 | 50_000, 1 << 32 | 2]
 
 
 # What is remembered

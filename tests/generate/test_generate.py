@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import SimpleNamespace
 
 import numpy as np
@@ -35,9 +35,9 @@ DRAW = Sampler(temperature=1.0, top_k=0)
 class Bytes:
     """A tokenizer whose tokens are the 256 bytes and ``<|endoftext|>``."""
 
-    eot, n_vocab = EOT, 257
+    eot, has_eot, n_vocab = EOT, True, 257
 
-    def encode(self, text: str) -> list[int]:
+    def encode(self, text: str, allowed_special: Collection[str] = ()) -> list[int]:
         if not isinstance(text, str):
             raise TypeError(f"text must be a str, not {type(text).__name__}")
         return list(text.encode())
@@ -197,7 +197,7 @@ def test_the_context_can_be_filled_to_the_brim(model):
     ("n_prompt", "n_new", "message"),
     [
         (10, 8, "the context holds 16 tokens and the prompt has 10: 7 new tokens fit, not 8"),
-        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new tokens fit, not 2"),
+        (16, 2, "the context holds 16 tokens and the prompt has 16: 1 new token fits, not 2"),
         (17, 0, "the context holds 16 tokens and the prompt has 17: it does not fit"),
         (17, None, "the context holds 16 tokens and the prompt has 17: it does not fit"),
     ],
@@ -316,7 +316,9 @@ def complete_first(text: str, stops: list[str]) -> str:
     st.lists(st.text("abé", min_size=1, max_size=4), max_size=3),
 )
 def test_stop_strings_end_the_text_wherever_tokens_end(parts, stops):
-    tokenizer = SimpleNamespace(eot=-1, decode_bytes=lambda ids: parts[ids[0]].encode())
+    tokenizer = SimpleNamespace(
+        eot=-1, has_eot=True, decode_bytes=lambda ids: parts[ids[0]].encode()
+    )
     text = GrowingText(tokenizer, stops)
     expected = complete_first("".join(parts), stops)
     given_out = ""

@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 import gptlite
 from gptlite.config import GPTConfig
 from gptlite.generate import generate, generate_samples, generate_tokens
-from gptlite.generate.__main__ import main
+from gptlite.generate.__main__ import command_line, main
 from gptlite.layers import softmax
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
@@ -288,8 +287,66 @@ def test_ctrl_c_while_it_waits_for_a_line(folder):
     assert process.returncode == 130
 
 
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        (r"\n", "\n"),
+        (r"\t.\r\n", "\t.\r\n"),
+        (r"a\\n", "a\\n"),
+        (r"\x41\u00e9\U0001f642\"\'", "Aé🙂\"'"),
+        (r"\0\a\b\f\v", "\0\a\b\f\v"),
+        ("é plain", "é plain"),
+    ],
+)
+def test_a_stop_string_has_c_s_escapes(given, text):
+    assert command_line().parse_args(["--stop", given]).stop == [text]
+
+
+def test_a_stop_string_of_a_line_feed(capsys, tmp_path):
+    tokenizer = Tokenizer.train([""], 257)
+    model = GPT.init(GPTConfig(n_vocab=257, n_ctx=8, n_embd=8, n_head=1, n_layer=1), seed=0)
+    line_feed = model.parameters["wte.weight"][tokenizer.encode("\n")[0]]
+    line_feed *= 100
+    model.parameters["ln_f.bias"][:] = line_feed
+    model.parameters["ln_f.weight"][:] = 0
+    model.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    options = ["a", "--model", tmp_path, "--temperature", 0, "--max-new-tokens", 3]
+    assert called(capsys, *options)[1] == "a\n\n\n\n"
+    assert called(capsys, *options, "--stop", r"\n")[1] == "a\n"
+
+
+@pytest.mark.parametrize("allowed", ["<|endoftext|>", "all"])
+def test_special_tokens_in_the_prompt(folder, capsys, allowed):
+    model, tokenizer = gptlite.load(folder)
+    prompt = "<|endoftext|>" * 3
+    options = ["--model", folder, "--temperature", 0, "--max-new-tokens", 9]
+    ids = tokenizer.encode(prompt, "all")
+    assert len(ids) == 3
+    steps = generate_tokens(model, [ids], Sampler(temperature=0), 9)
+    expected = tokenizer.decode([int(step.ids[0]) for step in steps])
+    status, out, err = called(capsys, prompt, *options, "--allowed-special", allowed)
+    assert (status, err) == (0, "") and out.startswith(prompt)
+    assert expected.rstrip("\ufffd").startswith(out[len(prompt) :].rstrip("\n"))
+    assert called(capsys, prompt, *options)[1] != out
+    text = generate(model, tokenizer, prompt, 9, temperature=0, allowed_special={"<|endoftext|>"})
+    assert out == f"{prompt}{text}\n"
+
+
+def test_a_tokenizer_from_elsewhere(folder, capsys, tmp_path):
+    own, other = tmp_path / "own", tmp_path / "other"
+    gptlite.load(folder)[0].save_pretrained(own)
+    vocab = gptlite.load(folder)[1].vocab
+    Tokenizer({name: 256 - i for name, i in vocab.items()}, []).save_pretrained(other)
+    options = ["a", "--temperature", 0, "--max-new-tokens", 5, "--model"]
+    assert called(capsys, *options, own)[0] == 2
+    assert called(capsys, *options, own, "--tokenizer", folder) == called(capsys, *options, folder)
+    out = called(capsys, *options, own, "--tokenizer", other / "vocab.json")[1]
+    assert out != called(capsys, *options, folder)[1]
+
+
 def test_ctrl_c_while_the_model_is_loaded(capsys, monkeypatch):
-    def interrupted(name):
+    def interrupted(name, **options):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(gptlite, "load", interrupted)
@@ -324,6 +381,12 @@ def test_a_full_disk_is_an_error(folder):
         (["--num-samples", "0"], "num_samples must be at least 1, not 0"),
         (["--show", "--num-samples", "2"], "--show follows one sample"),
         (["--stop", ""], "a stop string must not be empty"),
+        (["--stop", r"\d"], r"argument --stop: unknown escape \d in \d; a backslash itself is \\"),
+        (["--stop", "a\\"], "argument --stop: unknown escape \\ in a\\; a backslash itself is"),
+        (["--stop", r"\ud800"], r"argument --stop: unknown escape \ud800"),
+        (["--stop", r"\U00110000"], r"argument --stop: unknown escape \U00110000"),
+        (["--allowed-special", "<s>"], "no special token '<s>': there are '<|endoftext|>'"),
+        (["--tokenizer", "./no/such/file.json"], "./no/such/file.json: no such directory or file"),
         (["--overflow", "wrap"], "argument --overflow: invalid choice: 'wrap'"),
         (["--what"], "unrecognized arguments: --what"),
         (["one", "two"], "unrecognized arguments: two"),
@@ -344,7 +407,7 @@ def test_an_error_is_one_line(folder, capsys, args, message):
 
 
 def test_an_error_without_words_is_named(capsys, monkeypatch):
-    def exhausted(name):
+    def exhausted(name, **options):
         raise MemoryError
 
     monkeypatch.setattr(gptlite, "load", exhausted)
@@ -399,13 +462,3 @@ def test_help_names_every_option(capsys):
     )
     for option in ["PROMPT", *f"{options} overflow no-stream interactive".split()]:
         assert option in out
-
-
-def test_the_package_lists_its_commands():
-    done = subprocess.run(
-        [sys.executable, "-m", "gptlite"], capture_output=True, text=True, env=environment()
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    listed = re.findall(r"python -m gptlite\.(\w+)", done.stdout)
-    folders = [door.parent.name for door in (ROOT / "gptlite").glob("*/__main__.py")]
-    assert sorted(listed) == sorted([*folders, "convert"])

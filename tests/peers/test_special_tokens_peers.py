@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gptlite
 from gptlite import Tokenizer
 from gptlite.alphabet import EOT
 
@@ -285,3 +286,37 @@ def test_the_stream_of_a_training_file_is_tiktoken_s(shared):
         assert ours.decode(ids) == text
         starts = theirs.decode_with_offsets(ids)[1]
         assert [start for start, _ in ours.offsets(text, "all")] == starts
+
+
+# ---- A model with its tokenizer -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("form", ["whole", "decoder", "maps"])
+def test_a_model_with_added_tokens_opens_and_ends_as_it_does_there(transformers, tmp_path, form):
+    torch = pytest.importorskip("torch")
+    Tokenizer.train([STORY, *["that"] * 9], 280).save_pretrained(tmp_path / "base")
+    theirs = transformers.GPT2TokenizerFast.from_pretrained(tmp_path / "base")
+    theirs.add_special_tokens({"pad_token": "[PAD]", "eos_token": "<end>"})
+    theirs.add_tokens(["COVID-19"])
+    if form == "whole":
+        theirs.save_pretrained(tmp_path / "m")
+    else:
+        save_old(theirs, tmp_path / "m", form)
+    config = transformers.GPT2Config(
+        vocab_size=len(theirs), n_positions=32, n_embd=8, n_layer=1, n_head=2
+    )
+    torch.manual_seed(0)
+    transformers.GPT2LMHeadModel(config).save_pretrained(tmp_path / "m")
+    model, ours = gptlite.load(tmp_path / "m")
+    model.save_pretrained(tmp_path / "again")
+    ours.save_pretrained(tmp_path / "again")
+    again = transformers.GPT2LMHeadModel.from_pretrained(tmp_path / "again")
+    tokens = transformers.AutoTokenizer.from_pretrained(tmp_path / "again")
+    text = "[PAD]The cat<end> COVID-19 the"
+    ids = theirs(text).input_ids
+    assert ours.encode(text, "all") == ids == tokens(text).input_ids
+    assert ours.eot == theirs.eos_token_id == tokens.eos_token_id == again.config.eos_token_id
+    assert tokens.pad_token == "[PAD]"
+    with torch.no_grad():
+        logits = again(torch.tensor([ids])).logits[0].numpy()
+    assert abs(model(ids) - logits).max() < 1e-5

@@ -180,19 +180,20 @@ def refusal(directory: Path) -> str:
 def test_no_state(tmp_path):
     assert "no such file: nothing to resume" in refusal(tmp_path)
     (tmp_path / STATE_FILE).mkdir()
-    assert "not a training state" in refusal(tmp_path)
+    with pytest.raises(OSError, match="expected a file, found something else"):
+        Trainer.from_state(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04", b"once upon a time" * 99])
 def test_what_is_no_state_is_refused(tmp_path, content):
     (tmp_path / STATE_FILE).write_bytes(content)
-    assert "not a training state" in refusal(tmp_path)
+    assert "not a file of arrays" in refusal(tmp_path)
 
 
 def test_a_single_array_is_no_state(tmp_path):
     with (tmp_path / STATE_FILE).open("wb") as file:
         np.save(file, TOKENS)
-    assert "not a training state" in refusal(tmp_path)
+    assert "not a file of arrays" in refusal(tmp_path)
 
 
 def changed(directory: Path, change) -> str:
