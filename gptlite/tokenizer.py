@@ -13,12 +13,10 @@ rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask
    (``training/merges.py``). A merge's place in that order is its *rank*, and encoding replays the
    order: of all the pairs that could join, the one learned first does.
 
-``merged`` is the third idea, written the plain way. It looks at every pair again for each merge,
-which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
-``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
+``merged`` is the third idea, written the plain way: fine for most words, but slow for long ones.
+``Tokenizer.encode`` gets the same ids from ``fast/bpe.py``, a hundred times as fast.
 
-Tokens that no merge makes (``<|endoftext|>``): special.py. Characters as tokens: characters.py.
-GPT-1's, which are of words in lower case: gpt1_words.py.
+Tokens that no merge makes: special.py. Tokens of other kinds: characters.py, gpt1_words.py.
 """
 
 import os
@@ -140,9 +138,7 @@ class Tokenizer:
         [[b' ', b'l', b'o', b'w'], [b' ', b'lo', b'w'], [b' ', b'low']]
         """
         self.encode(text)  # or an error
-        if isinstance(self._encoder, CharacterEncoder):
-            return [PieceSteps(c, [[c.encode()]], self._encoder.encode(c)) for c in text]
-        if isinstance(self._encoder, WordEncoder):
+        if isinstance(self._encoder, (CharacterEncoder, WordEncoder)):
             return [PieceSteps(*step) for step in self._encoder.steps(text)]
         rank = {pair: rank for rank, pair in enumerate(self.merges)}
         steps = []
