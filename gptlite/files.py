@@ -75,11 +75,13 @@ def open_temporary(path: Path) -> tuple[BinaryIO, Path]:
             if error.errno == EEXIST:  # left by a process with the same number
                 continue
             raise type(error)(error.errno, error.strerror, str(path)) from None
-        if sys.platform != "win32":  # there, an open file cannot be removed anyway
-            try_lock(file)
-        if is_there(file, temporary):
+        if sys.platform == "win32":  # where an open file cannot be removed anyway
             return file, temporary
-        file.close()  # it was taken for a leftover before it was locked
+        # Another writer may take it for a leftover before it is locked.
+        if try_lock(file) is not False and is_there(file, temporary):
+            return file, temporary
+        file.close()
+        temporary.unlink(missing_ok=True)
 
 
 def remove_leftovers(path: Path) -> None:
@@ -138,7 +140,9 @@ def read_small(path: str | os.PathLike[str], most: int) -> bytes:
     expect_regular(path)
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
-        data = b"" if size > most else file.read(most + 1)
+        data = b"" if size > most else file.read(size + 1)
+        if len(data) > size:  # it grows, or its size is not known beforehand
+            data += file.read(most + 1 - len(data))
     if (found := max(size, len(data))) > most:
         raise CheckpointError(f"{path}: expected at most {most:,} bytes, found {found:,}")
     return data

@@ -75,8 +75,13 @@ def test_threads_that_write_one_file_leave_one_content(tmp_path):
                 file.write(content[:100])
                 file.write(content[100:])
 
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(write, contents))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(write, contents))
+    finally:
+        sys.setswitchinterval(interval)
     assert path.read_bytes() in contents and os.listdir(tmp_path) == ["file"]
 
 

@@ -1,5 +1,6 @@
 """Model and tokenizer together: from one place, or with GPT-2's tokenizer."""
 
+import importlib
 import json
 import os
 import shutil
@@ -11,6 +12,7 @@ import pytest
 
 import gptlite
 from gptlite import GPT, CheckpointError, DownloadError, GPTConfig, Tokenizer
+from gptlite.checkpoints.safetensors import write_tensors
 from models import random_model
 
 WIDE = GPTConfig(n_vocab=50257, n_ctx=4, n_embd=2, n_head=1, n_layer=1)
@@ -117,6 +119,49 @@ def test_the_tokens_that_begin_and_end_a_text_are_the_tokenizer_s(
     gptlite.load(tmp_path)[0].save_pretrained(tmp_path)
     options = json.loads((tmp_path / "config.json").read_text())
     assert (options["bos_token_id"], options["eos_token_id"]) == written
+
+
+def test_a_vocabulary_without_an_end_of_text_names_none_in_the_model_s_files(
+    tmp_path: Path,
+) -> None:
+    GPT.init(GPTConfig(3, 4, 2, 1, 1)).save_pretrained(tmp_path)
+    Tokenizer({"a": 0, "b": 1, "\n": 2}, None).save_pretrained(tmp_path)
+    model, tokenizer = gptlite.load(tmp_path)
+    assert not tokenizer.has_eot
+    model.save_pretrained(tmp_path)
+    options = json.loads((tmp_path / "config.json").read_text())
+    assert options["bos_token_id"] is None and options["eos_token_id"] is None
+
+
+DOORS = {
+    "generate": ["a"],
+    "explain": ["a", "-o", "page.html"],
+    "tasks": ["summarise", "a"],
+    "evaluate": ["perplexity", "texts.txt"],
+    "finetune": ["--objective", "lm", "--data", "texts.txt", "--out", "out"],
+    "convert": ["MODEL", "out"],
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_every_command_takes_the_number_of_heads(
+    door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A state dict as makemore saves it, and a tokenizer: no file says how many heads."""
+    (tmp_path / "texts.txt").write_text("the cat and the dog " * 9)
+    monkeypatch.chdir(tmp_path)
+    arrays = random_model(GPTConfig(260, 64, 8, 2, 1)).parameters
+    write_tensors(tmp_path / "model.safetensors", arrays)
+    Tokenizer.train(["the cat and the dog"], 260).save_pretrained(tmp_path)
+    module = importlib.import_module(f"gptlite.{door}{'' if door == 'convert' else '.__main__'}")
+    given = ["model.safetensors" if word == "MODEL" else word for word in DOORS[door]]
+    given += [] if door == "convert" else ["--model", "model.safetensors"]
+    assert module.main(given) == 2
+    assert "give n_head (--n-head), a divisor of 8" in capsys.readouterr().err
+    assert module.main([*given, "--n-head", "3"]) == 2
+    assert "n_embd 8 is not a multiple of n_head 3" in capsys.readouterr().err
+    if door in ("generate", "convert", "explain", "evaluate"):
+        assert module.main([*given, "--n-head", "2"]) == 0
 
 
 def test_half_precision(tmp_path: Path) -> None:

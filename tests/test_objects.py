@@ -92,10 +92,7 @@ def test_a_process_of_its_own_takes_a_model() -> None:
 
 
 def test_a_model_says_what_it_is() -> None:
-    assert repr(MODEL) == (
-        "GPT(GPTConfig(n_vocab=260, n_ctx=600, n_embd=12, n_head=3, n_layer=2, "
-        "layer_norm_epsilon=1e-05), 14,112 parameters)"
-    )
+    assert repr(MODEL) == f"GPT({CONFIG!r}, 14,112 parameters)"
     assert repr(TOKENIZER) == "Tokenizer(260 tokens)"
     assert repr(FINE_TUNED.classifier) == f"Classifier({FINE_TUNED.classifier.model!r}, 2 outputs)"
     said = "FineTuned(classification: 'sad', 'merry'; Classifier(GPT(GPTConfig(n_vocab=263"

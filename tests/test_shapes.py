@@ -22,6 +22,7 @@ ROOT = Path(gptlite.__file__).resolve().parent.parent
 # The files whose every array has its shape beside it.
 READING_PATH = (
     *("layers.py", "block.py", "model.py", "cache.py", "call.py", "sampling.py", "trace.py"),
+    *("activation.py", "tree.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
 FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py", "offsets.py")
@@ -165,6 +166,23 @@ def gradients(tracer: Tracer) -> None:
             loss_and_gradients(model, ids, targets, trace)
 
 
+def relatives(tracer: Tracer) -> None:
+    """Run and train a model that differs from GPT-2 in everything it may differ in."""
+    from gptlite import GPTConfig, Trace
+    from gptlite.finetune.classifier import Classifier
+    from gptlite.training.gradients import loss_and_gradients
+
+    random_model = run_path(str(Path(__file__).with_name("models.py")))["random_model"]
+    other = {"activation_function": "gelu", "scale_attn_by_inverse_layer_idx": True}
+    other |= {"tie_word_embeddings": False, "n_padding": 2}
+    config = GPTConfig(n_vocab=23, n_ctx=13, n_embd=15, n_head=3, n_layer=2, **other)
+    model, ids = random_model(config), ids_of(4, 7)
+    with tracer.of(**SIZES, batch=4, seq=7, total=7):
+        model(ids, trace=Trace())
+        loss_and_gradients(model, ids, ids)
+    Classifier.build(model, 2)
+
+
 def losses(tracer: Tracer) -> None:
     """Measure how well a text is predicted, in windows that overlap."""
     from gptlite import Tokenizer
@@ -188,7 +206,8 @@ def commands(tracer: Tracer) -> None:
         (at / "texts").mkdir()
         for i in range(3):
             (at / "texts" / f"{i}.txt").write_text("the cat and the dog " * 3, "utf-8")
-        data = ["--data", str(at / "texts"), "--validation", str(at / "texts" / "1.txt")]
+        held_out = [str(at / "texts" / f"{i}.txt") for i in (1, 2)]
+        data = ["--data", str(at / "texts"), "--validation", *held_out]
         shape = ["--n-vocab", "257", "--n-ctx", "13", "--n-embd", "15", "--n-head", "3"]
         options = [*data, *shape, "--n-layer", "2", "--batch", "6", "--dropout", "0.1"]
         run(main, [*options, "--tokens", "156", "--every", "1", "--out", str(at / "run")])
@@ -263,7 +282,7 @@ def traced() -> Tracer:
             importlib.import_module(f"gptlite.{file.removesuffix('.py').replace('/', '.')}")
         for drive in (forward, a_long_text, sampling, generation, tokens_to_text):
             drive(tracer)
-        for drive in (gradients, losses, commands):
+        for drive in (gradients, relatives, losses, commands):
             drive(tracer)
     return tracer
 

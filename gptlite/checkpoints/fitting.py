@@ -4,7 +4,7 @@ import logging
 from dataclasses import replace
 
 from gptlite.checkpoints.sizes import PADDED_VOCAB
-from gptlite.config import GPTConfig
+from gptlite.config import PRESETS, GPTConfig
 from gptlite.errors import CheckpointError
 
 ROUND = 64  # rows are added up to a multiple of this number
@@ -12,7 +12,7 @@ ROUND = 64  # rows are added up to a multiple of this number
 
 def is_gpt2_size(config: GPTConfig) -> bool:
     """Say whether a model without a tokenizer of its own has GPT-2's vocabulary, by its size."""
-    return config.n_vocab + config.n_padding in (GPTConfig.n_vocab, PADDED_VOCAB)
+    return config.n_vocab + config.n_padding in (PRESETS["gpt2"].n_vocab, PADDED_VOCAB)
 
 
 def fitted(config: GPTConfig, n_tokens: int, eot: int | None, where: str) -> GPTConfig:

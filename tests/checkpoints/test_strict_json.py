@@ -75,7 +75,7 @@ def test_every_file_with_json_in_it_is_bounded(name: str, tmp_path: Path) -> Non
         (tmp_path / "model.safetensors").write_bytes(b"\2" + bytes(7) + b"{}")
     (tmp_path / name).write_bytes(data)
     place = tmp_path / name if name == "x.safetensors" else tmp_path
-    with pytest.raises(CheckpointError, match=str(MAX_BYTES)):
+    with pytest.raises(CheckpointError, match=r"5,?000,?000"):
         read_checkpoint(place)
     assert peak_of(lambda: read_checkpoint(place)) < 2 * len(data)
 

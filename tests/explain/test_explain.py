@@ -2,6 +2,7 @@
 
 import base64
 import re
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from gptlite import GPT, ContextOverflowError, GPTConfig, Tokenizer, Trace
 from gptlite.explain.__main__ import main
 from gptlite.explain.page import kept_blocks_and_heads, page
 from gptlite.layers import layer_norm, softmax
+from models import random_model
 from pages import HOSTILE, Parsed, trace_of
 
 TEXT = "A robot must obey the orders given it"
@@ -43,6 +45,20 @@ def tiny() -> GPT:
 
 
 # ---- The numbers --------------------------------------------------------------------------------
+
+
+def test_the_scores_of_a_model_that_divides_them_by_depth():
+    """The page makes the weights of the scores again, so that they must be the model's."""
+    config = replace(TINY, scale_attn_by_inverse_layer_idx=True, n_inner=33, n_padding=7)
+    model = random_model(config)
+    parsed = Parsed(page(model, BYTES, "robot"))
+    for i in range(2):
+        scores, weights = (parsed.arrays[f"h.{i}.attn.{name}"] for name in ("scores", "weights"))
+        seen = np.tri(len(scores[0]), dtype=bool)
+        found = softmax(np.where(seen, scores, np.float32(-1e10)).astype(np.float32))
+        np.testing.assert_allclose(found, weights, atol=2e-6)
+    assert parsed.data["config"]["n_inner"] == 33
+    assert len(parsed.arrays["logits"]) == 257
 
 
 def test_its_tokens(storyteller, parsed):

@@ -1,5 +1,7 @@
 """A classifier: how it is built, padding, its loss and gradients, what it does not compute."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -55,6 +57,26 @@ def loss_and_gradients(classifier, examples, labels, lm_weight=0.5, trace=None):
         trace,
     )
     return l2, l1, gradients
+
+
+@pytest.mark.parametrize("lm_weight", [0.0, 0.5])
+def test_an_output_layer_of_its_own_has_a_gradient(lm_weight):
+    config = replace(CONFIG, tie_word_embeddings=False, n_padding=2)
+    classifier = random_classifier(config)
+    examples, labels = examples_of("classification")
+    _, _, gradients = loss_and_gradients(classifier, examples, labels, lm_weight)
+    assert gradients.keys() == classifier.parameters.keys()
+    for name, array in classifier.parameters.items():
+        assert gradients[name].shape == array.shape, name
+    assert gradients["lm_head.weight"].any() == (lm_weight > 0)
+
+
+def test_blocks_drawn_anew_have_an_output_layer_drawn_anew():
+    model = random_classifier(replace(CONFIG, tie_word_embeddings=False)).model
+    cut = Classifier.build(model, 2, n_new_tokens=0, transferred=1).model
+    kept = {n for n, a in cut.parameters.items() if np.array_equal(a, model.parameters[n])}
+    assert not kept & {"lm_head.weight", "ln_f.weight", "h.1.ln_1.weight"}
+    assert {"wte.weight", "h.0.ln_1.weight"} <= kept
 
 
 # ---- Building -----------------------------------------------------------------------------------

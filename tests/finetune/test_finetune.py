@@ -318,7 +318,7 @@ def test_interrupted(folder, tmp_path, capsys, monkeypatch):
 @pytest.fixture
 def unopened(monkeypatch) -> None:
     """Bad options are refused before a model is opened."""
-    monkeypatch.setattr(gptlite, "load", lambda *_: pytest.fail("it opened the model"))
+    monkeypatch.setattr(gptlite, "load", lambda *_, **__: pytest.fail("it opened the model"))
 
 
 @pytest.mark.parametrize("objective", ["task", "lm"])
@@ -382,7 +382,7 @@ def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeyp
     assert main(arguments(folder, out, "--task", "entailment")) == 0
     given = [*arguments(folder, out, "--task", "classification"), "--overwrite"]
 
-    def stop(*_):
+    def stop(*_, **__):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -42,6 +43,30 @@ def test_saved_and_opened_again(task, tmp_path):
     p = saved.probabilities(TEXTS[task])
     assert np.array_equal(opened.probabilities(TEXTS[task]), p)
     assert opened.predict(TEXTS[task]) == [saved.labels[i] for i in p.argmax(axis=1)]
+
+
+@pytest.mark.parametrize("task", ["classification", "choice"])
+def test_a_model_that_differs_from_gpt2_is_saved_and_opened_as_it_is(task, tmp_path):
+    """An output layer of its own gets a row for each new token; rows without a token go."""
+    config = replace(
+        CONFIG,
+        n_inner=20,
+        activation_function="gelu",
+        scale_attn_by_inverse_layer_idx=True,
+        tie_word_embeddings=False,
+        n_padding=5,
+    )
+    labels = LABELS.get(task, ["yes", "no"])
+    classifier = random_classifier(config, len(labels), choosing=task == "choice")
+    assert classifier.model.config == replace(config, n_vocab=265, n_padding=0)
+    assert classifier.model.lm_head.shape == classifier.model.wte.shape == (265, 8)
+    saved = FineTuned(classifier, TOKENIZER, task, labels, 12)
+    saved.save_pretrained(tmp_path)
+    opened = FineTuned.from_pretrained(tmp_path)
+    assert opened.classifier.model.config == classifier.model.config
+    for name, array in classifier.parameters.items():
+        assert np.array_equal(opened.classifier.parameters[name], array), name
+    assert np.array_equal(opened.probabilities(TEXTS[task]), saved.probabilities(TEXTS[task]))
 
 
 def test_texts_of_another_task_are_refused():

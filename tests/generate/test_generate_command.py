@@ -2,7 +2,6 @@
 
 import io
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -463,13 +462,3 @@ def test_help_names_every_option(capsys):
     )
     for option in ["PROMPT", *f"{options} overflow no-stream interactive".split()]:
         assert option in out
-
-
-def test_the_package_lists_its_commands():
-    done = subprocess.run(
-        [sys.executable, "-m", "gptlite"], capture_output=True, text=True, env=environment()
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    listed = re.findall(r"python -m gptlite\.(\w+)", done.stdout)
-    folders = [door.parent.name for door in (ROOT / "gptlite").glob("*/__main__.py")]
-    assert sorted(listed) == sorted([*folders, "convert"])

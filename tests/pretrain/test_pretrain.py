@@ -15,9 +15,11 @@ import numpy as np
 import pytest
 
 import gptlite
-from gptlite import Tokenizer, files
+from gptlite import GPT, GPTConfig, Tokenizer, files
 from gptlite.command import significant
+from gptlite.outputs import output_folder
 from gptlite.pretrain import run
+from gptlite.pretrain import trainer as run_trainer
 from gptlite.pretrain.__main__ import main, parsed
 from gptlite.pretrain.trainer import STATE_FILE
 from gptlite.training.losses import bits_per_byte, next_token_losses
@@ -504,7 +506,7 @@ def test_a_validation_text_shorter_than_a_window(corpus, tmp_path, capsys):
 
 def test_an_out_that_is_a_file_or_a_run(corpus, reference, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
-    assert "file: not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
+    assert "Not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
     assert "file" in complaint(capsys, "--resume", "--out", str(tmp_path / "file"))
     inside = tmp_path / "file" / "run"
     assert str(inside) in complaint(capsys, *arguments(corpus, inside))
@@ -512,6 +514,68 @@ def test_an_out_that_is_a_file_or_a_run(corpus, reference, tmp_path, capsys):
     assert "holds a run already: --resume" in complaint(capsys, *arguments(corpus, reference))
     assert (reference / STATE_FILE).read_bytes() == before
     assert "nothing to resume" in complaint(capsys, "--resume", "--out", str(tmp_path))
+
+
+def test_a_folder_that_holds_something_else_is_left_alone(corpus, tmp_path, capsys):
+    out = tmp_path / "out"
+    GPT.init(GPTConfig(270, 16, 16, 2, 1)).save_pretrained(out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert "out is not empty: choose another folder" in complaint(capsys, *arguments(corpus, out))
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert "must have a name" in complaint(capsys, *arguments(corpus, Path("x"), "--out", ""))
+    assert main([*arguments(corpus, out), "--overwrite"]) == 0
+    gptlite.load(out)
+
+
+def test_a_run_begun_anew_is_the_same_run(corpus, reference, tmp_path):
+    out = tmp_path / "run"
+    assert main(arguments(corpus, out, *TINY, "--tokens", "64", "--seed", "9")) == 0
+    assert main([*arguments(corpus, out), "--overwrite"]) == 0
+    assert_same_run(out, reference)
+
+
+def test_two_runs_in_one_folder(corpus, tmp_path, capsys):
+    out = tmp_path / "run"
+    with output_folder(out, STATE_FILE):
+        assert "another process is writing there" in complaint(capsys, *arguments(corpus, out))
+    assert main(arguments(corpus, out)) == 0
+    capsys.readouterr()
+    with output_folder(out, STATE_FILE, overwrite=True):
+        resumed = complaint(capsys, "--resume", "--out", str(out))
+        assert "another process is writing there" in resumed
+
+
+@pytest.mark.parametrize("wrong", ["short", "unread"])
+def test_nothing_is_left_of_what_could_not_begin(corpus, tmp_path, capsys, wrong, monkeypatch):
+    (tmp_path / "short.txt").write_text("short")
+    data = ["--data", str(tmp_path / "short.txt")] if wrong == "short" else []
+    if wrong == "unread":
+        monkeypatch.setattr(run, "open_token_file", lambda *_: 1 / 0)
+    out = tmp_path / "deep" / "run"
+    assert complaint(capsys, *arguments(corpus, out), *data)
+    assert not (tmp_path / "deep").exists()
+
+
+def test_ctrl_c_between_two_reports_saves_the_steps_since(
+    corpus, reference, tmp_path, capsys, monkeypatch
+):
+    def interrupted(trainer, tokens):
+        if trainer.step == 3:
+            raise KeyboardInterrupt
+        return train_one(trainer, tokens)
+
+    out, train_one = tmp_path / "run", run_trainer.train_one
+    monkeypatch.setattr(run_trainer, "train_one", interrupted)
+    monkeypatch.setattr(run, "seconds_per_step", lambda *_: 1.0)
+    assert main(arguments(corpus, out)) == 130
+    said = capsys.readouterr().err.splitlines()
+    assert said[-2] == "step 3 of 6 is saved"
+    assert said[-1].endswith(f"interrupted: --resume goes on from {out}")
+    monkeypatch.setattr(run_trainer, "train_one", train_one)
+    assert main(["--resume", "--out", str(out)]) == 0
+    assert "going on from step 3 of 6" in capsys.readouterr().err
+    model, expected = (GPT.from_pretrained(folder).parameters for folder in (out, reference))
+    assert all(np.array_equal(model[name], array) for name, array in expected.items())
 
 
 def test_training_that_diverges(corpus, tmp_path, capsys):
@@ -528,8 +592,8 @@ def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
     ("name", "damage", "message"),
     [
         (STATE_FILE, None, "state.npz: no such file: nothing to resume"),
-        (STATE_FILE, b"", "state.npz: not a training state"),
-        (STATE_FILE, b"PK\x03\x04", "state.npz: not a training state"),
+        (STATE_FILE, b"", "state.npz: not a file of arrays"),
+        (STATE_FILE, b"PK\x03\x04", "state.npz: not a file of arrays"),
         ("tokens.npy", None, "tokens.npy"),
         ("tokens.npy", b"", "tokens.npy: not a token file"),
         ("tokens.npy", b"\x93NUMPY", "tokens.npy: not a token file"),
@@ -537,16 +601,19 @@ def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
         ("tokens.npy", np.zeros(5, np.uint16), "5 tokens are too few for a context of 16"),
         ("tokens.npy", np.zeros(99, np.uint16), "tokens.npy: not the tokens that this run began"),
         ("run.json", None, "run.json: no such file: nothing to resume"),
-        ("run.json", b"{", "run.json: not the options of a run"),
-        ("run.json", b"[]", "run.json: not the options of a run"),
+        ("run.json", b"{", "run.json: not valid JSON"),
+        ("run.json", b"[]", "run.json: expected a JSON object"),
         ("run.json", b'{"options": 3}', "run.json: not the options of a run"),
-        ("run.json", b"\xff", "run.json: not the options of a run"),
+        ("run.json", b"\xff", "run.json: not valid JSON"),
+        ("log.jsonl", b"[" * 99_999 + b"\n", "log.jsonl: not the log of a run"),
+        ("run.json", b"[" * 99_999, "run.json"),
         ("log.jsonl", b"once\n", "log.jsonl: not the log of a run"),
         ("log.jsonl", b"{}\n", "log.jsonl: not the log of a run"),
         ("log.jsonl", b"3\n", "log.jsonl: not the log of a run"),
         ("log.jsonl", b"\xff\n", "log.jsonl: not the log of a run"),
         ("vocab.json", None, ""),
         ("merges.txt", None, ""),
+        ("merges.txt", "the last two exchanged", "not the vocabulary that this run began with"),
     ],
 )
 def test_resume_with_a_damaged_file(corpus, reference, tmp_path, capsys, name, damage, message):
@@ -558,6 +625,9 @@ def test_resume_with_a_damaged_file(corpus, reference, tmp_path, capsys, name, d
         (out / name).unlink()
     elif isinstance(damage, bytes):
         (out / name).write_bytes(damage)
+    elif isinstance(damage, str):
+        *lines, a, b = (out / name).read_text("utf-8").splitlines()
+        (out / name).write_text("\n".join([*lines, b, a, ""]), "utf-8")
     else:
         np.save(out / name, damage)
     assert message in complaint(capsys, "--resume", "--out", str(out))

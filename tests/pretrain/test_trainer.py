@@ -5,6 +5,7 @@ import json
 import math
 import sys
 import zipfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from gptlite import GPT, CheckpointError, GPTConfig
 from gptlite.pretrain.data import batch_at
 from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
+from models import random_model
 
 CONFIG = GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_layer=1)
 TOKENS = np.random.default_rng(0).integers(0, 20, 500).astype(np.uint16)
@@ -178,19 +180,20 @@ def refusal(directory: Path) -> str:
 def test_no_state(tmp_path):
     assert "no such file: nothing to resume" in refusal(tmp_path)
     (tmp_path / STATE_FILE).mkdir()
-    assert "not a training state" in refusal(tmp_path)
+    with pytest.raises(OSError, match="expected a file, found something else"):
+        Trainer.from_state(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"PK\x03\x04", b"once upon a time" * 99])
 def test_what_is_no_state_is_refused(tmp_path, content):
     (tmp_path / STATE_FILE).write_bytes(content)
-    assert "not a training state" in refusal(tmp_path)
+    assert "not a file of arrays" in refusal(tmp_path)
 
 
 def test_a_single_array_is_no_state(tmp_path):
     with (tmp_path / STATE_FILE).open("wb") as file:
         np.save(file, TOKENS)
-    assert "not a training state" in refusal(tmp_path)
+    assert "not a file of arrays" in refusal(tmp_path)
 
 
 def changed(directory: Path, change) -> str:
@@ -275,3 +278,21 @@ def test_a_damaged_state_is_refused_or_whole(tmp_path_factory, data):
     # A change of bytes that mean nothing, like the time of day, is not refused.
     assert bits(trainer) == bits(whole)
     assert (trainer.step, trainer.recipe) == (1, RECIPE)
+
+
+def test_a_model_that_differs_from_gpt2_goes_on_as_it_is(tmp_path):
+    config = replace(
+        CONFIG,
+        n_inner=20,
+        activation_function="gelu",
+        scale_attn_by_inverse_layer_idx=True,
+        tie_word_embeddings=False,
+        n_padding=3,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    trainer = Trainer(random_model(config), RECIPE)
+    trainer.save_state(tmp_path)
+    again = Trainer.from_state(tmp_path)
+    assert asdict(again.model.config) == asdict(config)
+    assert bits(again) == bits(trainer)

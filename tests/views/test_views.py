@@ -260,6 +260,27 @@ def test_the_cache_view_shows_the_lengths_of_the_keys():
     assert f"{2 * 6 * 256 * SEQ * 4:,} bytes" in views.cache_step(cache, TOKENS, before).note
 
 
+def test_the_parameter_table_of_a_model_with_an_output_layer_of_its_own():
+    config = GPTConfig(
+        n_vocab=300, n_ctx=16, n_embd=8, n_head=2, n_layer=3, n_inner=20, tie_word_embeddings=False
+    )
+    table = views.parameter_table(config)
+    rows = {row[0]: row[2] for row in table.rows}
+    assert rows["lm_head.weight"] == 300 * 8 and rows["h.i.mlp.c_fc.weight"] == 8 * 20
+    outside = ["wte.weight", "wpe.weight", "ln_f.weight", "ln_f.bias", "lm_head.weight"]
+    assert rows["all 3 blocks"] + sum(rows[name] for name in outside) == rows["total"]
+    assert rows["total"] == config.n_params
+    assert table.note == "The output layer (lm_head) is a matrix of its own."
+
+
+def test_rows_without_a_token_are_no_one_s_neighbours():
+    model = GPT.init(GPTConfig(n_vocab=260, n_ctx=4, n_embd=4, n_head=1, n_layer=1, n_padding=60))
+    model.parameters["wte.weight"][260:] = model.wte[65]
+    tokenizer = Tokenizer.train(["the cat and the dog"], 260)
+    near = views.neighbours(model, tokenizer, 65, top=400)
+    assert len(near.rows) == 259 and {int(row[1]) for row in near.rows} == set(range(260)) - {65}
+
+
 @pytest.mark.parametrize(
     ("name", "block", "blocks", "total"),
     [
