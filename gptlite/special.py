@@ -36,7 +36,8 @@ class AddedToken(NamedTuple):
 
     Attributes:
         special: the name is plain text unless it is allowed.
-        lstrip, rstrip: the white space before the name, or after it, belongs to the token.
+        lstrip, rstrip: the white space before the name, or after it, belongs to the token, and does
+            not come back in decoding.
         single_word: not found where a letter or a digit stands beside the name.
         normalized: found only between the tokens that are not.
         roles: its uses, by transformers' names, such as ``eos_token``.
@@ -136,6 +137,7 @@ class SpecialTokens:
             )
         if unknown := set(allowed).difference(self.ids):
             known = ", ".join(map(repr, self.ids)) or "none"
+            known = known if len(known) < 200 else f"{known[:200]} ..."
             raise ValueError(f"no special token {min(unknown, key=repr)!r}: there are {known}")
         named = (self._declared.get(name, AddedToken(name)) for name in dict.fromkeys(allowed))
         return split_at(text, [*self._words, *named])

@@ -21,7 +21,7 @@ Tokens that no merge makes: special.py. Tokens of other kinds: characters.py, gp
 
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
@@ -117,7 +117,8 @@ class Tokenizer:
             TypeError: ``text`` is not a str, or ``allowed_special`` is another str.
             ValueError: a special token is unknown; the text is not UTF-8 (it has a surrogate).
         """
-        return [i for _, ids in self._special.encode(text, allowed_special) for i in ids]
+        parts = self._special.encode(text, allowed_special)
+        return list(chain.from_iterable(ids for _, ids in parts))
 
     def encode_batch(
         self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
@@ -164,8 +165,7 @@ class Tokenizer:
     def from_pretrained(cls, name_or_path: str | os.PathLike[str] | None = None) -> "Tokenizer":
         """Open the tokenizer of a model: the storyteller's (None), GPT-2's ("gpt2"), or any other.
 
-        Arguments and errors are those of ``gptlite.load``; a path may also be that of any file in
-        ``checkpoints/vocabulary_files.py``.
+        Arguments and errors: see ``gptlite.load``; a path may be a tokenizer's own file, too.
         """
         from gptlite.checkpoints.vocabulary import read_vocabulary
         from gptlite.download import locate_vocabulary

@@ -455,10 +455,10 @@ def test_a_missing_file(tmp_path, names, gone):
 def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
     SMALL.save_pretrained(tmp_path)
 
-    def refuse(*_):
+    def refuse(path, most):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("gptlite.checkpoints.vocabulary.read_small", refuse)
+    monkeypatch.setattr("gptlite.checkpoints.vocabulary_files.read_small", refuse)
     assert "vocab.json: cannot be read: [Errno 13] Permission denied" in complaint(tmp_path)
 
 

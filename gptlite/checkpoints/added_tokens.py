@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gptlite.alphabet import EOT
-from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
-from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE
+from gptlite.checkpoints.strict_json import parse_object, shown
+from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE, read_file
 from gptlite.errors import CheckpointError
-from gptlite.files import read_small
 from gptlite.special import AddedToken
 
 CONFIG_FILE = "tokenizer_config.json"
@@ -180,12 +179,8 @@ def _read(file: Path) -> tuple[dict[str, Any], Path]:
     """Read a file of declarations; an empty object where there is none."""
     if not isfile(file):
         return {}, file
-    try:
-        data = read_small(file, MAX_BYTES)
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be read: {error}") from error
     # A text's greatest length may be given as 10**30, for none.
-    return parse_object(data.removeprefix(b"\xef\xbb\xbf"), str(file), max_digits=40), file
+    return parse_object(read_file(file), str(file), max_digits=40), file
 
 
 def _warn(line: str) -> None:

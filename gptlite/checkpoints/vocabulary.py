@@ -27,16 +27,21 @@ from gptlite.checkpoints.added_tokens import (
 )
 from gptlite.checkpoints.character_vocabulary import is_of_characters, parse_meta
 from gptlite.checkpoints.strict_json import (
-    LFS_POINTER,
     MAX_BYTES,
     MAX_VALUES,
     parse_object,
     shown,
 )
 from gptlite.checkpoints.tokenizer_json import parse_tokenizer
-from gptlite.checkpoints.vocabulary_files import EXPECTED, TOKENIZER_FILE, Found, find_vocabulary
+from gptlite.checkpoints.vocabulary_files import (
+    EXPECTED,
+    TOKENIZER_FILE,
+    Found,
+    find_vocabulary,
+    read_file,
+)
 from gptlite.errors import CheckpointError
-from gptlite.files import read_small, write_atomically
+from gptlite.files import write_atomically
 from gptlite.gpt1_words import is_of_words
 from gptlite.special import AddedToken
 
@@ -83,13 +88,13 @@ def _read_form(found: Found) -> Vocabulary:
     vocab_file, merges_file, prefix = found
     where, own = str(vocab_file), list[Declared]()
     if vocab_file.suffix == ".pkl":
-        vocab: dict[str, Any] = parse_meta(_read(vocab_file), where)
+        vocab: dict[str, Any] = parse_meta(read_file(vocab_file), where)
     else:
-        vocab = parse_object(_read(vocab_file), where)
+        vocab = parse_object(read_file(vocab_file), where)
         if isinstance(vocab.get("stoi"), dict):
             vocab = vocab["stoi"]
     if merges_file is not None:
-        merges = parse_merges(_read(merges_file), str(merges_file))
+        merges = parse_merges(read_file(merges_file), str(merges_file))
     elif is_of_characters(vocab):
         _check_ids(vocab, where)
         return Vocabulary(vocab, None)
@@ -280,17 +285,3 @@ def _could_be_made(token: str) -> bool:
     except UnicodeDecodeError:  # a part of a character
         return True
     return len(PATTERN.findall(text)) < 2
-
-
-def _read(file: Path) -> bytes:
-    """Read a file, without the mark that some editors put before a text (BOM)."""
-    try:
-        data = read_small(file, MAX_BYTES)
-    except OSError as error:
-        raise CheckpointError(f"{file}: cannot be read: {error}") from error
-    if data.startswith(LFS_POINTER):
-        raise CheckpointError(
-            f"{file}: expected a file of a tokenizer, found a Git LFS pointer to one "
-            "('git lfs pull' fetches it)"
-        )
-    return data.removeprefix(b"\xef\xbb\xbf")

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptlite.alphabet import FILES
+from gptlite.checkpoints.strict_json import LFS_POINTER, MAX_BYTES
 from gptlite.errors import CheckpointError
+from gptlite.files import read_small
 
 TOKENIZER_FILE = "tokenizer.json"
 META_FILE = "meta.pkl"
@@ -110,6 +112,24 @@ def has_vocabulary(path: Path) -> bool:
         for usual in ours
         if name.endswith(usual)
     )
+
+
+def read_file(file: Path) -> bytes:
+    """Read a file of a tokenizer, without the mark that some editors put before a text (BOM).
+
+    Raises:
+        CheckpointError: the file cannot be read, is too large, or is a Git LFS pointer.
+    """
+    try:
+        data = read_small(file, MAX_BYTES)
+    except OSError as error:
+        raise CheckpointError(f"{file}: cannot be read: {error}") from error
+    if data.startswith(LFS_POINTER):
+        raise CheckpointError(
+            f"{file}: expected a file of a tokenizer, found a Git LFS pointer to one "
+            "('git lfs pull' fetches it)"
+        )
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 def _named(path: Path) -> Found:

@@ -278,7 +278,7 @@ def refused(capsys, given: list[str]) -> str:
     counted = ("train: ", "validation: ")
     said = "".join(line for line in said.splitlines(True) if not line.startswith(counted))
     assert said.count("\n") == 1
-    return said.removeprefix("gptlite.finetune: error: ").rstrip()
+    return said.removeprefix("gptlite finetune: error: ").rstrip()
 
 
 @pytest.mark.parametrize(
@@ -408,12 +408,12 @@ def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeyp
         patch.setattr(gptlite, "load", stop)
         capsys.readouterr()
         assert main(given) == 130
-        assert capsys.readouterr().err == "gptlite.finetune: error: interrupted\n"
+        assert capsys.readouterr().err == "gptlite finetune: error: interrupted\n"
     assert FineTuned.from_pretrained(out).task == "entailment"
     with monkeypatch.context() as patch:
         patch.setattr(finetuned, "write_tensors", stop)
         assert main(given) == 130
-        assert capsys.readouterr().err.endswith("gptlite.finetune: error: interrupted\n")
+        assert capsys.readouterr().err.endswith("gptlite finetune: error: interrupted\n")
     assert not (out / "model.safetensors").exists()
     assert main(given[:-1]) == 0  # what is there is unfinished, and this command's own
     assert FineTuned.from_pretrained(out).task == "classification"
