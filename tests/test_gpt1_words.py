@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from gptlite import Tokenizer
+from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.english_words import standardised, words_of
 from gptlite.errors import CheckpointError
+from gptlite.generate import generate, generate_samples
 
 # What spaCy 3.8 makes of these texts once they are in plain signs.
 CUT = [
@@ -114,6 +115,17 @@ def test_a_merge_of_no_tokens_is_refused(toy: Tokenizer, tmp_path: Path) -> None
         file.write("a zz</w>\n")
     with pytest.raises(CheckpointError, match=r"merges\.txt: merge 7: .*found 'zz</w>'"):
         Tokenizer.from_pretrained(tmp_path)
+
+
+def test_a_continuation_begins_with_the_space_that_the_prompt_lacks(toy: Tokenizer) -> None:
+    model = GPT.init(GPTConfig(toy.n_vocab, 16, 4, 1, 1, post_norm=True))
+    for prompt, others in {"low": "LOW", "low\nto": "low to."}.items():
+        for text in generate_samples(model, toy, [prompt, others], max_new_tokens=3, seed=1):
+            assert text.startswith(" ") and not text.startswith("  ")
+    spaced = generate(model, toy, "low ", max_new_tokens=3, seed=1)
+    assert generate(model, toy, "low", max_new_tokens=3, seed=1) == " " + spaced
+    assert not generate(model, toy, "", max_new_tokens=3, seed=1).startswith(" ")
+    assert not generate(model, toy, "lo\n", max_new_tokens=3, seed=1).startswith(" ")
 
 
 # ---- OpenAI's vocabulary -------------------------------------------------------------------------

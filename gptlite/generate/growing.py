@@ -9,12 +9,12 @@ from gptlite.tokenizer import Tokenizer
 class GrowingText:
     """The text of one sample, in whole characters, without the stop string that ends it."""
 
-    def __init__(self, tokenizer: Tokenizer, stop: Collection[str]) -> None:
+    def __init__(self, tokenizer: Tokenizer, stop: Collection[str], held: str = "") -> None:
         self.tokenizer = tokenizer
         self.stop = stop
         # A token may end inside a character: its bytes wait in the decoder for the rest.
         self.decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self.held = ""
+        self.held = held
         self.ended = False
 
     def add(self, token: int) -> str:

@@ -130,10 +130,15 @@ def begin(
     texts = checked_prompts(prompt)
     rows = [tokenizer.encode(text, allowed_special) or [tokenizer.eot] for text in texts]
     prompts = [row for row in rows for _ in range(num_samples)]
+    # GPT-1's tokens end a word with a space, where the prompt has none: the continuation has it.
+    held = [
+        " " if text[-1:].strip() and tokenizer.decode(row[-1:]).endswith(" ") else ""
+        for text, row in zip(texts, rows, strict=True)
+    ]
     steps = generate_tokens(
         model, prompts, Sampler(**sampling), max_new_tokens, seed, overflow, True, speculate, trace
     )
-    return steps, [GrowingText(tokenizer, stop) for _ in prompts]
+    return steps, [GrowingText(tokenizer, stop, h) for h in held for _ in range(num_samples)]
 
 
 def text_pieces(steps: Iterator[Step], texts: list[GrowingText]) -> Iterator[list[str]]:
