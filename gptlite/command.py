@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from types import FrameType
 from typing import NoReturn
 
@@ -41,9 +42,30 @@ class Parser(argparse.ArgumentParser):
     """A parser that says in one line what is wrong with an option, without printing the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Print the message, and exit with status 2."""
-        complain(self.prog, message)
+        """Print the message, with a hint where there is one, and exit with status 2."""
+        complain(self.prog, message + self.hint(message))
         self.exit(2)
+
+    def hint(self, message: str) -> str:
+        """Say what was probably meant by an option, a choice or a word that there is not."""
+        known: list[str] = []
+        if chosen := re.search(r"invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            meant, known = chosen[1], re.findall(r"[\w-]+", chosen[2])
+        elif not (unknown := re.match(r"unrecognized arguments: ([^\s=]+)", message)):
+            return ""
+        elif not (meant := unknown[1]).startswith("-"):
+            return ": a text of several words must be in quotes"
+        else:
+            parsers = [self, *self.subparsers()]
+            known = [option for parser in parsers for option in parser._option_string_actions]
+        near = get_close_matches(meant, known, 1)
+        return f": did you mean {near[0]}?" if near else ""
+
+    def subparsers(self) -> "list[Parser]":
+        """List the parsers of the command's own commands, if it has any."""
+        of_actions = [a.choices for a in self._actions if isinstance(a.choices, dict)]
+        found = [value for choices in of_actions for value in choices.values()]
+        return [parser for parser in found if isinstance(parser, Parser)]
 
 
 def finish(program: str, work: Callable[[], object], interrupted: Callable[[], str] = str) -> int:

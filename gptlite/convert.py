@@ -11,7 +11,7 @@ from gptlite.checkpoints.writing import check_format, check_place
 from gptlite.command import Parser, add_model_parts, finish, load_model
 from gptlite.outputs import OVERWRITE, check_room, output_folder
 
-PROGRAM = "gptlite.convert"
+PROGRAM = "gptlite convert"
 WRITTEN_LAST = {"hub": CONFIG_FILE, "openai": "checkpoint"}
 
 

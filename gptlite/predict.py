@@ -11,7 +11,7 @@ from gptlite.finetune.examples import TEXTS, read_examples
 from gptlite.finetune.finetuned import FineTuned
 from gptlite.finetune.run import columns_of
 
-PROGRAM = "gptlite.predict"
+PROGRAM = "gptlite predict"
 AT_ONCE = 64  # examples between two progress reports
 
 

@@ -10,6 +10,7 @@ from typing import NoReturn
 
 import pytest
 
+from gptlite.__main__ import main
 from gptlite.command import Terminated, complain, finish, orderly_endings, uninterrupted
 
 
@@ -92,3 +93,25 @@ def test_a_message_has_an_end_and_does_nothing_to_the_terminal(
     assert said.endswith("xxx is too long\n") and " ... " in said
     complain("gptlite.x", "a\x1b[31m\r\n b\u202ec é 日")
     assert capsys.readouterr().err == "gptlite.x: error: a\\x1b[31m b\\u202ec é 日\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "hint"),
+    [
+        (["generate", "once", "upon", "a", "time"], "a text of several words must be in quotes"),
+        (["generate", "once", "--tempreature", "1"], "did you mean --temperature?"),
+        (["generate", "once", "--overflow", "slid"], "did you mean slide?"),
+        (["generate", "once", "--zzz"], "unrecognized arguments: --zzz"),
+        (["tasks", "clozed", "x"], "did you mean cloze?"),
+        (["tasks", "cloze", "a XXXXX", "b", "--modle", "x"], "did you mean --model?"),
+        (["evaluate", "perplexity", "x", "--stridee=3"], "did you mean --stride?"),
+        (["pretrain", "--data", "x", "--out", "y", "--n-layers", "3"], "did you mean --n-layer?"),
+    ],
+)
+def test_what_was_probably_meant(options: list[str], hint: str, capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"gptlite {options[0]}") and said.endswith(f"{hint}\n")
+    assert said.count("\n") == 1

@@ -111,6 +111,6 @@ def test_what_cannot_be_predicted(folders, capsys, task, given, message):
     assert main([str(folders / task), *given]) == 2
     printed, said = capsys.readouterr()
     assert printed == ""
-    assert said.startswith("gptlite.predict: error: ")
+    assert said.startswith("gptlite predict: error: ")
     assert message in said
     assert said.count("\n") == 1

@@ -13,7 +13,7 @@ from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
 from gptlite.download.official import required_name
 from gptlite.download.places import inventory
 
-PROGRAM = "gptlite.download"
+PROGRAM = "gptlite download"
 
 
 def parser() -> Parser:

@@ -18,7 +18,7 @@ from gptlite.evaluate.part import part_of
 from gptlite.evaluate.run import evaluate
 from gptlite.outputs import OVERWRITE
 
-PROGRAM = "gptlite.evaluate"
+PROGRAM = "gptlite evaluate"
 
 
 def parser() -> Parser:

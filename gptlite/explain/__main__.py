@@ -9,7 +9,7 @@ from gptlite.explain.page import page
 from gptlite.files import write_atomically
 from gptlite.outputs import OVERWRITE, check_file
 
-PROGRAM = "gptlite.explain"
+PROGRAM = "gptlite explain"
 MARK = b"<title>Inside a GPT-2"  # near the beginning of every page: it may be written anew
 
 

@@ -12,7 +12,7 @@ from gptlite.finetune.finetuned import WEIGHTS_FILE
 from gptlite.finetune.run import NARROW, NARROW_RATE, learn_task, learn_text
 from gptlite.outputs import OVERWRITE, output_folder
 
-PROGRAM = "gptlite.finetune"
+PROGRAM = "gptlite finetune"
 
 
 def parser() -> Parser:

@@ -46,7 +46,7 @@ from gptlite.finetune.learners import (
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
 from gptlite.outputs import check_room
-from gptlite.texts import Count, Documents, read_documents, text_files
+from gptlite.texts import Count, Documents, number_of, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
 
 # GPT-1's learning rate suits its width of 768. Models below this one need a higher rate.
@@ -140,8 +140,13 @@ def learn_task(options: argparse.Namespace) -> None:
     model, tokenizer, n_ctx = open_model(options)
     recipe = suited(recipe, options, model)
 
-    def packed(examples: list[Example], numbers: list[int]) -> Labelled:
-        return Labelled([pack(tokenizer, task, each.texts, n_ctx) for each in examples], numbers)
+    def packed(part: str, examples: list[Example], numbers: list[int]) -> Labelled:
+        whole = [pack(tokenizer, task, each.texts, sys.maxsize) for each in examples]
+        rows = [pack(tokenizer, task, each.texts, n_ctx) for each in examples]
+        show_cut(
+            part, "example", sum(a != b for a, b in zip(whole, rows, strict=True)), rows, n_ctx
+        )
+        return Labelled(rows, numbers)
 
     classifier = Classifier.build(
         GPT.init(model.config, options.seed) if options.arm == "scratch" else model,
@@ -155,8 +160,8 @@ def learn_task(options: argparse.Namespace) -> None:
     fine_tuned = FineTuned(classifier, tokenizer, task, labels, n_ctx)
     epochs = fine_tune(
         classifier,
-        packed(train, numbers),
-        packed(held_out, held_out_numbers) if held_out else None,
+        packed("train", train, numbers),
+        packed("validation", held_out, held_out_numbers) if held_out else None,
         recipe,
         show_and_save(options, fine_tuned.save_pretrained),
     )
@@ -233,6 +238,13 @@ def learn_text(options: argparse.Namespace) -> None:
             parts[part] += of_file
             if isinstance(file, Documents):
                 count.add(file, sum(len(row.ids) - 1 for row in of_file))
+            else:
+                n_cut = sum(
+                    len(tokenizer.encode(each.prompt)) + len(tokenizer.encode(each.completion))
+                    > n_ctx
+                    for each in file
+                )
+                show_cut(part, "completion", n_cut, of_file, n_ctx)
         show_count(part, count)
     parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
     check_room_to_save(options, model.config)
@@ -276,6 +288,12 @@ def read_texts_or_completions(path: Path) -> Sequence[Documents | list[Completio
             raise ValueError(f"{file}: no prompts and completions")
         found.append(completions if is_table else read_documents(file))
     return found
+
+
+def show_cut(part: str, thing: str, n_cut: int, rows: Sequence[object], n_ctx: int) -> None:
+    """Say in a line how many examples or completions a part has, and how many were shortened."""
+    cut = f", {n_cut:,} of them shortened to fit {n_ctx} tokens" if n_cut else ""
+    print(f"{part}: {number_of(len(rows), thing)}{cut}", file=sys.stderr)
 
 
 def show_count(part: str, count: Count) -> None:

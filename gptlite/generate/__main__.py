@@ -21,7 +21,7 @@ from gptlite.model import GPT
 from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
 
-PROGRAM = "gptlite-generate"
+PROGRAM = "gptlite generate"
 
 
 def command_line() -> Parser:

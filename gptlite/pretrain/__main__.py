@@ -10,7 +10,7 @@ from gptlite.pretrain.presets import PRESETS
 from gptlite.pretrain.run import pretrain, read_run_file
 from gptlite.pretrain.trainer import REPORT_SECONDS, STATE_FILE
 
-PROGRAM = "gptlite.pretrain"
+PROGRAM = "gptlite pretrain"
 DEFAULT_TOKENS = 10e6
 # With --resume these may change: the model does not depend on them.
 MAY_CHANGE = ("validation", "every", "report_seconds", "sample")

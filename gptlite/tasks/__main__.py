@@ -31,7 +31,7 @@ from gptlite.tasks.translate import translate
 from gptlite.tasks.winograd import winograd
 from gptlite.tokenizer import Tokenizer
 
-PROGRAM = "gptlite.tasks"
+PROGRAM = "gptlite tasks"
 NEUTRAL = {"neutral": "Neither"}
 
 

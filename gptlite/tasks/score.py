@@ -17,8 +17,8 @@ tokens before the border, all options are scored from the same earlier place, so
 accounts for the same characters.
 """
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Literal
 
 import numpy as np
@@ -110,12 +110,16 @@ def split(
             raise ValueError(f"option {number} is empty: it has no tokens to score")
     rows = [tokenizer.encode(prompt + option) for option in options]
     end = len(prompt.encode())
-    lengths = accumulate(len(tokenizer.decode_bytes([token])) for token in rows[0])
-    border = 0
-    for length, tokens in zip(lengths, zip(*rows, strict=False), strict=False):
-        if length > end or len(set(tokens)) > 1:
-            break
-        border += 1
+
+    def n_bytes(n_tokens: int) -> int:
+        return len(tokenizer.decode_bytes(rows[0][:n_tokens]))
+
+    # The most tokens that end within the prompt, and of these those that all rows share.
+    within = bisect_right(range(len(rows[0]) + 1), end, key=n_bytes) - 1
+    within = min(within, *map(len, rows))
+    shared = np.array([row[:within] for row in rows])  # [options, within]
+    differ = (shared != shared[0]).any(axis=0)  # [within]
+    border = int(differ.argmax()) if differ.any() else within
     return rows[0][:border] or [tokenizer.eot], [row[border:] for row in rows]
 
 

@@ -24,7 +24,7 @@ def test_the_command(hosts: Server, capsys: Any) -> None:
     out = capsys.readouterr().out.splitlines()
     assert out[0] == str(folder.parent) and out[1] == "gpt2         not here" and len(out) == 5
     assert door.main(["--verify", "gpt2"]) == 2
-    assert "gptlite.download: error: gpt2: expected in " in capsys.readouterr().err
+    assert "gptlite download: error: gpt2: expected in " in capsys.readouterr().err
     assert door.main(["124M"]) == 0
     assert capsys.readouterr().out == f"{folder}\n"
     assert door.main(["--verify", "small"]) == 0
@@ -49,7 +49,7 @@ def test_the_command(hosts: Server, capsys: Any) -> None:
 def test_an_unknown_name(arguments: list[str], capsys: Any) -> None:
     assert door.main(arguments) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("gptlite.download: error: unknown model")
+    assert out == "" and err.startswith("gptlite download: error: unknown model")
 
 
 @pytest.mark.parametrize("arguments", [[], ["gpt2", "--where"], ["--verify"], ["gpt2", "gpt2-xl"]])
@@ -79,7 +79,7 @@ def test_ctrl_c_in_the_command(server: Server, tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate()
     assert (process.returncode, out) == (130, "") and "Traceback" not in err, err
-    assert err.splitlines()[-1].startswith("gptlite.download: error: interrupted")
+    assert err.splitlines()[-1].startswith("gptlite download: error: interrupted")
     assert (model_folder("gpt2") / "config.json.part").exists()
     assert not (model_folder("gpt2") / "config.json").exists()
 

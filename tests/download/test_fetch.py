@@ -212,7 +212,7 @@ def test_without_a_network_one_line_says_so_at_once(
     assert door.main(["gpt2"]) == 2
     out, err = capfd.readouterr()
     assert out == "" and err.count("\n") == 1 and not caplog.records
-    assert err.startswith("gptlite.download: error: gpt2: expected in ")
+    assert err.startswith("gptlite download: error: gpt2: expected in ")
     assert "there is no network: huggingface.co: " in err and len(err) < 900
     assert "openaipublic.blob.core.windows.net: " in err
     assert err.count("name resolution" if how == "no name" else "Network is unreachable") == 2

@@ -82,7 +82,7 @@ def called(capsys, *args: str | Path) -> tuple[int, str, str]:
 def complaint(capsys, *args: str | Path) -> str:
     status, out, err = called(capsys, *args)
     last = err.splitlines()[-1]
-    assert (status, out) == (2, "") and last.startswith("gptlite.evaluate: error: ")
+    assert (status, out) == (2, "") and last.startswith("gptlite evaluate: error: ")
     assert "Traceback" not in err
     return last
 
@@ -457,7 +457,7 @@ def test_errors_are_one_line(files, capsys, args, message):
     Path("latin").write_bytes(b"caf\xe9")
     status, out, err = called(capsys, *args)
     assert (status, out) == (2, "")
-    assert err.startswith("gptlite.evaluate") and ": error: " in err and message in err
+    assert err.startswith("gptlite evaluate") and ": error: " in err and message in err
     assert err.count("\n") == 1
     assert not list(files.glob("out*"))
 

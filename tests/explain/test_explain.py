@@ -321,7 +321,7 @@ def test_the_command_s_errors_are_one_line(options, message, tmp_path, monkeypat
     Path("README.md").write_text("mine")
     assert main(options) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("gptlite.explain: error: ") and err.count("\n") == 1
+    assert out == "" and err.startswith("gptlite explain: error: ") and err.count("\n") == 1
     assert message in err
     assert sorted(path.name for path in Path().iterdir()) == ["README.md", "folder", "page.html"]
     assert Path("page.html").read_text() == "<title>Inside a GPT-2: what was there"

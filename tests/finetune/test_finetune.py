@@ -216,6 +216,24 @@ def test_documents_are_learned_one_by_one_up_to_their_end(
     assert capsys.readouterr().err.count(counted) == 2  # of train, and of validation
 
 
+def test_what_was_shortened_is_told(folder, tmp_path, capsys):
+    long = [{"premise": "the red cat " * n, "hypothesis": "red", "label": "x"} for n in (1, 9)]
+    long += [{"premise": "a dog", "hypothesis": "blue", "label": "y"}]
+    (folder / "long.jsonl").write_text("".join(json.dumps(row) + "\n" for row in long))
+    (folder / "short.jsonl").write_text("".join(json.dumps(row) + "\n" for row in long[::2]))
+    given = ["--data", str(folder / "long.jsonl"), "--validation", str(folder / "short.jsonl")]
+    given += ["--model", str(folder / "model"), "--task", "entailment", "--epochs", "1", *QUICK]
+    assert main([*given, "--out", str(tmp_path / "a")]) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert "train: 3 examples, 1 of them shortened to fit 24 tokens" in said
+    assert "validation: 2 examples" in said
+    pairs = [{"prompt": "the dog " * 20, "completion": "red"}, {"prompt": "a", "completion": "b"}]
+    (folder / "long-pairs.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    assert main(lm(folder, tmp_path / "b", "long-pairs.jsonl", "--epochs", "1")) == 0
+    said = capsys.readouterr().err.splitlines()
+    assert "train: 2 completions, 1 of them shortened to fit 24 tokens" in said
+
+
 def test_json_lines_without_a_text(folder, tmp_path, capsys):
     (folder / "odd.jsonl").write_text('{"text": "the cat"}\n{"story": "the dog"}\n')
     said = refused(capsys, lm(folder, tmp_path / "out", "odd.jsonl"))
@@ -257,9 +275,10 @@ def refused(capsys, given: list[str]) -> str:
     assert status == 2
     assert printed == ""
     # What was found in the texts may have been said before.
-    said = "".join(line for line in said.splitlines(True) if ": 1 file, 1 document, " not in line)
+    counted = ("train: ", "validation: ")
+    said = "".join(line for line in said.splitlines(True) if not line.startswith(counted))
     assert said.count("\n") == 1
-    return said.removeprefix("gptlite.finetune: error: ").rstrip()
+    return said.removeprefix("gptlite finetune: error: ").rstrip()
 
 
 @pytest.mark.parametrize(
@@ -389,12 +408,12 @@ def test_interrupted_before_anything_was_saved(folder, tmp_path, capsys, monkeyp
         patch.setattr(gptlite, "load", stop)
         capsys.readouterr()
         assert main(given) == 130
-        assert capsys.readouterr().err == "gptlite.finetune: error: interrupted\n"
+        assert capsys.readouterr().err == "gptlite finetune: error: interrupted\n"
     assert FineTuned.from_pretrained(out).task == "entailment"
     with monkeypatch.context() as patch:
         patch.setattr(finetuned, "write_tensors", stop)
         assert main(given) == 130
-        assert capsys.readouterr().err.endswith("gptlite.finetune: error: interrupted\n")
+        assert capsys.readouterr().err.endswith("gptlite finetune: error: interrupted\n")
     assert not (out / "model.safetensors").exists()
     assert main(given[:-1]) == 0  # what is there is unfinished, and this command's own
     assert FineTuned.from_pretrained(out).task == "classification"

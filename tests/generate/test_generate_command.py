@@ -239,7 +239,7 @@ def test_interactive_continues_line_after_line(folder):
     assert status == 0
     assert out == "".join(f"{p}{continued(folder, p, 20)}\n" for p in prompts)
     assert err == (
-        "prompt> prompt> gptlite-generate: error: the context holds 64 tokens and the prompt has "
+        "prompt> prompt> gptlite generate: error: the context holds 64 tokens and the prompt has "
         "60: 5 new tokens fit, not 20 "
         "(with overflow slide it goes on, and forgets the older half)\n"
         "prompt> prompt> prompt> "
@@ -361,7 +361,7 @@ def test_a_full_disk_is_an_error(folder):
     ):
         _, err = process.communicate(timeout=30)
     assert process.returncode == 2
-    assert err.decode() == "gptlite-generate: error: [Errno 28] No space left on device\n"
+    assert err.decode() == "gptlite generate: error: [Errno 28] No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -401,7 +401,7 @@ def test_a_full_disk_is_an_error(folder):
 def test_an_error_is_one_line(folder, capsys, args, message):
     status, out, err = called(capsys, "--model", folder, *args)
     assert (status, out) == (2, "")
-    assert err.startswith(f"gptlite-generate: error: {message}")
+    assert err.startswith(f"gptlite generate: error: {message}")
     assert err.endswith("\n")
     assert err.count("\n") == 1
 
@@ -411,12 +411,12 @@ def test_an_error_without_words_is_named(capsys, monkeypatch):
         raise MemoryError
 
     monkeypatch.setattr(gptlite, "load", exhausted)
-    assert called(capsys, "a") == (2, "", "gptlite-generate: error: MemoryError\n")
+    assert called(capsys, "a") == (2, "", "gptlite generate: error: MemoryError\n")
 
 
 def test_settings_are_checked_before_a_model_is_loaded(capsys):
     status, _, err = called(capsys, "--model", "no-such-model", "--top-p", "7")
-    assert (status, err) == (2, "gptlite-generate: error: top_p must lie in (0, 1], not 7.0\n")
+    assert (status, err) == (2, "gptlite generate: error: top_p must lie in (0, 1], not 7.0\n")
 
 
 def test_errors_name_a_broken_model(folder, capsys, tmp_path):
@@ -425,7 +425,7 @@ def test_errors_name_a_broken_model(folder, capsys, tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"broken")
     status, out, err = called(capsys, "--model", tmp_path)
     assert (status, out) == (2, "")
-    assert err.startswith("gptlite-generate: error: ")
+    assert err.startswith("gptlite generate: error: ")
     assert "model.safetensors" in err
     assert err.count("\n") == 1
 
@@ -438,7 +438,7 @@ def test_errors_of_the_locale_and_of_standard_input_are_one_line(folder):
     ]:
         status, out, err = run(*args, "--model", folder, stdin=stdin)
         assert (status, out) == (2, "")
-        assert err.startswith(f"gptlite-generate: error: {message}")
+        assert err.startswith(f"gptlite generate: error: {message}")
         assert err.count("\n") == 1
 
 
@@ -447,7 +447,7 @@ def test_no_standard_input_is_an_error(folder, capsys, monkeypatch):
     assert called(capsys, "-", "--model", folder) == (
         2,
         "",
-        "gptlite-generate: error: there is no standard input\n",
+        "gptlite generate: error: there is no standard input\n",
     )
 
 

@@ -345,7 +345,7 @@ def test_ctrl_c_before_there_is_anything_to_resume(corpus, tmp_path, monkeypatch
 
     monkeypatch.setattr(run, "write_token_file", interrupted)
     assert main(arguments(corpus, tmp_path / "run")) == 130
-    assert capsys.readouterr().err == "gptlite.pretrain: error: interrupted\n"
+    assert capsys.readouterr().err == "gptlite pretrain: error: interrupted\n"
 
 
 def test_a_finished_run_prints_its_result_again(corpus, reference, tmp_path, capsys):
@@ -424,7 +424,7 @@ def complaint(capsys, *options: str) -> str:
     printed, complained = capsys.readouterr()
     assert code == 2, complained
     assert printed == ""
-    assert complained.startswith("gptlite.pretrain: error: ")
+    assert complained.startswith("gptlite pretrain: error: ")
     assert complained.count("\n") == 1
     return complained
 

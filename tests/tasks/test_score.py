@@ -160,3 +160,11 @@ def test_what_cannot_be_scored_is_refused():
         score(MODEL, TOKENIZER, "the", [" cat"], "median")
     with pytest.raises(ValueError, match="overflow must be 'error' or 'cut', not 'slide'"):
         score(MODEL, TOKENIZER, "the", [" cat"], overflow="slide")
+
+
+def test_a_long_prompt_is_cut_from_its_options_at_once():
+    prompt, options = "the cat and the dog ran. " * 40_000, [" So", " Soon", " It"]
+    before, after = split(TOKENIZER, prompt, options)
+    for row, option in zip(after, options, strict=True):
+        assert TOKENIZER.decode([*before, *row]) == prompt + option
+    assert len(before) > 100_000

@@ -134,7 +134,7 @@ def test_a_dash_reads_standard_input_and_what_is_too_much_is_left_out(capsys, mo
     monkeypatch.setattr(sys, "stdin", io.StringIO(FOX * 50))
     status, out, err = called(capsys, option, *rest)
     assert status == 0 and out and err.count("\n") == 1
-    assert err.startswith("gptlite.tasks: ") and err.endswith("what does not fit is left out\n")
+    assert err.startswith("gptlite tasks: ") and err.endswith("what does not fit is left out\n")
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_dash_reads_standard_input_and_what_is_too_much_is_left_out(capsys, mo
 def test_errors_are_one_line(capsys, args, message):
     status, out, err = called(capsys, *args)
     assert (status, out) == (2, "")
-    assert err.startswith("gptlite.tasks: error: ") and message in err and err.count("\n") == 1
+    assert err.startswith("gptlite tasks: error: ") and message in err and err.count("\n") == 1
 
 
 def test_of_entailment_the_help_says_whose_it_is(capsys):
@@ -184,4 +184,4 @@ def test_as_a_shell_runs_it():
         [*command, "--model", "nowhere/x"], capture_output=True, text=True, cwd=ROOT
     )
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == "gptlite.tasks: error: nowhere/x: no such directory or file\n"
+    assert done.stderr == "gptlite tasks: error: nowhere/x: no such directory or file\n"
