@@ -46,8 +46,9 @@ def load(
         name_or_path: None for the storyteller that ships; ``"gpt2"``, ``"gpt2-medium"``,
             ``"gpt2-large"`` or ``"gpt2-xl"`` for OpenAI's models, fetched once (also called
             small, medium, large, xl; 124M, 355M, 774M, 1558M; 117M, 345M; ``"gpt2@main"`` for
-            that revision on the hub); a directory; or a file of weights: safetensors, PyTorch,
-            TensorFlow or llm.c. A model with GPT-2's vocabulary but no tokenizer beside it gets
+            that revision on the hub); ``"openai-gpt"`` for GPT-1; a directory; or a file of
+            weights: safetensors, PyTorch (transformers', nanoGPT's, minGPT's), TensorFlow, llm.c or
+            GPT-1's pieces. A model with GPT-2's vocabulary but no tokenizer beside it gets
             GPT-2's.
         dtype: "float32", or "float16" to keep matrices in half the memory. The computation is in
             float32 either way; with float16 weights it is slower, and the logits differ by about a

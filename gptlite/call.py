@@ -49,7 +49,7 @@ def checked_call(
     if logits_to_keep is not None:
         check_int("logits_to_keep", logits_to_keep, least=1)
     if trace is not None:
-        trace.begin(config.n_layer)
+        trace.begin(config.n_layer, config.post_norm)
     array = np.asarray(ids)  # [..., seq]
     if array.size == 0:
         raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")

@@ -33,3 +33,7 @@ class CharacterEncoder:
             raise ValueError(
                 f"character {error.args[0]!r} is not one of the vocabulary's {len(self.made)}"
             ) from None
+
+    def steps(self, text: str) -> list[tuple[str, list[list[bytes]], list[int]]]:
+        """Show each character, its only row, and its id."""
+        return [(c, [[c.encode()]], self.encode(c)) for c in text]

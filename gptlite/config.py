@@ -25,6 +25,7 @@ class GPTConfig:
         n_inner: width of the feed-forward network's hidden layer; 0 stands for ``4 * n_embd``.
         activation_function: "gelu_new" is GPT-2's, "gelu" the exact form (activation.py).
         scale_attn_by_inverse_layer_idx: True if block i divides its scores by i + 1 as well.
+        post_norm: True for GPT-1, whose layer norms follow the sums; none is at the top (gpt1.py).
         tie_word_embeddings: False if the output layer is a matrix of its own, ``lm_head.weight``.
         n_padding: rows that follow the tokens' in ``wte`` and ``lm_head``, and stand for no token:
             they make the number of rows a round one, and no logits are computed for them.
@@ -46,6 +47,7 @@ class GPTConfig:
     n_inner: int = 0
     activation_function: str = "gelu_new"
     scale_attn_by_inverse_layer_idx: bool = False
+    post_norm: bool = False
     tie_word_embeddings: bool = True
     n_padding: int = 0
     bos_token_id: int | None = field(default=None, compare=False)
@@ -105,6 +107,8 @@ PRESETS = {
     "gpt2-xl": GPTConfig(n_embd=1600, n_head=25, n_layer=48),
 }
 
+GPT1 = GPTConfig(40478, 512, n_embd=768, n_head=12, n_layer=12, post_norm=True)
+
 
 def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
     """List every parameter's name and shape, in the order of the forward pass.
@@ -132,5 +136,6 @@ def parameter_shapes(config: GPTConfig) -> dict[str, tuple[int, ...]]:
             "mlp.c_proj.bias": (d,),
         }.items():
             shapes[f"h.{i}.{leaf}"] = shape
-    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    if not config.post_norm:
+        shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
     return shapes if config.tie_word_embeddings else shapes | {"lm_head.weight": (rows, d)}

@@ -22,6 +22,7 @@ from gptlite.call import checked_call
 from gptlite.checks import checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.fast.underflow import rounds_to_zero
+from gptlite.gpt1 import post_norm_block
 from gptlite.layers import Array, layer_norm, linear
 from gptlite.trace import Trace, recorder
 from gptlite.tree import parameter_tree
@@ -37,7 +38,8 @@ class GPT:
         blocks: the same arrays, as one tree per block: ``blocks[0]["ln_1"]["weight"]``.
         wte, wpe: the embeddings of tokens, ``[n_vocab, n_embd]``, and of positions,
             ``[n_ctx, n_embd]``.
-        ln_f: gain, shift and epsilon of the last layer norm.
+        ln_f: gain, shift and epsilon of the last layer norm; empty for GPT-1.
+        block: the function that runs a block: ``block.decoder_block``, or ``gpt1.post_norm_block``.
         lm_head: the output layer, ``[n_vocab, n_embd]``: ``wte`` again, or a matrix of its own.
     """
 
@@ -54,7 +56,8 @@ class GPT:
         self.blocks: list[Weights] = [parts["h"][str(i)] for i in range(config.n_layer)]
         self.wte: Array = parts["wte"]["weight"][: config.n_vocab]  # [n_vocab, n_embd]
         self.wpe: Array = parts["wpe"]["weight"]  # [n_ctx, n_embd]
-        self.ln_f: Weights = parts["ln_f"]
+        self.ln_f: Weights = parts.get("ln_f", {})
+        self.block = post_norm_block if config.post_norm else decoder_block
         lm_head = parts.get("lm_head", parts["wte"])
         self.lm_head: Array = lm_head["weight"][: config.n_vocab]  # [n_vocab, n_embd]
 
@@ -126,10 +129,14 @@ class GPT:
             remember = no_cache if cache is None else partial(cache.append, i)
             record_block = recorder(trace, f"h.{i}.")
             # [batch, seq, n_embd]
-            x = decoder_block(x, p, self.config.n_head, call.padding, remember, record_block)
+            x = self.block(x, p, self.config.n_head, call.padding, remember, record_block)
         if keep is not None:
             x = x[:, -keep:]  # [batch, kept, n_embd]
-        return record("ln_f", layer_norm(x, **self.ln_f))  # [batch, kept, n_embd]
+        return record("ln_f", self.last_norm(x))  # [batch, kept, n_embd]
+
+    def last_norm(self, x: Array) -> Array:
+        """Apply the layer norm at the top of the stack, ``[..., n_embd]``; GPT-1 has none."""
+        return layer_norm(x, **self.ln_f) if self.ln_f else x  # [..., n_embd]
 
     def embed(self, ids: NDArray[Any], positions: NDArray[Any]) -> Array:
         """Add a vector for the token and one for its position: ``[batch, seq, n_embd]``.

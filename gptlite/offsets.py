@@ -19,6 +19,9 @@ def spans(
         parts: the parts of the text, with their ids.
         tokens: the bytes of each token.
 
+    Raises:
+        ValueError: the tokens do not spell the text, as GPT-1's do not: they have no places in it.
+
     >>> spans("é!", [(Part(0, 2, None), [1, 2, 0])], [b"!", b"\xc3", b"\xa9"])
     [(0, 1), (0, 1), (1, 2)]
     """
@@ -28,6 +31,8 @@ def spans(
             found.append((part.start, part.stop))
             continue
         utf8 = np.frombuffer(text[part.start : part.stop].encode(), np.uint8)  # [n_bytes]
+        if b"".join([tokens[i] for i in ids]) != utf8.tobytes():
+            raise ValueError("these tokens lose case and spaces, and so have no places in the text")
         # Every byte but those of the form 10xxxxxx begins a character.
         character = part.start + np.cumsum(utf8 & 0xC0 != 0x80) - 1  # [n_bytes]
         size = np.array([len(tokens[i]) for i in ids], np.int64)  # [n]

@@ -94,7 +94,7 @@ class SpecialTokens:
         special = {*undeclared, *(token.name for token in self.added if token.special)}
         self.ids = {name: vocab[name] for name in sorted(special, key=vocab.__getitem__)}
         self._words = [token for token in self.added if not token.special]
-        self._line_feed = next((i for i, data in made.items() if data == b"\n"), 0)
+        self._line_feed = next((i for i, data in made.items() if data.rstrip(b" ") == b"\n"), 0)
 
     def end_of_text(self) -> tuple[int, bool]:
         """Say which token ends a text and begins the next, and whether it is there for that.

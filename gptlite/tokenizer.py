@@ -13,11 +13,10 @@ rests on three ideas (section 2.2 of "Language Models are Unsupervised Multitask
    (``training/merges.py``). A merge's place in that order is its *rank*, and encoding replays the
    order: of all the pairs that could join, the one learned first does.
 
-``merged`` is the third idea, written the plain way. It looks at every pair again for each merge,
-which is fine for most words but slow for long ones. ``Tokenizer.encode`` gets the same ids from
-``fast/bpe.py``, which encodes many words at once and is a hundred times as fast.
+``merged`` is the third idea, written the plain way: fine for most words, but slow for long ones.
+``Tokenizer.encode`` gets the same ids from ``fast/bpe.py``, a hundred times as fast.
 
-Tokens that no merge makes (``<|endoftext|>``): special.py. Characters as tokens: characters.py.
+Tokens that no merge makes: special.py. Tokens of other kinds: characters.py, gpt1_words.py.
 """
 
 import os
@@ -31,6 +30,7 @@ from gptlite.checks import check_texts
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
+from gptlite.gpt1_words import WordEncoder, is_of_words
 from gptlite.offsets import spans
 from gptlite.special import AddedToken, Encoder, SpecialTokens
 
@@ -87,7 +87,9 @@ class Tokenizer:
     ) -> None:
         self.vocab, self.merges = dict(vocab), list(merges or [])
         self._encoder: Encoder = CharacterEncoder(self.vocab)
-        if merges is not None:
+        if merges is not None and is_of_words(self.vocab):
+            self._encoder = WordEncoder(self.vocab, self.merges)
+        elif merges is not None:
             self._encoder = BytePairEncoder(PATTERN.findall, self.vocab, self.merges)
         by_id, made = sorted(self.vocab, key=self.vocab.__getitem__), self._encoder.made
         self._bytes = [made[i] if i in made else name.encode() for i, name in enumerate(by_id)]
@@ -137,8 +139,8 @@ class Tokenizer:
         [[b' ', b'l', b'o', b'w'], [b' ', b'lo', b'w'], [b' ', b'low']]
         """
         self.encode(text)  # or an error
-        if isinstance(self._encoder, CharacterEncoder):
-            return [PieceSteps(c, [[c.encode()]], self._encoder.encode(c)) for c in text]
+        if isinstance(self._encoder, (CharacterEncoder, WordEncoder)):
+            return [PieceSteps(*step) for step in self._encoder.steps(text)]
         rank = {pair: rank for rank, pair in enumerate(self.merges)}
         steps = []
         for piece in PATTERN.findall(text):

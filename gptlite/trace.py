@@ -21,6 +21,11 @@ BLOCK_STEPS = (
     *("ln_1", "attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.z", "attn.out"),
     *("mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out"),
 )
+# GPT-1's: "ln_1" and "out" are the normed sums "mid" and "sum" (gpt1.py).
+POST_NORM_STEPS = (
+    *("attn.q", "attn.k", "attn.v", "attn.scores", "attn.weights", "attn.z", "attn.out"),
+    *("mid", "ln_1", "mlp.fc", "mlp.gelu", "mlp.out", "sum", "out"),
+)
 
 
 HIDDEN = -5e9  # scores below are masked (``block.MASKED``), once or twice
@@ -67,13 +72,16 @@ class Trace(dict[str, Array]):
         super().__init__()
         self.edits = dict(edits or {})
 
-    def begin(self, n_layer: int) -> None:
+    def begin(self, n_layer: int, post_norm: bool = False) -> None:
         """Begin a call of a model with ``n_layer`` blocks: forget the arrays of an earlier call.
+
+        Args:
+            post_norm: True for GPT-1's blocks.
 
         Raises:
             ValueError: an edit names no array of the model.
         """
-        if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer))):
+        if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer, post_norm))):
             name = min(unknown)
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
         self.clear()
@@ -104,9 +112,10 @@ Change = float | NDArray[Any] | Callable[[Array, Trace], NDArray[Any]]
 Edit = Change | Unmasked
 
 
-def trace_names(n_layer: int) -> list[str]:
+def trace_names(n_layer: int, post_norm: bool = False) -> list[str]:
     """List the names of a trace's arrays, in the order in which they are made."""
-    blocks = [f"h.{i}.{step}" for i in range(n_layer) for step in BLOCK_STEPS]
+    steps = POST_NORM_STEPS if post_norm else BLOCK_STEPS
+    blocks = [f"h.{i}.{step}" for i in range(n_layer) for step in steps]
     return ["embed", *blocks, "ln_f", "logits"]
 
 

@@ -193,6 +193,11 @@ def files_of(source: Source) -> list[str]:
 def put_commit(server: Server, commit: str, seed: int, folder: Path) -> None:
     GPT.init(SERVED, seed).save_pretrained(folder)
     Tokenizer.train(["the dog, the dog, the dog"], 260).save_pretrained(folder)
+    put_files(server, commit, folder, MAIN)
+
+
+def put_files(server: Server, commit: str, folder: Path, main: str) -> None:
+    """Serve a model's files at a commit as the hub does, and as those of its branch ``main``."""
     for name in files_of(SOURCES["gpt2"][0]):
         data = (folder / name).read_bytes()
         told = {"X-Repo-Commit": commit}
@@ -203,8 +208,8 @@ def put_commit(server: Server, commit: str, seed: int, folder: Path) -> None:
         else:
             sha1 = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
             told |= {"ETag": f'W/"{sha1}"', "Content-Length": str(len(data))}
-        at = MAIN.replace("main", commit)
-        server.heads[f"{MAIN}/{name}"] = server.heads[f"{at}/{name}"] = (
+        at = main.replace("main", commit)
+        server.heads[f"{main}/{name}"] = server.heads[f"{at}/{name}"] = (
             302 if "Location" in told else 200,
             told,
         )

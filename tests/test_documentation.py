@@ -83,7 +83,7 @@ def test_every_environment_variable_is_told():
 
 def test_every_name_of_an_official_model_is_told():
     names = [name for name in _CANONICAL if "/" not in name]
-    assert len(names) == 14
+    assert len(names) == 15
     help_text = download.parser().format_help()
     for text in (documents()["README.md"], gptlite.load.__doc__ or "", help_text):
         assert not set(names) - set(re.findall(r"[\w-]+", text))

@@ -5,6 +5,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from copy import copy
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from runpy import run_path
@@ -22,7 +23,7 @@ ROOT = Path(gptlite.__file__).resolve().parent.parent
 # The files whose every array has its shape beside it.
 READING_PATH = (
     *("layers.py", "block.py", "model.py", "cache.py", "call.py", "sampling.py", "trace.py"),
-    *("activation.py", "tree.py"),
+    *("activation.py", "tree.py", "gpt1.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
 FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py", "offsets.py")
@@ -176,11 +177,12 @@ def relatives(tracer: Tracer) -> None:
     other = {"activation_function": "gelu", "scale_attn_by_inverse_layer_idx": True}
     other |= {"tie_word_embeddings": False, "n_padding": 2}
     config = GPTConfig(n_vocab=23, n_ctx=13, n_embd=15, n_head=3, n_layer=2, **other)
-    model, ids = random_model(config), ids_of(4, 7)
-    with tracer.of(**SIZES, batch=4, seq=7, total=7):
-        model(ids, trace=Trace())
-        loss_and_gradients(model, ids, ids)
-    Classifier.build(model, 2)
+    ids = ids_of(4, 7)
+    for model in (random_model(config), random_model(replace(config, post_norm=True))):
+        with tracer.of(**SIZES, batch=4, seq=7, total=7):
+            model(ids, trace=Trace())
+            loss_and_gradients(model, ids, ids)
+        Classifier.build(model, 2)
 
 
 def losses(tracer: Tracer) -> None:

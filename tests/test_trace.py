@@ -1,5 +1,7 @@
 """trace.py and views/edits.py: an array changed on its way, and what follows from it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -30,6 +32,10 @@ names = st.sampled_from(trace_names(CONFIG.n_layer))
 
 def test_the_names_are_those_of_a_trace_in_its_order():
     assert list(PLAIN) == trace_names(CONFIG.n_layer)
+    gpt1, trace = random_model(replace(CONFIG, post_norm=True)), Trace()
+    gpt1([1, 2, 3], trace=trace)
+    assert list(trace) == trace_names(CONFIG.n_layer, post_norm=True)
+    assert np.array_equal(trace["ln_f"], trace[f"h.{CONFIG.n_layer - 1}.out"])
 
 
 @given(names)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.checkpoints import llmc, safetensors
+from gptlite.checkpoints import gpt1, llmc, safetensors
 from gptlite.checkpoints.hub import CONFIG_FILE, INDEX_SUFFIX, read_sharded
 from gptlite.checkpoints.names import (
     FileTensor,
@@ -151,6 +151,7 @@ FORMATS = (
         match_names=_match_openai_names,
         parameter_names=openai_parameter_names,
     ),
+    Format("GPT-1's pieces", lambda path, _: path.name == gpt1.SHAPES_FILE, gpt1.read_contents),
     Format("PyTorch", _is_torch, _read_torch, suffixes=TORCH_SUFFIXES),
     Format(
         "safetensors",

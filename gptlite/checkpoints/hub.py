@@ -11,7 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from gptlite.checkpoints.names import LM_HEAD
+from gptlite.checkpoints.gpt1 import MODEL_TYPE, format_gpt1_config, read_gpt1_config
+from gptlite.checkpoints.names import GPT1_NAMES, LM_HEAD
 from gptlite.checkpoints.sizes import read_size, read_sizes
 from gptlite.checkpoints.stored import Contents, Stored
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
@@ -44,6 +45,8 @@ def read_config(options: Mapping[str, Any], where: str) -> GPTConfig:
     Raises:
         CheckpointError: a size is missing or wrong; an option changes the mathematics.
     """
+    if options.get("model_type") == MODEL_TYPE:
+        return read_gpt1_config(options, where)
     for key, expected in _FIXED_OPTIONS.items():
         found = options.get(key, expected)
         if type(found) is not type(expected) or found != expected:
@@ -96,8 +99,10 @@ def _activation(options: Mapping[str, Any], where: str) -> str:
     )
 
 
-def hub_name(name: str) -> str:
-    """Return a parameter's name in transformers' GPT2LMHeadModel."""
+def hub_name(name: str, config: GPTConfig) -> str:
+    """Return a parameter's name in transformers' GPT2LMHeadModel, or in OpenAIGPTLMHeadModel."""
+    if config.post_norm:
+        name = {ours: theirs for theirs, ours in GPT1_NAMES.items()}.get(name, name)
     return name if name == LM_HEAD else f"transformer.{name}"
 
 
@@ -107,6 +112,8 @@ def format_config(config: GPTConfig, dtype: str) -> bytes:
     Args:
         dtype: the dtype of the stored weights beside it.
     """
+    if config.post_norm:
+        return format_gpt1_config(config, dtype)
     options: dict[str, Any] = {
         "architectures": ["GPT2LMHeadModel"],
         **_FIXED_OPTIONS,

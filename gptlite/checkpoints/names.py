@@ -5,6 +5,7 @@ A parameter's name in memory is its name in OpenAI's models on the Hugging Face 
 may differ from that list, and this file knows every difference that is allowed:
 
 - OpenAI's own checkpoints say ``model/h0/attn/c_attn/w``, with a leading axis of 1 on matrices.
+- transformers calls GPT-1's embeddings ``tokens_embed`` and ``positions_embed``.
 - Wrappers put prefixes in front, keep the causal masks as if they were weights, and write the tied
   output layer a second time.
 - nanoGPT, minGPT and llm.c store a linear layer as ``[n_out, n_in]``, so it has to be transposed;
@@ -27,6 +28,8 @@ from gptlite.errors import CheckpointError
 
 # The output layer. In GPT-2 it is wte.weight again ("tied"); minGPT's is a parameter of its own.
 LM_HEAD = "lm_head.weight"
+# transformers' names of GPT-1's two embeddings -> GPT-2's.
+GPT1_NAMES = {"tokens_embed.weight": "wte.weight", "positions_embed.weight": "wpe.weight"}
 # A classifier's head: transformers' GPT2ForSequenceClassification has it in place of lm_head.
 SCORE = "score.weight"
 # A model with one of these tensors is one of transformers' classes for another task.
@@ -195,6 +198,7 @@ def parameter_names(found: Mapping[str, Shape], where: str) -> dict[str, str]:
     names: dict[str, str] = {}
     for in_file, shape in found.items():
         name = _PREFIXES.sub("", in_file)
+        name = GPT1_NAMES.get(name, name)
         if _is_mask(name, shape):
             continue
         if name in names:

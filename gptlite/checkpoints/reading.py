@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.checkpoints.formats import SUFFIXES, Format, read_contents
+from gptlite.checkpoints.gpt1 import SHAPES_FILE
 from gptlite.checkpoints.hub import CONFIG_FILE, read_config
 from gptlite.checkpoints.mingpt import is_mingpt, read_n_head
 from gptlite.checkpoints.names import LM_HEAD, FileTensor, count_blocks
@@ -95,6 +96,8 @@ def weights_file(directory: Path) -> Path:
     for name in WEIGHT_FILES:
         if (directory / name).is_file():
             return directory / name
+    if (directory / SHAPES_FILE).is_file():
+        return directory / SHAPES_FILE
     found = sorted(directory.glob("*.index"))
     # OpenAI's own name; else the checkpoint that TensorFlow's file "checkpoint" calls the latest.
     wanted = [directory / "model.ckpt.index"]

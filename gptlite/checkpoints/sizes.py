@@ -5,7 +5,7 @@ from typing import Any
 
 from gptlite.checkpoints.stored import Shape
 from gptlite.checkpoints.strict_json import shown
-from gptlite.config import PRESETS, GPTConfig
+from gptlite.config import GPT1, PRESETS, GPTConfig
 from gptlite.errors import CheckpointError
 
 # OpenAI's sizes have rows added by programs that compute faster with a multiple of 64.
@@ -72,10 +72,11 @@ def sizes_of_shapes(
             )
     rows, n_embd = shapes["wte.weight"]
     n_ctx = shapes["wpe.weight"][0]
+    post_norm = "ln_f.weight" not in shapes
     transposed = shapes["h.0.attn.c_attn.weight"] == (3 * n_embd, n_embd)
     n_inner = shapes["h.0.mlp.c_fc.weight"][0 if transposed else 1]
     if n_head is None:
-        for preset in PRESETS.values():
+        for preset in (*PRESETS.values(), GPT1):
             sizes = preset.n_ctx, preset.n_embd, preset.n_layer
             if (n_ctx, n_embd, n_layer) == sizes and rows in (preset.n_vocab, PADDED_VOCAB):
                 n_head = preset.n_head
@@ -86,6 +87,6 @@ def sizes_of_shapes(
             "a config.json with vocab_size, n_positions, n_embd, n_head and n_layer"
         )
     try:
-        return GPTConfig(rows, n_ctx, n_embd, n_head, n_layer, n_inner=n_inner)
+        return GPTConfig(rows, n_ctx, n_embd, n_head, n_layer, n_inner=n_inner, post_norm=post_norm)
     except ValueError as error:
         raise CheckpointError(f"{where}: {error}") from None

@@ -54,6 +54,7 @@ class Stored(NamedTuple):
         shape: the length of each of its axes.
         strides: along each axis, numbers from one element to the next; None for C order.
         checksum: the checksum of its bytes, where the format has one.
+        rest: the place of its last numbers, where it goes on in another file.
     """
 
     path: Path
@@ -62,6 +63,7 @@ class Stored(NamedTuple):
     shape: Shape
     strides: tuple[int, ...] | None = None
     checksum: Checksum | None = None
+    rest: "Stored | None" = None
 
 
 Contents = Mapping[str, Stored]
@@ -102,6 +104,12 @@ def read_into(out: NDArray[np.floating[Any]], name: str, stored: Stored) -> None
     if stored.dtype not in READ_AS:
         raise CheckpointError(f"{where}: expected F32, F16 or BF16, found {stored.dtype}")
     if out.size == 0:
+        return
+    if stored.rest is not None:
+        numbers = out.reshape(-1)  # [n]; a view, as only C-ordered tensors go on elsewhere
+        n = out.size - stored.rest.shape[0]
+        read_into(numbers[:n], name, stored._replace(shape=(n,), rest=None))
+        read_into(numbers[n:], name, stored.rest)
         return
     # In C order the axes do not matter, and one long row makes blocks of any size.
     flat = out.flags.c_contiguous and stored.strides is None

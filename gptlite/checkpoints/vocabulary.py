@@ -42,6 +42,7 @@ from gptlite.checkpoints.vocabulary_files import (
 )
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
+from gptlite.gpt1_words import is_of_words
 from gptlite.special import AddedToken
 
 Vocab = dict[str, int]
@@ -103,12 +104,26 @@ def _read_form(found: Found) -> Vocabulary:
         vocab, merges, own = parse_tokenizer(vocab, where)
     added = read_added(vocab_file.parent, prefix, own, vocab)
     _check_ids(vocab, where)
+    if is_of_words(vocab):
+        _check_words(vocab, merges, merges_file or vocab_file)
+        return Vocabulary(vocab, merges, added)
     for byte, symbol in BYTE_SYMBOLS.items():
         if symbol not in vocab:
             raise CheckpointError(f"{where}: expected a token {symbol!r} (byte {byte}), found none")
     names = {token.name for token in added}
     _check_fit(vocab, merges, names, vocab_file, merges_file or vocab_file)
     return Vocabulary(vocab, merges, added)
+
+
+def _check_words(vocab: Vocab, merges: Merges, merges_file: Path) -> None:
+    """Check that each merge of GPT-1's joins tokens into a token."""
+    for n, pair in enumerate(merges, 1):
+        for token in (*pair, "".join(pair)):
+            if token not in vocab:
+                raise CheckpointError(
+                    f"{merges_file}: merge {n}: expected tokens of the vocabulary, "
+                    f"found {shown(token)}"
+                )
 
 
 def _is_hub_vocab(found: Mapping[str, Any]) -> bool:

@@ -3,6 +3,7 @@
     tokenizer.json                  a whole tokenizer, as Hugging Face's library saves it
     vocab.json, merges.txt          a pair, as on the hub
     encoder.json, vocab.bpe         the same pair, as OpenAI published it
+    encoder_bpe_40000.json, vocab_40000.bpe     GPT-1's pair
     meta.pkl                        the characters that nanoGPT made ids of
     vocab.json alone                characters, {character: id}
 
@@ -22,8 +23,10 @@ from gptlite.files import read_small
 
 TOKENIZER_FILE = "tokenizer.json"
 META_FILE = "meta.pkl"
+#: Pairs of files that hold one tokenizer.
+PAIRS = (*FILES.values(), ("encoder_bpe_40000.json", "vocab_40000.bpe"))
 #: The files of one tokenizer, in the order in which they are looked for.
-KINDS = ((TOKENIZER_FILE,), *FILES.values(), (META_FILE,), FILES["hub"][:1])
+KINDS = ((TOKENIZER_FILE,), *PAIRS, (META_FILE,), FILES["hub"][:1])
 EXPECTED = " or ".join([*(" and ".join(pair) for pair in FILES.values()), TOKENIZER_FILE])
 
 _SEPARATORS = ("-", "_", ".")
@@ -137,7 +140,7 @@ def _named(path: Path) -> Found:
     """
     if foreign := _foreign(path.name):
         raise CheckpointError(f"{path}: expected {EXPECTED}, found {foreign}")
-    for pair in FILES.values():
+    for pair in PAIRS:
         for usual in pair:
             prefix = path.name.removesuffix(usual)
             if path.name.endswith(usual) and _is_prefix(prefix):

@@ -46,15 +46,16 @@ def write_checkpoint(
     parameters = checked_parameters(parameter_shapes(config), parameters)
     if format == "openai":
         check_openai(config)
+    about = format_config(config, dtype)
     directory.mkdir(parents=True, exist_ok=True)
     if format == "openai":
         write_openai(directory, config, parameters)
         return
-    if not config.tie_word_embeddings:  # otherwise the names need no prefix
-        parameters = {hub_name(name): array for name, array in parameters.items()}
+    if config.post_norm or not config.tie_word_embeddings:  # otherwise no name needs a prefix
+        parameters = {hub_name(name, config): array for name, array in parameters.items()}
     write_tensors(directory / "model.safetensors", parameters, dtype)
     with write_atomically(directory / CONFIG_FILE) as file:
-        file.write(format_config(config, dtype))
+        file.write(about)
 
 
 def check_format(dtype: str, format: str) -> None:

@@ -22,8 +22,9 @@ def parser() -> Parser:
         PROGRAM,
         description="Fetch one of OpenAI's models, once, and print the directory it is in. "
         "The names: gpt2, gpt2-medium, gpt2-large, gpt2-xl; or small, medium, large, xl; or 124M, "
-        "355M, 774M, 1558M; or 117M, 345M, as the first two were originally called. gpt2@main "
-        "and the like mean Hugging Face's newest files in place of the known ones.",
+        "355M, 774M, 1558M; or 117M, 345M, as the first two were originally called; or openai-gpt, "
+        "which is GPT-1. gpt2@main and the like mean Hugging Face's newest files in place of the "
+        "known ones.",
     )
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("name", nargs="?", metavar="NAME", help="fetch this model")

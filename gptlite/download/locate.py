@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gptlite.checkpoints.formats import SUFFIXES
 from gptlite.download.fetch import fetch_model, fetch_tokenizer
-from gptlite.download.official import SOURCES, canonical_name
+from gptlite.download.official import KNOWN, canonical_name
 from gptlite.errors import CheckpointError
 
 STORYTELLER = Path(__file__).parent.parent / "storyteller"
@@ -88,7 +88,7 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
             return Path(file)
     if isinstance(name_or_path, str) and not _looks_like_path(given):
         raise ValueError(
-            f"unknown model {given!r}: expected 'storyteller', {', '.join(SOURCES)}, or the path "
+            f"unknown model {given!r}: expected 'storyteller', {', '.join(KNOWN)}, or the path "
             "of a directory"
         )
     raise CheckpointError(f"{path}: no such directory or file")

@@ -1,4 +1,4 @@
-"""OpenAI's four models: their names, their sources, and their files with sizes and checksums.
+"""OpenAI's models: their names, their sources, and their files with sizes and checksums.
 
 Each model has two sources with the same weights and the same tokenizer: OpenAI's own, a TensorFlow
 checkpoint; and Hugging Face's hub, safetensors at a fixed revision. The hub comes first because a
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
-from gptlite.config import PRESETS
+from gptlite.config import GPT1, PRESETS
 from gptlite.download.digests import wrong_checksum
 from gptlite.download.web import without_credentials
 from gptlite.errors import CheckpointError
@@ -164,6 +164,14 @@ SOURCES: dict[str, tuple[Source, ...]] = {
     ),
 }
 
+# GPT-1 at a commit of the hub. No checksum of its weights was found published, so that the hub is
+# asked for those of all its files, as for any other commit (revisions.py).
+GPT1_NAME, _GPT1_COMMIT = "openai-gpt", "1e0d4f3028acbffb47fe933cea64619c5ec1a002"
+_GPT1 = SOURCES["gpt2"][0]._replace(
+    folder=f"openai-community/{GPT1_NAME}/resolve/{_GPT1_COMMIT}",
+    files=tuple(OfficialFile(file.name) for file in SOURCES["gpt2"][0].files),
+)
+
 # 117M and 345M were OpenAI's first counts of the parameters, corrected in August 2019.
 _ALIASES = {
     "gpt2": ("small", "124M", "117M"),
@@ -176,6 +184,8 @@ _CANONICAL = {
     for name, aliases in _ALIASES.items()
     for alias in (name, *aliases, f"openai-community/{name}")
 }
+_CANONICAL |= dict.fromkeys((GPT1_NAME, f"openai-community/{GPT1_NAME}"), GPT1_NAME)
+KNOWN = (*SOURCES, GPT1_NAME)
 
 
 # A branch, a tag or a commit of the hub; it becomes part of a folder's name.
@@ -185,7 +195,8 @@ _REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 def canonical_name(name: str) -> str | None:
     """Return an official model's name on the hub, given any of its names; None for other names.
 
-    A revision of the hub may follow after an ``@``, in place of the one in the table.
+    A revision of the hub may follow after an ``@``, in place of the one in the table. GPT-1's name
+    always has one.
 
     >>> canonical_name("345M"), canonical_name("gpt2-xl"), canonical_name("gpt3")
     ('gpt2-medium', 'gpt2-xl', None)
@@ -195,7 +206,19 @@ def canonical_name(name: str) -> str | None:
     model, at, revision = name.partition("@")
     if model not in _CANONICAL or (at and not _REVISION.fullmatch(revision)):
         return None
+    if _CANONICAL[model] == GPT1_NAME and not at:
+        at, revision = "@", _GPT1_COMMIT
     return _CANONICAL[model] + at + revision
+
+
+def hub_source(name: str) -> Source:
+    """Return the source of an official model on the hub, at the table's revision.
+
+    Args:
+        name: canonical name; its revision is of no account.
+    """
+    model = name.partition("@")[0]
+    return _GPT1 if model == GPT1_NAME else SOURCES[model][0]
 
 
 def required_name(name: str) -> str:
@@ -206,7 +229,7 @@ def required_name(name: str) -> str:
     """
     canonical = canonical_name(name)
     if canonical is None:
-        raise ValueError(f"unknown model {name!r}: expected one of {', '.join(SOURCES)}")
+        raise ValueError(f"unknown model {name!r}: expected one of {', '.join(KNOWN)}")
     return canonical
 
 
@@ -220,7 +243,8 @@ def most_bytes(model: str, file: str) -> int:
     if file not in (_DATA, _WEIGHTS):
         return MAX_BYTES
     # Four bytes a parameter, and the masks that Hugging Face's files have: a tenth of GPT-2 small.
-    return 5 * PRESETS[model.partition("@")[0]].n_params + MAX_BYTES
+    config = (PRESETS | {GPT1_NAME: GPT1})[model.partition("@")[0]]
+    return 5 * config.n_params + MAX_BYTES
 
 
 def check_file(model: str, file: OfficialFile, path: Path, folder: Path) -> None:

@@ -16,7 +16,7 @@ from os.path import isfile  # False for a broken link, and in a folder that may 
 from pathlib import Path
 
 from gptlite.alphabet import FILES
-from gptlite.download.official import SOURCES, OfficialFile, Source, canonical_name
+from gptlite.download.official import SOURCES, OfficialFile, Source, canonical_name, hub_source
 from gptlite.download.revisions import noted_revision
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small
@@ -148,7 +148,7 @@ def bare_files(files: tuple[OfficialFile, ...]) -> tuple[OfficialFile, ...]:
 def _folders(name: str) -> Iterator[Path]:
     """List the folders in which a model may be, in order of preference."""
     yield model_folder(name)
-    pinned = SOURCES[name.partition("@")[0]][0].folder.rpartition("/")[2]
+    pinned = hub_source(name).folder.rpartition("/")[2]
     for repository in hub_repositories(name):
         try:
             current = read_small(repository / "refs" / "main", 100).strip()

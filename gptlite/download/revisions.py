@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
-from gptlite.download.official import SOURCES, OfficialFile, Source
+from gptlite.download.official import OfficialFile, Source, hub_source
 from gptlite.download.web import check_status, request, retry
 from gptlite.errors import CheckpointError, DownloadError
 from gptlite.files import read_small, write_atomically
@@ -34,7 +34,7 @@ def ask_for_revision(name: str) -> Source:
             commit and the checksum of each file.
     """
     model, _, revision = name.partition("@")
-    source = _at(SOURCES[model][0], revision)
+    source = _at(hub_source(model), revision)
     files = []
     for file in source.files:
         url = source.url(file.name)
@@ -58,7 +58,7 @@ def note_revision(folder: Path, source: Source) -> None:
 
 def noted_revision(folder: Path, name: str) -> Source | None:
     """Read the note of the hub's answer; None if there is none, or if it is damaged."""
-    hub = SOURCES[name.partition("@")[0]][0]
+    hub = hub_source(name)
     try:
         note = json.loads(read_small(folder / NOTE, MAX_NOTE))
         commit, files = note["commit"], tuple(OfficialFile(*file) for file in note["files"])

@@ -99,8 +99,10 @@ def safe_json(data: object) -> str:
 
 def page_data(model: GPT, tokenizer: Tokenizer, text: str) -> dict[str, Any]:
     """Collect the page's tokens and arrays, and say what is left out. Errors: see ``page``."""
-    ids = tokenizer.encode(text)
     config = model.config
+    if config.post_norm:
+        raise ValueError("the page draws GPT-2's block, and GPT-1's has its norms in other places")
+    ids = tokenizer.encode(text)
     if not ids:
         raise ValueError("the text is empty: give at least one character")
     if len(ids) > config.n_ctx:

@@ -34,6 +34,7 @@ from gptlite.layers import Array
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 
+CLASSIFIES = "ForSequenceClassification"  # the end of transformers' names of such classes
 WEIGHTS_FILE, TASK_FILE = "model.safetensors", "task.json"
 # What the task's file holds, each with what it must be.
 TASK_KEYS: dict[str, Callable[[Any], bool]] = {
@@ -102,7 +103,7 @@ class FineTuned(NamedTuple):
         outputs = ["score"] if choosing else self.labels
         end = self.tokenizer.eot if self.tokenizer.has_eot else None
         config |= {
-            "architectures": ["GPT2ForSequenceClassification"],
+            "architectures": [f"{'OpenAIGPT' if model.config.post_norm else 'GPT2'}{CLASSIFIES}"],
             "id2label": {str(i): label for i, label in enumerate(outputs)},
             "label2id": {label: i for i, label in enumerate(outputs)},
             # The model's last token is not <|endoftext|> but one of the new ones.
@@ -112,7 +113,7 @@ class FineTuned(NamedTuple):
         for name, content in {CONFIG_FILE: config, TASK_FILE: task}.items():
             with write_atomically(directory / name) as file:
                 file.write((json.dumps(content, indent=2) + "\n").encode("ascii"))
-        tensors = {hub_name(name): array for name, array in model.parameters.items()}
+        tensors = {hub_name(name, model.config): array for name, array in model.parameters.items()}
         # The file has W_y transposed.
         write_tensors(directory / WEIGHTS_FILE, {**tensors, SCORE: head.T})
 

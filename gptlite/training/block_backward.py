@@ -39,43 +39,49 @@ def block_backward(
     # return record("out", x + found)
     dfound = dx  # [batch, seq, n_embd]
     # found = mlp(normed, p["mlp"], record)
-    dnormed = mlp_backward(dfound, p["mlp"], at, tape, gradients)  # [batch, seq, n_embd]
+    normed = tape.pop(at + "ln_2")  # [batch, seq, n_embd]
+    dnormed = mlp_backward(dfound, normed, p["mlp"], at, tape, gradients)  # [batch, seq, n_embd]
     # normed = record("ln_2", layer_norm(x, **p["ln_2"]))
     dx += layer_norm_step(dnormed, tape.pop(at + "mid"), p["ln_2"], at + "ln_2", gradients)
     # x = record("mid", x + found)
     dfound = dx  # [batch, seq, n_embd]
     # found = attention(normed, p["attn"], n_head, padding, remember, record)
-    dnormed = attention_backward(dfound, p["attn"], at, tape, gradients)  # [batch, seq, n_embd]
+    normed = tape.pop(at + "ln_1")  # [batch, seq, n_embd]
+    # [batch, seq, n_embd]
+    dnormed = attention_backward(dfound, normed, p["attn"], at, tape, gradients)
     # normed = record("ln_1", layer_norm(x, **p["ln_1"]))
     dx += layer_norm_step(dnormed, x, p["ln_1"], at + "ln_1", gradients)
     return dx
 
 
-def mlp_backward(dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gradients) -> Array:
+def mlp_backward(
+    dfound: Array, x: Array, p: Weights, at: str, tape: Trace, gradients: Gradients
+) -> Array:
     """Go back through ``block.mlp``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
         dfound: the gradient at the feed-forward network's output; left as it is.
+        x: its input.
     """
     # return record("mlp.out", linear(x, **p["c_proj"]))
     dx = record_backward(tape, at + "mlp.out", dfound)  # [batch, seq, n_embd]
-    x = tape.pop(at + "mlp.gelu")  # [batch, seq, n_inner]
-    dx = linear_step(dx, x, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, n_inner]
+    active = tape.pop(at + "mlp.gelu")  # [batch, seq, n_inner]
+    dx = linear_step(dx, active, p["c_proj"], at + "mlp.c_proj", gradients)  # [batch, seq, n_inner]
     # x = record("mlp.gelu", p["activation"](x))
-    x = tape.pop(at + "mlp.fc")  # [batch, seq, n_inner]
-    dx = BACKWARD_OF[p["activation"]](dx, x)  # [batch, seq, n_inner]
+    hidden = tape.pop(at + "mlp.fc")  # [batch, seq, n_inner]
+    dx = BACKWARD_OF[p["activation"]](dx, hidden)  # [batch, seq, n_inner]
     # x = record("mlp.fc", linear(x, **p["c_fc"]))
-    x = tape.pop(at + "ln_2")  # [batch, seq, n_embd]
     return linear_step(dx, x, p["c_fc"], at + "mlp.c_fc", gradients)  # [batch, seq, n_embd]
 
 
 def attention_backward(
-    dfound: Array, p: Weights, at: str, tape: Trace, gradients: Gradients
+    dfound: Array, x: Array, p: Weights, at: str, tape: Trace, gradients: Gradients
 ) -> Array:
     """Go back through ``block.attention``: ``[batch, seq, n_embd]`` in and out.
 
     Args:
         dfound: the gradient at attention's output; left as it is.
+        x: its input.
     """
     # return record("attn.out", linear(z, **p["c_proj"]))
     dz = record_backward(tape, at + "attn.out", dfound)  # [batch, seq, n_embd]
@@ -90,7 +96,6 @@ def attention_backward(
     # [batch, seq, 3 * n_embd]
     dqkv = attend_backward(dz, q, k, v, weights, z, mask, p["divisor"])
     # q, k, v = queries_keys_values(x, p["c_attn"], n_head)
-    x = tape.pop(at + "ln_1")  # [batch, seq, n_embd]
     return linear_step(dqkv, x, p["c_attn"], at + "attn.c_attn", gradients)  # [batch, seq, n_embd]
 
 

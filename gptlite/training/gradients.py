@@ -14,6 +14,7 @@ from gptlite.model import GPT
 from gptlite.trace import Trace
 from gptlite.training.backward import Ids, cross_entropy, embedding_backward
 from gptlite.training.block_backward import block_backward, layer_norm_step
+from gptlite.training.gpt1_backward import post_norm_block_backward
 from gptlite.training.tape import Gradients, Tape, record_backward
 
 # The target of a position whose prediction does not count (padding, a prompt), as in PyTorch.
@@ -142,12 +143,14 @@ def walk_back(
     n_layer = model.config.n_layer
     inputs = ["embed", *(f"h.{i}.out" for i in range(n_layer))]  # of each block, and of ln_f
     del tape["ln_f"]  # the loss has read it
-    # [batch, seq, n_embd]
-    dx = layer_norm_step(dx, tape.pop(inputs[-1]), model.ln_f, "ln_f", gradients)
+    x = tape.pop(inputs[-1])  # [batch, seq, n_embd]
+    if model.ln_f:
+        dx = layer_norm_step(dx, x, model.ln_f, "ln_f", gradients)  # [batch, seq, n_embd]
+    back = post_norm_block_backward if model.config.post_norm else block_backward
     for i in reversed(range(n_layer)):
         x = tape.pop(inputs[i])  # [batch, seq, n_embd]
         # [batch, seq, n_embd]
-        dx = block_backward(dx, x, model.blocks[i], f"h.{i}.", tape, gradients)
+        dx = back(dx, x, model.blocks[i], f"h.{i}.", tape, gradients)
 
     dx = record_backward(tape, "embed", dx)  # [batch, seq, n_embd]
     dwte = dhead  # [wte_rows, n_embd]

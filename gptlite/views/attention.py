@@ -21,7 +21,7 @@ def block_array(trace: Trace, layer: int, step: str) -> Array:
     """
     name = f"h.{layer}.{step}"
     if name not in trace:
-        held = sum(name.endswith(".ln_1") for name in trace)
+        held = sum(name.endswith(".attn.q") for name in trace)
         raise ValueError(f"the trace has no {name}: it holds {held} blocks, counted from 0")
     array: Array = trace[name][0]
     return array

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gptlite.checks import check_int
-from gptlite.layers import Array, layer_norm, softmax
+from gptlite.layers import Array, softmax
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
@@ -38,8 +38,7 @@ def input_encoding(model: GPT, tokenizer: Tokenizer, ids: Sequence[int], width: 
 
 def lens_logits(model: GPT, x: Array) -> Array:
     """Compute the logits as if the stack ended here: ``[..., n_embd] -> [..., n_vocab]``."""
-    gain, shift = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]
-    return model.unembed(layer_norm(x, gain, shift, model.config.layer_norm_epsilon))
+    return model.unembed(model.last_norm(x))
 
 
 def logit_lens(model: GPT, tokenizer: Tokenizer, trace: Trace, tokens: Sequence[str]) -> HeatMap:

@@ -18,6 +18,7 @@ RELATIVES = FIXTURES / "relatives"
 CONFIGS = {
     "mingpt": GPTConfig(30, 12, 16, 2, 2, tie_word_embeddings=False),
     "makemore": GPTConfig(27, 16, 16, 4, 2, tie_word_embeddings=False),
+    "gpt1": GPTConfig(40, 12, 16, 2, 2, post_norm=True),
     "nanogpt": GPTConfig(40, 12, 16, 2, 2, activation_function="gelu"),
     "transformers": GPTConfig(
         43,

@@ -11,7 +11,7 @@ import pytest
 from gptlite.checkpoints.tensorflow.openai import write_openai
 from gptlite.checkpoints.tensorflow.sstable import read_table, write_table
 from gptlite.checkpoints.tensorflow.tensorbundle import HEADER, build_index, read_index
-from gptlite.config import PRESETS, GPTConfig
+from gptlite.config import GPT1, PRESETS, GPTConfig
 from gptlite.download.official import (
     SOURCES,
     OfficialFile,
@@ -40,10 +40,21 @@ def test_every_name_of_a_model(name: str, aliases: str) -> None:
         assert canonical_name(alias) == required_name(alias) == name
 
 
+def test_gpt1_has_a_commit_of_the_hub_in_its_name() -> None:
+    for alias in ("openai-gpt", "openai-community/openai-gpt"):
+        name, at, commit = required_name(alias).partition("@")
+        assert (name, at) == ("openai-gpt", "@") and re.fullmatch("[0-9a-f]{40}", commit)
+        assert canonical_name(f"{alias}@main") == "openai-gpt@main"
+        assert canonical_name(required_name(alias)) == required_name(alias)
+    assert 4 * GPT1.n_params < most_bytes(required_name("openai-gpt"), "model.safetensors") < 6e8
+
+
 @pytest.mark.parametrize("name", ["", "gpt3", "GPT2", "storyteller", "gpt2 ", "1.5B", "gpt2/xl"])
 def test_other_names(name: str) -> None:
     assert canonical_name(name) is None
-    with pytest.raises(ValueError, match=r"unknown model .*gpt2, gpt2-medium, gpt2-large, gpt2-xl"):
+    with pytest.raises(
+        ValueError, match=r"unknown model .*gpt2, gpt2-medium, gpt2-large, gpt2-xl, "
+    ):
         required_name(name)
 
 

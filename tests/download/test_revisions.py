@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 
 import gptlite
+from gptlite.config import GPTConfig
 from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
 from gptlite.download.locate import locate
-from gptlite.download.official import SOURCES
+from gptlite.download.official import SOURCES, required_name
 from gptlite.download.places import model_folder
 from gptlite.errors import CheckpointError, DownloadError
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
-from servers import COMMIT, MAIN, Server, files_of, names, put_commit
+from servers import COMMIT, MAIN, Server, files_of, names, put_commit, put_files
 
 pytestmark = pytest.mark.usefixtures("waits")
 
@@ -38,6 +39,27 @@ def test_main_on_request(branch: Server, tmp_path: Path) -> None:
     assert Tokenizer.from_pretrained("gpt2@main").encode(" dog") == tokenizer.encode(" dog")
     assert locate("small@main") == verify_model("gpt2@main") == folder
     assert len(branch.paths) == before
+
+
+def test_gpt1_is_fetched_from_the_hub_with_its_own_tokenizer(
+    hosts: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = required_name("openai-gpt")
+    commit = name.partition("@")[2]
+    config = GPTConfig(n_vocab=17, n_ctx=8, n_embd=4, n_head=2, n_layer=1, post_norm=True)
+    GPT.init(config, 3).save_pretrained(tmp_path / "gpt1")
+    tokens = ["<unk>", *"abelow.", *(f"{c}</w>" for c in "abelow."), "\n</w>", "lo"]
+    words = Tokenizer({token: i for i, token in enumerate(tokens)}, [("l", "o")])
+    words.save_pretrained(tmp_path / "gpt1")
+    put_files(hosts, commit, tmp_path / "gpt1", MAIN.replace("/gpt2/", "/openai-gpt/"))
+    for asked in ("openai-gpt", "openai-community/openai-gpt"):
+        model, tokenizer = gptlite.load(asked)
+        assert model.config == config
+        assert tokenizer.encode("Low. Ball") == words.encode("low . ball")
+    assert Tokenizer.from_pretrained("openai-gpt").vocab == words.vocab
+    assert verify_model(name) == model_folder(name)
+    # GPT-2 has another tokenizer, and gets its own.
+    assert gptlite.load("gpt2")[1].n_vocab == 260
 
 
 def test_a_revision_is_not_mistaken_for_the_known_one(

@@ -47,6 +47,11 @@ def tiny() -> GPT:
 # ---- The numbers --------------------------------------------------------------------------------
 
 
+def test_gpt1_is_refused_by_name():
+    with pytest.raises(ValueError, match="the page draws GPT-2's block, and GPT-1's has"):
+        page(random_model(replace(TINY, post_norm=True)), BYTES, "robot")
+
+
 def test_the_scores_of_a_model_that_divides_them_by_depth():
     """The page makes the weights of the scores again, so that they must be the model's."""
     config = replace(TINY, scale_attn_by_inverse_layer_idx=True, n_inner=33, n_padding=7)

@@ -4,6 +4,7 @@ Each is trained for a few steps by its own program, read, compared in logits and
 again, and opened by transformers.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,69 @@ def test_transformers_with_options(tmp_path: Path, options: dict[str, Any]) -> N
     }
     opened = assert_transformers_opens(model, tmp_path / "ours", **kept)
     assert (opened.config.bos_token_id, opened.config.eos_token_id) == (5, 6)
+
+
+def gpt1(**options: Any) -> Any:
+    torch.manual_seed(0)
+    peer = transformers.OpenAIGPTLMHeadModel(
+        transformers.OpenAIGPTConfig(
+            vocab_size=70,
+            n_positions=16,
+            n_embd=24,
+            n_head=3,
+            n_layer=3,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            **options,
+        )
+    )
+    train(peer, 70, SEQ)
+    return peer
+
+
+def gpt2_names(peer: Any) -> dict[str, Any]:
+    """GPT-1's parameters by the names that GPT-2's have."""
+    table = {"tokens_embed.weight": "wte.weight", "positions_embed.weight": "wpe.weight"}
+    return {table.get(n, n): p for n, p in peer.transformer.named_parameters()}
+
+
+@pytest.mark.parametrize("options", [{}, {"layer_norm_epsilon": 0.1}])
+def test_gpt1(tmp_path: Path, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = gpt1(**options)
+    peer.save_pretrained(tmp_path / "theirs")
+    model = GPT.from_pretrained(tmp_path / "theirs")
+    assert model.config.post_norm and model.config.n_vocab == 70
+    monkeypatch.setattr(peer, "named_parameters", lambda **_: gpt2_names(peer).items())
+    assert_same_model(model, peer)
+    opened = assert_transformers_opens(model, tmp_path / "ours")
+    assert type(opened).__name__ == "OpenAIGPTLMHeadModel"
+
+
+def test_gpt1_in_openai_s_pieces(tmp_path: Path) -> None:
+    """Ten pieces of one row, cut without regard to where a tensor ends."""
+    peer = gpt1()
+    named = gpt2_names(peer)
+    leaves = ["attn.c_attn", "attn.c_proj", "ln_1", "mlp.c_fc", "mlp.c_proj", "ln_2"]
+    names = ["wpe.weight", "wte.weight"]
+    for i in range(3):
+        names += [f"h.{i}.{leaf}.{kind}" for leaf in leaves for kind in ("weight", "bias")]
+    arrays = [named[name].detach().numpy() for name in names]
+    row = np.concatenate([array.ravel() for array in arrays])
+    for i, piece in enumerate(np.array_split(row, 10)):
+        np.save(tmp_path / f"params_{i}.npy", piece)
+    shapes = [
+        [1, *a.shape] if a.ndim == 2 and n[0] != "w" else list(a.shape)
+        for n, a in zip(names, arrays, strict=True)
+    ]
+    (tmp_path / "params_shapes.json").write_text(json.dumps(shapes))
+    model = GPT.from_pretrained(tmp_path, n_head=3)
+    assert model.config.post_norm
+    ids = ids_of(70)
+    with torch.no_grad():
+        assert_close(model(ids), logits_of(peer, ids).numpy())
+    for name, tensor in named.items():
+        assert np.array_equal(model.parameters[name], tensor.detach().numpy())
 
 
 @pytest.mark.parametrize("name", ["gelu_10", "relu", "quick_gelu", "silu", "swish", "tanh"])

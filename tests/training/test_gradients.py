@@ -54,6 +54,7 @@ def widened(monkeypatch) -> Callable[[GPT], GPT]:
         (CONFIG, None, 1e-6),
         (CONFIG, 0.3, 1e-6),
         (VARIANT, 0.3, 1e-6),
+        (replace(VARIANT, post_norm=True), 0.3, 1e-6),
         # Its derivative is that of the exact function, of which it is within 2e-7.
         (replace(CONFIG, activation_function="gelu"), None, 2e-5),
     ],
@@ -85,7 +86,9 @@ def test_every_parameter_against_finite_differences(widened, config, rate, close
             assert along == pytest.approx((above - below) / 2e-6, rel=close, abs=1e-2 * close), name
 
 
-@pytest.mark.parametrize("config", [CONFIG, VARIANT, replace(VARIANT, activation_function="gelu")])
+@pytest.mark.parametrize(
+    "config", [CONFIG, VARIANT, replace(VARIANT, activation_function="gelu", post_norm=True)]
+)
 @pytest.mark.parametrize("rate", [None, 0.5])
 def test_names_shapes_and_float32(rate, config):
     model, (ids, targets) = random_model(config), tokens()

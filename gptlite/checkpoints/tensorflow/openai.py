@@ -15,7 +15,7 @@ CHECKPOINT = "model.ckpt"  # .index, .data-00000-of-00001
 SIZES = ("n_vocab", "n_ctx", "n_embd", "n_head", "n_layer")
 UNSTATED = (
     *("layer_norm_epsilon", "n_inner", "activation_function"),
-    *("scale_attn_by_inverse_layer_idx", "tie_word_embeddings"),
+    *("scale_attn_by_inverse_layer_idx", "post_norm", "tie_word_embeddings"),
 )
 
 
