@@ -18,6 +18,8 @@ from gptlite.lock import is_there, try_lock
 LARGE = 1_000_000_000  # bytes; smaller files are read or written within two seconds
 WRITING = (ENOSPC, EDQUOT, EFBIG, EIO)  # what writing may fail with; Python does not name the file
 
+YOUNG = 60  # seconds in which a file that is being written is written to again
+
 _numbers = count()
 
 
@@ -87,7 +89,8 @@ def open_temporary(path: Path) -> tuple[BinaryIO, Path]:
 def remove_leftovers(path: Path) -> None:
     """Remove the temporary files of a path whose writers were killed: those that nobody has locked.
 
-    What is not certainly a leftover stays.
+    What is not certainly a leftover stays. Locks are not always seen from another machine, so a
+    file that was written to a moment ago stays as well.
     """
     name = re.compile(rf"\.{re.escape(path.name)}\.[0-9]+(-[0-9]+)?\.tmp")
     try:
@@ -101,9 +104,10 @@ def remove_leftovers(path: Path) -> None:
         return  # writing will say why
     for leftover in found:
         with suppress(OSError):
+            if time.time() - leftover.stat().st_mtime < YOUNG:
+                continue
             if sys.platform == "win32":  # where an open file cannot be removed
-                if time.time() - leftover.stat().st_mtime > 60:
-                    leftover.unlink()
+                leftover.unlink()
                 continue
             with open(leftover, "rb") as file:
                 if try_lock(file):

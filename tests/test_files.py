@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -97,19 +98,23 @@ def test_what_a_killed_writer_left_is_removed_and_nothing_else(tmp_path):
     others = [".file.12.tmp", ".other.12.tmp", ".file.12.tmp.txt", ".file.x.tmp"]
     for name in others:
         (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (0, 0))
     os.mkfifo(tmp_path / ".file.13.tmp")
     (tmp_path / ".file.14.tmp").symlink_to(tmp_path / "nowhere")
     with subprocess.Popen(command, **pipes) as writer:
         writer.stdout.read(1)
         (half,) = tmp_path.glob(".file.*-*.tmp")
+        os.utime(half, (0, 0))
         with write_atomically(path) as file:
             file.write(b"whole")
         assert half.exists()  # somebody is writing it
         writer.kill()
         writer.wait()
-    assert half.exists()
-    with write_atomically(path) as file:
-        file.write(b"again")
+    for moment in (30, 90):
+        assert half.exists()
+        os.utime(half, (time.time() - moment,) * 2)
+        with write_atomically(path) as file:
+            file.write(b"again")
     left = [*others[1:], ".file.13.tmp", ".file.14.tmp", "file"]
     assert sorted(os.listdir(tmp_path)) == sorted(left)
 

@@ -29,7 +29,8 @@ def parser() -> Parser:
     def form(name: str, does: str, note: str = "") -> Callable[..., Any]:
         add = forms.add_parser(name, help=does, description=f"{does}. {note}").add_argument
         add("file", metavar="FILE", help="what to measure on")
-        add("-o", "--output", metavar="FILE", help="where to write the measurements of each item")
+        does = "where to write the measurements of each item, as JSON; - is standard output"
+        add("-o", "--output", metavar="FILE", help=does)
         add("--json", action="store_true", help="print the results as JSON, with all digits")
         add_model(add)
         add("--overwrite", action="store_true", help=OVERWRITE)
@@ -94,7 +95,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
 
     def interrupted() -> str:
-        begun = options.output and part_of(options.output).exists()
+        begun = options.output not in (None, "-") and part_of(options.output).exists()
         return "interrupted" + (
             f": --resume goes on from {part_of(options.output)}" if begun else ""
         )

@@ -26,7 +26,8 @@ def evaluate(options: argparse.Namespace) -> None:
         CheckpointError, DownloadError, OSError, ValueError: a file or an option is not what it
             should be.
     """
-    part = Part(options.output, options.resume, options.file, options.overwrite)
+    output = None if options.output == "-" else options.output
+    part = Part(output, options.resume, options.file, options.overwrite)
     form, items = read_items(options)
     model, tokenizer = load_model(options)
     evaluation = form(model, tokenizer, items, options)
@@ -38,14 +39,18 @@ def evaluate(options: argparse.Namespace) -> None:
     }
     if options.tokenizer is not None:
         about["tokenizer"] = options.tokenizer
-    if options.output is not None:  # otherwise no file has to say what it belongs to
+    if output is not None:  # otherwise no file has to say what it belongs to
         about["file_sha256"] = hashlib.sha256(Path(options.file).read_bytes()).hexdigest()
         about["model_sha256"] = fingerprint(model)
         part.begin(about, evaluation.known, evaluation.measured)
     measure_missing(evaluation, part)
     results = evaluation.results_of(part.rows)
-    if options.output is not None:
-        write_json(options.output, {"about": about, "results": results, "items": part.rows})
+    everything = {"about": about, "results": results, "items": part.rows}
+    if options.output == "-":
+        print(json.dumps(everything))
+        return
+    if output is not None:
+        write_json(output, everything)
     part.remove()
     print(json.dumps(results) if options.json else results_table(about, results))
 

@@ -10,6 +10,7 @@ from gptlite.files import write_atomically
 from gptlite.outputs import OVERWRITE, check_file
 
 PROGRAM = "gptlite explain"
+NAME = "the storyteller"
 MARK = b"<title>Inside a GPT-2"  # near the beginning of every page: it may be written anew
 
 
@@ -27,7 +28,7 @@ def parser() -> Parser:
         "--output",
         default="page.html",
         metavar="FILE",
-        help="where to write the page (default: %(default)s)",
+        help="where to write the page; - is standard output (default: %(default)s)",
     )
     add_model(add)
     add("--overwrite", action="store_true", help=OVERWRITE)
@@ -46,12 +47,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def explain(options: argparse.Namespace) -> None:
     """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
+    if options.output == "-":
+        model, tokenizer = load_model(options)
+        sys.stdout.buffer.write(page(model, tokenizer, options.text, options.model or NAME))
+        return
     check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
         model, tokenizer = load_model(options)
-        name = options.model or "the storyteller"
-        file.write(page(model, tokenizer, options.text, name))
+        file.write(page(model, tokenizer, options.text, options.model or NAME))
     print(options.output)
 
 

@@ -75,9 +75,9 @@ class BytePairEncoder:
         new = [vocab[a + b] for a, b in merges]
         self._ids_of_bytes = [vocab[BYTE_SYMBOLS[byte]] for byte in range(256)]
         self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
-        self._joins = list(zip(first, second, new, strict=True))
+        self._joins = first, second, new  # in less memory than a tuple for each would take
         self.made = {i: bytes([byte]) for byte, i in enumerate(self._ids_of_bytes)}
-        for a, b, joined in self._joins:
+        for a, b, joined in zip(first, second, new, strict=True):
             self.made[joined] = self.made[a] + self.made[b]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
         # The same for many pairs at once: their numbers in order, and _NONE above them all.
@@ -190,9 +190,10 @@ class BytePairEncoder:
                 waiting[rank].append(i)
         heap = list(waiting)
         heapify(heap)
+        firsts, seconds, joined = self._joins
         while heap:
             rank = heappop(heap)
-            first, second, new = self._joins[rank]
+            first, second, new = firsts[rank], seconds[rank], joined[rank]
             for i in sorted(waiting.pop(rank)):
                 j = right[i]
                 if row[i] != first or row[j] != second:

@@ -1,6 +1,7 @@
 """The command: ``python -m gptlite.generate "Once upon a time"``."""
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 
@@ -68,6 +69,7 @@ def command_line() -> Parser:
     add("--speculate", type=int, default=0, metavar="N", help=f"guess N tokens ahead {or_else}")
     add("--no-stream", action="store_true", help="print the text when it is complete")
     add("--show", action="store_true", help="show each token's probability and runners-up")
+    add("--json", action="store_true", help="print prompt and continuations as JSON")
     add("--interactive", action="store_true", help="continue each line of standard input")
     return parser
 
@@ -86,8 +88,8 @@ def run(args: argparse.Namespace) -> None:
     """Load the model and answer the one prompt, or each line of standard input."""
     # Check the settings before loading a model, which may take a while.
     Sampler(args.temperature, args.top_k, args.top_p, args.repetition_penalty)
-    if args.show and args.num_samples != 1:
-        raise ValueError("--show follows one sample: leave --num-samples out")
+    if args.show and (args.num_samples != 1 or args.json):
+        raise ValueError("--show follows one sample: leave --num-samples and --json out")
     prompt = args.prompt or ""
     if args.interactive and prompt:
         raise ValueError("--interactive reads its prompts from standard input: leave PROMPT out")
@@ -98,7 +100,8 @@ def run(args: argparse.Namespace) -> None:
         answer(model, tokenizer, prompt, args)
         return
     while True:
-        print("prompt> ", end="", file=sys.stderr, flush=True)
+        if sys.stdin is not None and sys.stdin.isatty():
+            print("prompt> ", end="", file=sys.stderr, flush=True)
         line = standard_input(whole=False)
         if not line:
             return
@@ -110,11 +113,8 @@ def run(args: argparse.Namespace) -> None:
 
 def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespace) -> None:
     """Print the prompt and its continuation; if several are asked for, each under a heading."""
-    of_the_model, of_the_door = (
-        ("model", "tokenizer", "n_head"),
-        ("no_stream", "show", "interactive"),
-    )
-    others = ("prompt", "num_samples", *of_the_model, *of_the_door)
+    of_the_model = ("model", "tokenizer", "n_head")
+    others = ("prompt", "num_samples", "no_stream", "show", "interactive", "json", *of_the_model)
     options = {name: value for name, value in vars(args).items() if name not in others}
     if "all" in args.allowed_special:
         options["allowed_special"] = "all"
@@ -125,8 +125,11 @@ def answer(model: GPT, tokenizer: Tokenizer, prompt: str, args: argparse.Namespa
         for line in lines_of_steps(tokenizer, prompt, steps, growing, has_colour(sys.stdout)):
             print(line, flush=True)
         return
-    if args.num_samples != 1:
+    if args.num_samples != 1 or args.json:
         texts = generate_samples(model, tokenizer, prompt, args.num_samples, **options)
+        if args.json:
+            print(json.dumps({"prompt": prompt, "continuations": texts}, ensure_ascii=False))
+            return
         for number, text in enumerate(texts, 1):
             print(f"=== sample {number} ===\n{prompt}{text}", flush=True)
         return

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
+from gptlite.files import read_small, write_atomically
 from gptlite.pretrain.trainer import Trainer
 from gptlite.texts import Count
 
+MOST = 100_000_000  # bytes of a log
 ENOUGH = 15  # times that each token of the vocabulary should be seen in the text, on average
 
 
@@ -73,7 +74,7 @@ class RunLog:
         self.lines: list[dict[str, Any]] = []
         if step and path.exists():
             try:
-                lines = map(json.loads, path.read_bytes().decode("utf-8").split("\n")[:-1])
+                lines = map(json.loads, read_small(path, MOST).decode("utf-8").split("\n")[:-1])
                 self.lines = [line for line in lines if line["step"] <= step]
             except (KeyError, TypeError, ValueError, RecursionError) as error:
                 raise CheckpointError(f"{path}: not the log of a run ({error!r})") from error

@@ -28,7 +28,7 @@ from gptlite.errors import CheckpointError
 from gptlite.fast.threads import cpu_count
 from gptlite.files import read_small, write_atomically
 from gptlite.model import GPT
-from gptlite.outputs import output_folder, undone_on_failure
+from gptlite.outputs import check_room, output_folder, undone_on_failure
 from gptlite.pretrain.clock import Clock
 from gptlite.pretrain.data import open_token_file, write_token_file
 from gptlite.pretrain.held_out import (
@@ -164,8 +164,13 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
         raise ValueError(
             f"--n-vocab must be at least 257 (256 bytes, <|endoftext|>), not {options.n_vocab}"
         )
-    config(options.n_vocab)
+    sizes = config(options.n_vocab)
     recipe(1)
+    # The state has three numbers for each parameter, and is written beside the one that it
+    # replaces; the model likewise. The tokens take no more room than the texts.
+    check_room(out, 8 * 4 * sizes.n_params + sum(file.stat().st_size for file in files))
+    for name in (STATE_FILE, LOG_FILE):  # of a run that is overwritten: --resume must not find it
+        (out / name).unlink(missing_ok=True)
     if options.tokenizer:
         tokenizer = Tokenizer.from_pretrained(options.tokenizer)
     else:

@@ -55,12 +55,12 @@ def lines_of_steps(
         [chosen], probabilities = step.ids.tolist(), softmax(step.logits[0])  # [n_vocab]
         own = float(probabilities[chosen])
         others = [i for i in most_likely(probabilities, RUNNERS_UP + 1).tolist() if i != chosen]
-        labels = token_labels(tokenizer, others[:RUNNERS_UP])
+        labels = map(told_apart, token_labels(tokenizer, others[:RUNNERS_UP]))
         shown = [
             f"{label} {probabilities[i]:.2f}" for label, i in zip(labels, others, strict=False)
         ]
         rank = 1 + int((probabilities > own).sum())
-        name = padded(token_labels(tokenizer, [chosen])[0], TOKEN_COLUMNS)
+        name = padded(told_apart(token_labels(tokenizer, [chosen])[0]), TOKEN_COLUMNS)
         name = coloured(name, own) if colour else name
         yield f"{name} {own:.2f}  #{rank:<4} {'  '.join(shown)}"
         written.append((text.add(chosen), own))
@@ -71,3 +71,12 @@ def lines_of_steps(
         coloured(piece, own) if colour and own is not None else piece for piece, own in written
     )
     yield "\n" + "".join(parts)
+
+
+def told_apart(label: str) -> str:
+    """Put quotes around a token of marks only, which would be lost among the numbers.
+
+    >>> told_apart(","), told_apart("·the")
+    ('","', '·the')
+    """
+    return label if any(map(str.isalnum, label)) else f'"{label}"'

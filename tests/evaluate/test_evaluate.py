@@ -485,3 +485,11 @@ def test_as_a_shell_runs_it(files):
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0 and "Traceback" not in done.stderr
     assert done.stdout.startswith("form ") and done.stdout.count("\n") == 8
+
+
+def test_everything_to_standard_output(files, model, capsys):
+    status, out, _ = called(capsys, "choice", "choice", "--model", model, "-o", "-")
+    assert status == 0
+    assert called(capsys, "choice", "choice", "--model", model, "-o", "out.json")[0] == 0
+    assert json.loads(out)["items"] == json.loads(Path("out.json").read_text())["items"]
+    assert not (files / "-").exists()

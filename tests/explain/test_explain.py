@@ -338,3 +338,10 @@ def test_the_command_without_a_text(capsys):
         main([])
     assert caught.value.code == 2
     assert "TEXT" in capsys.readouterr().err
+
+
+def test_the_page_to_standard_output(storyteller, tmp_path, monkeypatch, capsysbinary):
+    monkeypatch.chdir(tmp_path)
+    assert main(["The fox said", "-o", "-"]) == 0
+    assert capsysbinary.readouterr().out == page(*storyteller, "The fox said", "the storyteller")
+    assert not list(tmp_path.iterdir())

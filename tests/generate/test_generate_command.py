@@ -1,6 +1,7 @@
 """The command ``python -m gptlite.generate``, as a shell meets it."""
 
 import io
+import json
 import os
 import signal
 import subprocess
@@ -462,3 +463,12 @@ def test_help_names_every_option(capsys):
     )
     for option in ["PROMPT", *f"{options} overflow no-stream interactive".split()]:
         assert option in out
+
+
+@pytest.mark.parametrize("n", [1, 3])
+def test_json(capsys, n):
+    options = ["Once", "--max-new-tokens", "5", "--seed", "2", "--num-samples", str(n)]
+    status, out, err = called(capsys, *options, "--json")
+    assert (status, err) == (0, "")
+    texts = generate_samples(*gptlite.load(), "Once", n, max_new_tokens=5, seed=2)
+    assert json.loads(out) == {"prompt": "Once", "continuations": texts}

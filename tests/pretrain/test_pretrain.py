@@ -583,8 +583,11 @@ def test_training_that_diverges(corpus, tmp_path, capsys):
     assert "training has diverged" in complaint(capsys, *arguments(corpus, tmp_path / "run", *wild))
 
 
-def test_a_model_larger_than_memory(corpus, tmp_path, capsys):
+def test_a_model_larger_than_the_disk_or_memory(corpus, tmp_path, capsys, monkeypatch):
     out, huge = tmp_path / "run", f"--n-embd={10**12}"  # a million gigabytes
+    assert "of free disk space" in complaint(capsys, *arguments(corpus, out, *TINY, huge))
+    assert not out.exists()
+    monkeypatch.setattr(run, "check_room", lambda *_: None)
     assert "allocate" in complaint(capsys, *arguments(corpus, out, *TINY, huge))
 
 
