@@ -62,7 +62,8 @@ def test_a_file_of_another_kind(tmp_path: Path) -> None:
 
 
 def test_a_file_of_something_else_is_called_that(hub: Path) -> None:
-    message = "config.json: expected a file of weights (safetensors, PyTorch, TensorFlow or llm.c)"
+    message = "config.json: expected a file of weights (safetensors, PyTorch, GPT-1's pieces, "
+    message += "TensorFlow or llm.c)"
     assert message in refusal(hub / "config.json")
 
 
