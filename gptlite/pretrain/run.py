@@ -166,8 +166,8 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
         )
     sizes = config(options.n_vocab)
     recipe(1)
-    # The state has three numbers for each parameter, and is written beside the one that it
-    # replaces; the model likewise. The tokens take no more room than the texts.
+    # The state has three numbers for each parameter, the model one; each file is written beside the
+    # one that it replaces. The tokens take no more room than the texts.
     check_room(out, 8 * 4 * sizes.n_params + sum(file.stat().st_size for file in files))
     for name in (STATE_FILE, LOG_FILE):  # of a run that is overwritten: --resume must not find it
         (out / name).unlink(missing_ok=True)
