@@ -19,7 +19,7 @@ from gptlite.layers import softmax
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
-from gptlite.views.terminal import coloured, has_colour
+from gptlite.views.terminal import coloured, has_colour, told_apart
 from gptlite.views.text import token_label
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,11 +167,11 @@ def test_show_lists_each_token_with_its_runners_up(folder, capsys):
         name, own, rank, *others = line.split()
         probabilities = softmax(step.logits[0])
         [chosen] = step.ids
-        assert name == token_label(tokenizer.decode_bytes([chosen]))
+        assert name == told_apart(token_label(tokenizer.decode_bytes([chosen])))
         assert own == f"{probabilities[chosen]:.2f}"
         assert rank == f"#{1 + (probabilities > probabilities[chosen]).sum()}"
         highest = [i for i in np.argsort(-probabilities, kind="stable") if i != chosen][:4]
-        shown = [token_label(tokenizer.decode_bytes([i])) for i in highest]
+        shown = [told_apart(token_label(tokenizer.decode_bytes([i]))) for i in highest]
         assert others[::2] == shown
         assert others[1::2] == [f"{probabilities[i]:.2f}" for i in highest]
 
@@ -240,11 +240,21 @@ def test_interactive_continues_line_after_line(folder):
     assert status == 0
     assert out == "".join(f"{p}{continued(folder, p, 20)}\n" for p in prompts)
     assert err == (
-        "prompt> prompt> gptlite generate: error: the context holds 64 tokens and the prompt has "
-        "60: 5 new tokens fit, not 20 "
-        "(with overflow slide it goes on, and forgets the older half)\n"
-        "prompt> prompt> prompt> "
+        "gptlite generate: error: the context holds 64 tokens and the prompt has 60: 5 new tokens "
+        "fit, not 20 (with overflow slide it goes on, and forgets the older half)\n"
     )
+
+
+def test_a_line_is_asked_for_on_a_terminal_only(folder, monkeypatch, capsys):
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Terminal("a\n"))
+    options = ["--interactive", "--model", folder, "--max-new-tokens", "1", "--seed", "0"]
+    assert called(capsys, *options)[::2] == (0, "prompt> prompt> ")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a\n"))
+    assert called(capsys, *options)[::2] == (0, "")
 
 
 # ---- How it ends --------------------------------------------------------------------------------
@@ -258,7 +268,7 @@ def test_a_closed_pipe_ends_it_quietly(folder, option):
         assert len(process.stdout.read(10)) == 10
         process.stdout.close()
         assert process.wait(timeout=30) == 0
-        assert process.stderr.read() == b"prompt> " * len(option)
+        assert process.stderr.read() == b""
 
 
 def test_a_pipe_closed_before_the_first_word_ends_it_quietly(folder):
@@ -281,8 +291,10 @@ def test_ctrl_c_ends_it_with_what_was_printed(folder):
 
 
 def test_ctrl_c_while_it_waits_for_a_line(folder):
-    with start("--interactive", "--model", folder) as process:
-        assert process.stderr.read(8) == b"prompt> "
+    with start("--interactive", "--model", folder, "--max-new-tokens", "1") as process:
+        process.stdin.write(b"a\n")
+        process.stdin.flush()
+        assert process.stdout.readline().startswith(b"a")
         process.send_signal(signal.SIGINT)
         assert process.communicate(timeout=30) == (b"", b"")
     assert process.returncode == 130
