@@ -68,6 +68,17 @@ class GPTConfig:
                 f"activation_function must be {known}, not {self.activation_function!r}"
             )
 
+    def __repr__(self) -> str:
+        """Name GPT-2's six numbers, and whatever else differs from GPT-2."""
+        usual = GPTConfig.__dataclass_fields__
+        shown = [
+            f"{name}={value!r}"
+            for number, (name, value) in enumerate(vars(self).items())
+            if number < 6
+            or value != (4 * self.n_embd if name == "n_inner" else usual[name].default)
+        ]
+        return f"GPTConfig({', '.join(shown)})"
+
     @property
     def head_dim(self) -> int:
         """Width of one attention head."""

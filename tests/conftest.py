@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from fuzz import THOROUGH
+
 # A machine that is busy with something else is no reason to fail.
-settings.register_profile("unhurried", deadline=None)
+settings.register_profile("unhurried", deadline=None, max_examples=100 if THOROUGH else 40)
 settings.load_profile("unhurried")
 
 # Their fixtures serve several folders of tests.

@@ -1,7 +1,6 @@
 """A tokenizer's files: which are read, what they declare, characters, and what is refused."""
 
 import json
-import os
 import pickle
 import shutil
 from pathlib import Path
@@ -12,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gptlite
+from fuzz import times
 from gptlite import GPT, CheckpointError, GPTConfig, Tokenizer
 from gptlite.alphabet import EOT
 from gptlite.special import AddedToken
@@ -272,7 +272,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-@settings(max_examples=int(os.environ.get("GPTLITE_FUZZ", "150")))
+@settings(max_examples=times(1500))
 def test_any_declarations_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import gptlite.fast.bpe
 import gptlite.fast.joining
 import gptlite.training.merges
+from fuzz import times
 from gptlite import Tokenizer
 from gptlite.alphabet import PATTERN
 from gptlite.fast.bpe import BytePairEncoder, cut_words, pair_number, split_words, take_rows
@@ -196,7 +197,7 @@ def test_threads_share_an_encoder(short, many, monkeypatch):
     texts = ["x" * 65, *(f"https://a.b/{'c' * 70}?d={n} the cat {n}" for n in range(7))]
     expected = [Tokenizer(SMALL.vocab, SMALL.merges).encode(text) for text in texts]
     shared = Tokenizer(SMALL.vocab, SMALL.merges)
-    n_calls = 20_000 if short else 2_000
+    n_calls = times(20_000) if short else times(2_000)
     with ThreadPoolExecutor(8) as pool:
         found = pool.map(shared.encode, texts * (n_calls // len(texts)), timeout=60)
         for n, ids in enumerate(found):

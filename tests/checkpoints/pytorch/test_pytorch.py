@@ -19,6 +19,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz import times
 from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.pytorch.contents import _BYTES, LEGACY_MAGIC, read_contents
 from gptlite.checkpoints.pytorch.unpickler import _OPCODES
@@ -631,8 +632,8 @@ def loads(path: Path, data: bytes) -> bool:
 def test_10_000_accidents_to_archives(tmp_path: Path) -> None:
     rng = random.Random(1)
     path, good = tmp_path / "x.pt", archive(SMALL, {"1": HALVES})
-    loaded = sum(loads(path, mutated(good, rng)) for _ in range(10_000))
-    assert 500 < loaded < 8_000  # both ways are taken
+    loaded = sum(loads(path, mutated(good, rng)) for _ in range(times(10_000)))
+    assert times(500) < loaded < times(8_000)  # both ways are taken
 
 
 def with_pickle(good: bytes, pickled: bytes, other: bytes) -> bytes:
@@ -646,8 +647,10 @@ def with_pickle(good: bytes, pickled: bytes, other: bytes) -> bytes:
 def test_10_000_accidents_to_pickles_in_good_archives(tmp_path: Path) -> None:
     rng = random.Random(2)
     path, good = tmp_path / "x.pt", archive(SMALL, {"1": HALVES})
-    loaded = sum(loads(path, with_pickle(good, SMALL, mutated(SMALL, rng))) for _ in range(10_000))
-    assert 500 < loaded < 8_000
+    loaded = sum(
+        loads(path, with_pickle(good, SMALL, mutated(SMALL, rng))) for _ in range(times(10_000))
+    )
+    assert times(500) < loaded < times(8_000)
 
 
 def test_2_000_accidents_to_a_pickle_that_torch_wrote(tmp_path: Path) -> None:
@@ -658,9 +661,9 @@ def test_2_000_accidents_to_a_pickle_that_torch_wrote(tmp_path: Path) -> None:
         pickled = file.read("nanogpt/data.pkl")
     loaded = sum(
         described(path, with_pickle(good, pickled, mutated(pickled, rng))) is not None
-        for _ in range(2_000)
+        for _ in range(times(2_000))
     )
-    assert 50 < loaded < 1_800
+    assert times(50) < loaded < times(1_800)
 
 
 def test_20_000_accidents_to_legacy_files(tmp_path: Path) -> None:
@@ -668,9 +671,10 @@ def test_20_000_accidents_to_legacy_files(tmp_path: Path) -> None:
     path, good = tmp_path / "x.pt", legacy(SMALL, {"1": HALVES})
     assert loads(path, good)
     loaded = sum(
-        loads(path, LEGACY_MAGIC + mutated(good[len(LEGACY_MAGIC) :], rng)) for _ in range(20_000)
+        loads(path, LEGACY_MAGIC + mutated(good[len(LEGACY_MAGIC) :], rng))
+        for _ in range(times(20_000))
     )
-    assert 200 < loaded < 15_000
+    assert times(200) < loaded < times(15_000)
 
 
 @FORMS

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bundles import naively, packed, read, same_bits, table_of
+from fuzz import times
 from gptlite.checkpoints.names import openai_name
 from gptlite.checkpoints.stored import read_into
 from gptlite.checkpoints.tensorflow.crc32c import crc32c, masked
@@ -546,7 +547,7 @@ def test_a_mutation_is_refused_or_read_exactly(what: str, prefix: Path) -> None:
     entries = read_table(good)
     block = encode_block(entries, interval=16)[0]
     loaded = 0
-    for _ in range(5_000):
+    for _ in range(times(5_000)):
         at = rng.randrange(len(entries))
         key, value = entries[at]
         if what == "the file":
@@ -583,14 +584,14 @@ def test_a_mutation_is_refused_or_read_exactly(what: str, prefix: Path) -> None:
                     with pytest.raises(CheckpointError, match="damaged"):
                         read_into(array, name, stored)
     least, most = {"the file": (100, 2_000), "a key": (2_000, 4_900)}.get(what, (50, 3_000))
-    assert least < loaded < most  # both ways are taken
+    assert times(least) < loaded < times(most)  # both ways are taken
 
 
 def test_mutated_numbers_are_never_read_as_good(prefix: Path) -> None:
     rng = random.Random(0)
     data = prefix.parent / DATA
     good, sound = data.read_bytes(), read(prefix)
-    for _ in range(2_000):
+    for _ in range(times(2_000)):
         bad = mutated(good, rng)
         data.write_bytes(bad)
         if bad[: len(good)] == good:  # what is after the last tensor does no harm
