@@ -5,7 +5,7 @@ width of the residual stream (``n_embd``). What others have changed since then f
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from gptlite.activation import ACTIVATIONS
 from gptlite.checks import check_int, check_range
@@ -69,15 +69,13 @@ class GPTConfig:
             )
 
     def __repr__(self) -> str:
-        """Name GPT-2's six numbers, and whatever else differs from GPT-2."""
-        usual = GPTConfig.__dataclass_fields__
-        shown = [
-            f"{name}={value!r}"
-            for number, (name, value) in enumerate(vars(self).items())
-            if number < 6
-            or value != (4 * self.n_embd if name == "n_inner" else usual[name].default)
-        ]
-        return f"GPTConfig({', '.join(shown)})"
+        """Name GPT-2's six numbers, and what of the rest is not as in GPT-2."""
+        usual = {field.name: field.default for field in fields(self) if field.compare}
+        usual["n_inner"] = 4 * self.n_embd
+        first = list(usual)[:6]
+        values = {name: getattr(self, name) for name in usual}
+        shown = {n: value for n, value in values.items() if n in first or value != usual[n]}
+        return f"GPTConfig({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     @property
     def head_dim(self) -> int:
