@@ -10,9 +10,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-from torch.nn import functional as F
+import pytest
+
+torch = pytest.importorskip("torch")
+nn, F = torch.nn, torch.nn.functional
 
 MINGPT_SIZES = {"gpt-nano": (3, 3, 48), "gpt-micro": (4, 4, 128)}  # n_layer, n_head, n_embd
 

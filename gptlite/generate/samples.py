@@ -1,6 +1,6 @@
 """Prompts in, continuations out: as text, as text in pieces, and as tokens."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Literal
 
@@ -22,7 +22,7 @@ from gptlite.generate.speculation import look_ahead
 from gptlite.model import GPT
 from gptlite.sampling import Sampler
 from gptlite.tokenizer import Tokenizer
-from gptlite.trace import Trace
+from gptlite.trace import Edit, Trace
 
 
 def generate(
@@ -40,6 +40,7 @@ def generate(
     speculate: int = 0,
     allowed_special: Collection[str] = (),
     trace: Trace | None = None,
+    edits: Mapping[str, Edit] | None = None,
 ) -> str:
     """Continue a text.
 
@@ -59,6 +60,7 @@ def generate(
         allowed_special: names in the prompt to read as special tokens: see ``Tokenizer.encode``.
         trace: keeps the arrays of the latest step; its edits change every step. Each step reads the
             whole text, without a cache, so that all positions are there, as in a call.
+        edits: those of a trace that nobody looks at.
 
     Returns:
         The continuation, without the prompt. An incomplete character at its end is left off.
@@ -69,7 +71,7 @@ def generate(
     """
     sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
     check_text("" if prompt is None else prompt)
-    more = (max_new_tokens, seed, stop, overflow, speculate, allowed_special, trace)
+    more = (max_new_tokens, seed, stop, overflow, speculate, allowed_special, trace, edits)
     steps, [text] = begin(model, tokenizer, prompt, 1, *more, **sampling)
     return "".join(piece for [piece] in text_pieces(steps, [text]))
 
@@ -121,12 +123,16 @@ def begin(
     speculate: int = 0,
     allowed_special: Collection[str] = (),
     trace: Trace | None = None,
+    edits: Mapping[str, Edit] | None = None,
     **sampling: Any,
 ) -> tuple[Iterator[Step], list[GrowingText]]:
     """Prepare a generation: return its steps, not yet run, and an empty text for each sample."""
     check_usage(generate, model, tokenizer, sampling, Sampler)
     check_int("num_samples", num_samples, least=1)
     stop = checked_stop(stop)
+    if edits and trace is not None:
+        raise TypeError("edits belong to a trace: give Trace(edits), or edits alone")
+    trace = Trace(edits) if edits else trace
     texts = checked_prompts(prompt)
     rows = [tokenizer.encode(text, allowed_special) or [tokenizer.eot] for text in texts]
     prompts = [row for row in rows for _ in range(num_samples)]

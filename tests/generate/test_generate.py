@@ -571,6 +571,16 @@ def test_an_edit_changes_every_step_and_finds_each_position_in_its_place(model):
             text.append(token)
 
 
+def test_edits_alone_are_those_of_a_trace(model):
+    options = {"max_new_tokens": 6, "temperature": 0}
+    edits = {"h.0.attn.out": 0, "h.1.mlp.out": -3}
+    edited = generate(model, Bytes(), "abc", edits=edits, **options)
+    assert edited == generate(model, Bytes(), "abc", trace=Trace(edits), **options)
+    assert "".join(stream(model, Bytes(), "abc", edits=edits, **options)) == edited
+    with pytest.raises(TypeError, match="edits belong to a trace"):
+        generate(model, Bytes(), "abc", trace=Trace(), edits=edits)
+
+
 def test_an_edit_of_no_array_is_refused_when_the_text_begins(model):
     with pytest.raises(ValueError, match=r"no array is named 'h\.9\.out'"):
         generate(model, Bytes(), "abc", max_new_tokens=2, trace=Trace({"h.9.out": 0}))
