@@ -4,4 +4,5 @@ books.py         which books; found in a folder, or fetched from Project Gutenbe
 preparing.py     a book as Project Gutenberg has it, as paragraphs of plain ASCII
 clean_tales.py   a book without what surrounds its story
 training.py      the recipe; training, export, measurement, and the whole run
+begun.npz        the next storyteller, in training on short stories: its weights in 8 bits
 """
