@@ -17,6 +17,7 @@
 # download. You will see
 #
 # - the four sizes, and where their parameters are;
+# - what changed from GPT-1 to GPT-2, both blocks side by side;
 # - what the numbers are called in the files, and what shapes they have;
 # - how much memory they take, in single and in half precision;
 # - where they come from, and how a file is checked before it is believed;
@@ -30,6 +31,7 @@
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
 import hashlib
+import inspect
 import math
 import tempfile
 from pathlib import Path
@@ -39,11 +41,14 @@ import numpy as np
 
 import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, views
+from gptlite.block import decoder_block
 from gptlite.checkpoints.names import openai_name
 from gptlite.config import PRESETS, parameter_shapes
 from gptlite.download.official import SOURCES
 from gptlite.download.places import find_model
+from gptlite.gpt1 import post_norm_block
 from gptlite.layers import softmax
+from gptlite.training.gradients import loss_and_gradients
 from gptlite.views.table import Table
 
 # %% [markdown]
@@ -99,6 +104,78 @@ Table("The embeddings' share", ["model", "parameters", "share"], rows, bar="shar
 n_params = sum(array.size for array in model.parameters.values())
 forgotten = 12 * (3072 - 768) + 2 * 768
 print(f"{n_params:,} numbers in memory; less the {forgotten:,} forgotten: {n_params - forgotten:,}")
+
+# %% [markdown]
+# ## From GPT-1 to GPT-2
+#
+# GPT-2's parent is GPT-1, of 2018: `gptlite.load("openai-gpt")`. Both are stacks of twelve decoder
+# blocks, 768 wide, with the same attention and the same MLP. What changed in the block is where the
+# layer norms stand. Here are both functions, as gptlite has them, without their docstrings:
+
+
+# %%
+def body(function):
+    lines = inspect.getsource(function).splitlines()
+    after_docstring = [i for i, line in enumerate(lines) if line.strip().endswith('"""')][-1]
+    code = lines[after_docstring + 1 :]
+    return [line.strip().partition("  #")[0] for line in code]
+
+
+for function in (post_norm_block, decoder_block):
+    print(function.__name__, *body(function), sep="\n    ", end="\n\n")
+
+# %% [markdown]
+# GPT-1 adds and then norms: the stream itself is normed twice in every block ("post-norm", as in
+# the transformer of 2017). GPT-2 norms what a branch reads and leaves the stream alone ("pre-norm"),
+# so that one more norm is needed at the top, `ln_f`.
+#
+# **Guess first:** what does that do to the size of the numbers in the stream, from block to block?
+# And to the gradients, with which training begins? Two models with random weights, alike but for the
+# place of their norms, show it:
+
+# %%
+sizes = {"n_vocab": 500, "n_ctx": 64, "n_embd": 128, "n_head": 4, "n_layer": 12}
+ids = np.random.default_rng(0).integers(500, size=(4, 64))  # [batch, seq]
+stream, slope = {}, {}
+for name, post_norm in (("GPT-1", True), ("GPT-2", False)):
+    stack = GPT.init(GPTConfig(**sizes, post_norm=post_norm), seed=0)
+    trace = gptlite.Trace()
+    stack(ids, trace=trace)
+    _, gradients = loss_and_gradients(stack, ids[:, :-1], ids[:, 1:])
+    stream[name] = [float(trace[f"h.{i}.out"].std()) for i in range(12)]
+    matrices = [gradients[f"h.{i}.mlp.c_proj.weight"] for i in range(12)]
+    slope[name] = [float(np.linalg.norm(matrix)) for matrix in matrices]
+columns = ["block", "stream, GPT-1", "GPT-2", "gradient, GPT-1", "of GPT-2"]
+rows = [
+    [i, stream["GPT-1"][i], stream["GPT-2"][i], slope["GPT-1"][i], slope["GPT-2"][i]]
+    for i in range(12)
+]
+Table("Before any training", columns, rows, digits=3)
+
+# %% [markdown]
+# In GPT-1 every block hands on numbers of size 1, however deep it lies. In GPT-2 each block adds its
+# share, and the stream grows. The gradients (of each block's last matrix) tell why that is worth
+# it: in GPT-2 the way back to the lowest block is a row of sums, which a gradient passes unchanged;
+# in GPT-1 it leads through 24 norms.
+#
+# The rest of the way from GPT-1 to GPT-2 is data and size:
+
+# %%
+gpt1 = GPTConfig(n_vocab=40478, n_ctx=512, post_norm=True)
+gpt2 = PRESETS["gpt2"]
+rows = [
+    ["parameters", f"{gpt1.n_params:,}", f"{gpt2.n_params:,}"],
+    ["layer norms", "after each sum", "before each branch, and one at the top"],
+    ["context", f"{gpt1.n_ctx} tokens", f"{gpt2.n_ctx:,} tokens"],
+    [
+        "vocabulary",
+        f"{gpt1.n_vocab:,}: lower case, a word ends in </w>",
+        f"{gpt2.n_vocab:,}: bytes",
+    ],
+    ["end of a text", "has no token", "<|endoftext|>"],
+    ["trained on", "7,000 unpublished books", "8 million pages of the web"],
+]
+Table("GPT-1 and the smallest GPT-2", ["", "GPT-1", "GPT-2"], rows)
 
 # %% [markdown]
 # ## Names and shapes
