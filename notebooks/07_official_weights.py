@@ -126,12 +126,12 @@ for function in (post_norm_block, decoder_block):
 
 # %% [markdown]
 # GPT-1 adds and then norms: the stream itself is normed twice in every block ("post-norm", as in
-# the transformer of 2017). GPT-2 norms what a branch reads and leaves the stream alone ("pre-norm"),
-# so that one more norm is needed at the top, `ln_f`.
+# the transformer of 2017). GPT-2 norms what a branch reads and leaves the stream alone
+# ("pre-norm"), so that one more norm is needed at the top, `ln_f`.
 #
 # **Guess first:** what does that do to the size of the numbers in the stream, from block to block?
-# And to the gradients, with which training begins? Two models with random weights, alike but for the
-# place of their norms, show it:
+# And to the gradients with which training begins? Two models with random weights, alike but for
+# the place of their norms, show it:
 
 # %%
 sizes = {"n_vocab": 500, "n_ctx": 64, "n_embd": 128, "n_head": 4, "n_layer": 12}
@@ -153,10 +153,13 @@ rows = [
 Table("Before any training", columns, rows, digits=3)
 
 # %% [markdown]
-# In GPT-1 every block hands on numbers of size 1, however deep it lies. In GPT-2 each block adds its
-# share, and the stream grows. The gradients (of each block's last matrix) tell why that is worth
-# it: in GPT-2 the way back to the lowest block is a row of sums, which a gradient passes unchanged;
-# in GPT-1 it leads through 24 norms.
+# In GPT-1 every block hands on numbers of size 1; the little that a branch adds counts little, and
+# its gradients (here of each block's last matrix) are small. In GPT-2 nothing norms the stream
+# itself: each block adds its share, and the stream grows. A branch reads the stream enlarged to
+# size 1 and adds to small numbers, so its gradients are more than twenty times as large. They come
+# back down a row of sums, which pass them on unchanged; in GPT-1 they come through 24 norms. With
+# twelve blocks both can be trained. The deeper the stack, the more it matters: post-norm stacks
+# need a careful warm-up of the learning rate (Xiong et al. 2020), and GPT-2 and GPT-3 are pre-norm.
 #
 # The rest of the way from GPT-1 to GPT-2 is data and size:
 
@@ -167,11 +170,7 @@ rows = [
     ["parameters", f"{gpt1.n_params:,}", f"{gpt2.n_params:,}"],
     ["layer norms", "after each sum", "before each branch, and one at the top"],
     ["context", f"{gpt1.n_ctx} tokens", f"{gpt2.n_ctx:,} tokens"],
-    [
-        "vocabulary",
-        f"{gpt1.n_vocab:,}: lower case, a word ends in </w>",
-        f"{gpt2.n_vocab:,}: bytes",
-    ],
+    ["vocabulary", f"{gpt1.n_vocab:,}: lower case, </w> ends a word", f"{gpt2.n_vocab:,}: bytes"],
     ["end of a text", "has no token", "<|endoftext|>"],
     ["trained on", "7,000 unpublished books", "8 million pages of the web"],
 ]
