@@ -173,12 +173,13 @@ def significant(value: float) -> str:
     """Write a number with three significant digits, as the tables of all commands do.
 
     >>> [significant(value) for value in (-9.7711, 0.25, 1.0, 1234.5, 0.00012345, 1.17e30)]
-    ['-9.77', '0.250', '1.00', '1234', '0.000123', '1.17e+30']
+    ['-9.77', '0.250', '1.00', '1230', '0.000123', '1.17e+30']
     """
     if not math.isfinite(value) or abs(value) >= 1e6 or 0 < abs(value) < 1e-5:
         return f"{value:.2e}"
-    after_point = 2 - math.floor(math.log10(abs(value))) if value else 2
-    return f"{value:.{max(0, after_point)}f}"
+    rounded = float(f"{value:.3g}")
+    after_point = 2 - math.floor(math.log10(abs(rounded))) if rounded else 2
+    return f"{rounded:.{max(0, after_point)}f}"
 
 
 def utf8(argument: str) -> str:

@@ -67,7 +67,8 @@ def pretrain(options: argparse.Namespace) -> None:
     out = Path(options.out)
     if not options.overwrite and not options.resume and (out / STATE_FILE).exists():
         raise ValueError(
-            f"{out} holds a run already: --resume goes on with it, another --out begins anew"
+            f"{out} holds a run already: --resume goes on with it, another --out or --overwrite "
+            "begins anew"
         )
     if options.resume:
         read_run_file(out)  # refuses a folder without a run before anything is written there
