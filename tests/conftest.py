@@ -1,6 +1,7 @@
 """What the tests share: the folder of test data, which may be missing except in CI."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,11 @@ from fuzz import THOROUGH
 # A machine that is busy with something else is no reason to fail.
 settings.register_profile("unhurried", deadline=None, max_examples=100 if THOROUGH else 40)
 settings.load_profile("unhurried")
+
+# Where tests run in the background these are ignored, which the processes they start inherit.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Their fixtures serve several folders of tests.
 pytest_plugins = ["servers", "tiny_checkpoints"]
