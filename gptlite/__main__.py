@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib import import_module
 
-from gptlite.command import complain
+from gptlite.command import complain, finish
 from gptlite.version import __version__
 
 # Name -> the module with its ``main``, and what it does.
@@ -30,11 +30,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command that the first argument names; return its exit status."""
     name, *rest = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     if name in ("-h", "--help", "help"):
-        print(usage())
-        return 0
+        return finish("gptlite", lambda: print(usage()))
     if name == "--version":
-        print(f"gptlite {__version__}")
-        return 0
+        return finish("gptlite", lambda: print(f"gptlite {__version__}"))
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"

@@ -66,3 +66,12 @@ def test_a_name_that_is_none(name, message, capsys):
 def test_as_a_module():
     ran = subprocess.run([sys.executable, "-m", "gptlite", "--version"], capture_output=True)
     assert ran.stdout.decode().split() == ["gptlite", gptlite.__version__]
+
+
+@pytest.mark.parametrize("options", [["--help"], ["--version"], ["generate", "--help"]])
+def test_a_closed_pipe_ends_help_quietly(options):
+    command = [sys.executable, "-m", "gptlite", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0
+        assert process.stderr.read() == b""
