@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fuzz import times
 from gptlite import CheckpointError, Tokenizer
 from gptlite.alphabet import BYTE_SYMBOLS, EOT, FILES
 from vocabularies import SMALL, STORY, TEXTS
@@ -463,7 +464,7 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch):
 
 
 @given(st.data())
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=times(300))
 def test_files_damaged_at_random_are_read_or_refused(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("damaged")
     tokenizer = Tokenizer.train(["the cat"], 259)

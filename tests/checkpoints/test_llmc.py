@@ -154,7 +154,7 @@ def test_a_mutation_is_refused_or_read_exactly(tmp_path: Path, version: int) -> 
     assert times(100) < loaded < times(9_000)  # both ways are taken
 
 
-@settings(max_examples=300)
+@settings(max_examples=times(300))
 @given(version=st.sampled_from([3, 5]), edits=st.data())
 def test_any_accident(
     tmp_path_factory: pytest.TempPathFactory, version: int, edits: st.DataObject

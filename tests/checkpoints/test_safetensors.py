@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from fuzz import times
 from gptlite.checkpoints.safetensors import read_contents, write_tensors
 from gptlite.checkpoints.stored import Stored, read_into
 from gptlite.checkpoints.strict_json import MAX_BYTES
@@ -394,7 +395,7 @@ ENTRIES = JSON | st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=times(300), deadline=None, derandomize=True)
 @given(
     header=st.dictionaries(st.sampled_from(["a", "b", "c", "__metadata__", "\ud800"]), ENTRIES),
     size=st.sampled_from([0, 4, 8, 16]),
@@ -412,7 +413,7 @@ def test_any_json_for_a_header(
     assert same_bits(tensors, naively(data))
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=times(200), deadline=None, derandomize=True)
 @given(
     st.lists(
         st.tuples(

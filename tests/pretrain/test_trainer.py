@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from fuzz import times
 from gptlite import GPT, CheckpointError, GPTConfig
 from gptlite.pretrain.data import batch_at
 from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
@@ -246,7 +247,9 @@ def test_a_state_with_an_impossible_description_is_refused(tmp_path, part, chang
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(
+    max_examples=times(200), deadline=None, suppress_health_check=[HealthCheck.data_too_large]
+)
 @pytest.mark.filterwarnings("ignore")  # zipfile and NumPy warn of some damages before they fail
 def test_a_damaged_state_is_refused_or_whole(tmp_path_factory, data):
     """Cut off anywhere, or with bytes changed, most of them where the format's own fields are."""

@@ -684,7 +684,7 @@ def test_every_truncation_is_refused(form: Any, tmp_path: Path) -> None:
         refusal(tmp_path / "x.pt", data[:length])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=times(100), deadline=None)
 @given(form=st.sampled_from([archive, legacy]), edits=st.data())
 def test_any_accident(
     tmp_path_factory: pytest.TempPathFactory, form: Any, edits: st.DataObject

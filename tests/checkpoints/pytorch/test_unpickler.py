@@ -434,7 +434,7 @@ PARTS += [named("argparse.Namespace"), named("os.system"), named("collections.Or
 PARTS += [b"h\0", b"(", b")", b"}", b"]", b"R", b"b", b"u", b"e", b"s", b"a", b"\x81", b"N", b"t"]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=times(300), deadline=None)
 @given(st.lists(st.sampled_from(PARTS) | st.sampled_from(OPCODES) | st.binary(max_size=3)))
 def test_any_opcodes(parts: list[bytes]) -> None:
     outcome(b"\x80\x02" + b"".join(parts) + b".")

@@ -600,7 +600,7 @@ def test_mutated_numbers_are_never_read_as_good(prefix: Path) -> None:
             refusal(prefix)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=times(300), deadline=None, derandomize=True)
 @given(st.binary(max_size=40))
 def test_any_bytes_for_a_record(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
     folder = tmp_path_factory.getbasetemp()
@@ -612,7 +612,7 @@ def test_any_bytes_for_a_record(tmp_path_factory: pytest.TempPathFactory, value:
         assert str(error).startswith(str(folder)) and "\n" not in str(error)
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=times(300), deadline=None, derandomize=True)
 @given(st.binary(max_size=60), st.sampled_from([0, 1]))
 def test_any_bytes_for_a_block(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, compression: int
