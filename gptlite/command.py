@@ -169,6 +169,15 @@ def complain(command: str, failure: object) -> None:
         print(f"{command}: error: {shown}", file=sys.stderr)
 
 
+def say(*lines: str) -> None:
+    """Print the lines that are not empty on standard error, above any progress bar."""
+    from tqdm import tqdm
+
+    for line in lines:
+        if line:
+            tqdm.write(line, file=sys.stderr)
+
+
 def significant(value: float) -> str:
     """Write a number with three significant digits, as the tables of all commands do.
 

@@ -203,6 +203,16 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         raise ValueError(f"{path}: an empty file: expected one example a line")
 
 
+def first_ten(names: Iterable[str]) -> str:
+    """List the first ten names, for a message.
+
+    >>> print(first_ten(["a", "b"]))
+    'a', 'b'
+    """
+    shown = [repr(name) for name in names]
+    return ", ".join([*shown[:10], "..."] if len(shown) > 10 else shown) or "none"
+
+
 def json_list(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Read a JSON list of objects.
 

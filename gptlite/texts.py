@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gptlite.alphabet import EOT
-from gptlite.files import json_lines, naming_line
+from gptlite.files import first_ten, json_lines, naming_line
 
 ENDINGS = (".txt", ".jsonl", ".ndjson")  # of the files that a folder is searched for
 JSON_ENDINGS = ENDINGS[1:]
@@ -181,7 +181,7 @@ def read_rows(path: Path) -> Documents:
     for number, row in json_lines(path):
         with naming_line(path, number):
             if "text" not in row:
-                found = ", ".join(map(repr, list(row)[:10])) or "no column"
+                found = first_ten(row) if row else "no column"
                 raise ValueError(f'expected a column "text", found {found}')
             if not isinstance(row["text"], str):
                 raise ValueError(f'"text" must be a text, not {row["text"]!r:.40}')

@@ -15,6 +15,7 @@ import pytest
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional
 
+NO_DROPOUT = dict.fromkeys(["resid_pdrop", "embd_pdrop", "attn_pdrop"], 0.0)  # transformers'
 MINGPT_SIZES = {"gpt-nano": (3, 3, 48), "gpt-micro": (4, 4, 128)}  # n_layer, n_head, n_embd
 
 

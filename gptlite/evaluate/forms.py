@@ -8,11 +8,11 @@ GPT-2 paper, section 3.
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, get_type_hints
 
+from gptlite.command import say
 from gptlite.evaluate.benchmarks import read_cbt, read_choices, read_hellaswag, read_lambada
 from gptlite.evaluate.detokenise import detokenise
 from gptlite.evaluate.lambada import Guess, LastWord, encode_passage, guess_last_words
@@ -73,7 +73,7 @@ def perplexity(
     n_tokens = count.tokens - count.documents
     if not n_tokens or not n_words:
         raise ValueError(f"{options.file}: there are no words in it")
-    print("\n".join(filter(None, (str(count), count.warning()))), file=sys.stderr)
+    say(str(count), count.warning())
 
     def measure_batch(batch: Any) -> list[Measurement]:
         which, windows = batch

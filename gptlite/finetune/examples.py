@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from gptlite.files import json_lines, json_list, naming_line
+from gptlite.files import first_ten, json_lines, json_list, naming_line
 from gptlite.finetune.packing import (
     Row,
     pack_choices,
@@ -29,6 +29,7 @@ from gptlite.finetune.packing import (
     pack_entailment,
     pack_similarity,
 )
+from gptlite.texts import JSON_ENDINGS
 from gptlite.tokenizer import Tokenizer
 
 # The columns of each task's texts, in the order in which packing.py takes them.
@@ -40,7 +41,6 @@ TEXTS = {
 }
 LABEL, QUESTION, CHOICE = "label", "question", re.compile(r"choice_([1-9][0-9]*)")
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
-JSON_SUFFIXES = (".jsonl", ".ndjson")
 
 
 class TableRow(NamedTuple):
@@ -151,7 +151,7 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[TableRow]:
         OSError: the file cannot be read.
     """
     suffix = Path(path).suffix.lower()
-    if suffix in JSON_SUFFIXES:
+    if suffix in JSON_ENDINGS:
         for number, values in json_lines(path):
             yield TableRow(str(path), number, number, values)
     elif suffix == ".json":
@@ -160,7 +160,7 @@ def read_columns(path: str | os.PathLike[str]) -> Iterator[TableRow]:
     elif suffix in SEPARATORS:
         yield from read_separated(path, SEPARATORS[suffix])
     else:
-        endings = ", ".join([*SEPARATORS, JSON_SUFFIXES[0], ".json"])
+        endings = ", ".join([*SEPARATORS, JSON_ENDINGS[0], ".json"])
         raise ValueError(f"{path}: expected a name that ends in one of {endings}")
 
 
@@ -181,16 +181,6 @@ def text_of(row: TableRow, column: str) -> str:
     with naming_line(row.path, row.line):
         expected = "expected text or a whole number"
         raise ValueError(f"column {column!r}: {expected}, found {value!r:.40}")
-
-
-def first_ten(names: Iterable[str]) -> str:
-    """List the first ten names, for a message.
-
-    >>> print(first_ten(["a", "b"]))
-    'a', 'b'
-    """
-    shown = [repr(name) for name in names]
-    return ", ".join([*shown[:10], "..."] if len(shown) > 10 else shown) or "none"
 
 
 def read_separated(path: str | os.PathLike[str], separator: str) -> Iterator[TableRow]:

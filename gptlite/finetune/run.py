@@ -13,20 +13,21 @@ GPT-1 paper, sections 3.2 and 3.3.
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
-from gptlite.command import load_model, significant
+from gptlite.command import load_model, say, significant
 from gptlite.config import GPTConfig
 from gptlite.files import json_lines
 from gptlite.finetune.classifier import Classifier
 from gptlite.finetune.completions import Completion, pack_completion, read_completions
 from gptlite.finetune.epochs import GPT_1, FineTuning
 from gptlite.finetune.examples import (
-    JSON_SUFFIXES,
     SEPARATORS,
     TEXTS,
     Example,
@@ -46,8 +47,10 @@ from gptlite.finetune.learners import (
 from gptlite.finetune.report import print_accuracy, show_and_save
 from gptlite.model import GPT
 from gptlite.outputs import check_room
-from gptlite.texts import Count, Documents, number_of, read_documents, text_files
+from gptlite.texts import JSON_ENDINGS, Count, Documents, number_of, read_documents, text_files
 from gptlite.tokenizer import Tokenizer
+
+Packed = TypeVar("Packed")  # an example's rows, or a completion's row and its prompt's length
 
 # GPT-1's learning rate suits its width of 768. Models below this one need a higher rate.
 NARROW, NARROW_RATE = 512, 5e-4
@@ -141,11 +144,12 @@ def learn_task(options: argparse.Namespace) -> None:
     recipe = suited(recipe, options, model)
 
     def packed(part: str, examples: list[Example], numbers: list[int]) -> Labelled:
-        whole = [pack(tokenizer, task, each.texts, sys.maxsize) for each in examples]
-        rows = [pack(tokenizer, task, each.texts, n_ctx) for each in examples]
-        show_cut(
-            part, "example", sum(a != b for a, b in zip(whole, rows, strict=True)), rows, n_ctx
+        rows, n_cut = packed_to_fit(
+            [partial(pack, tokenizer, task, each.texts) for each in examples],
+            lambda rows: max(map(len, rows)) <= n_ctx,
+            n_ctx,
         )
+        show_cut(part, "example", n_cut, rows, n_ctx)
         return Labelled(rows, numbers)
 
     classifier = Classifier.build(
@@ -224,29 +228,23 @@ def learn_text(options: argparse.Namespace) -> None:
     model, tokenizer, n_ctx = open_model(options)
     recipe = suited(recipe, options, model)
 
-    def rows(file: Documents | list[Completion]) -> list[TextRow]:
-        if isinstance(file, Documents):
-            return [row for text in file.texts for row in text_windows(tokenizer, text, n_ctx)]
-        packed = [pack_completion(tokenizer, each, n_ctx) for each in file]
-        return [TextRow(ids, n_prompt if options.mask_prompts else 1) for ids, n_prompt in packed]
-
     parts: dict[str, list[TextRow]] = {}
     for part, files in found.items():
         count, parts[part] = Count(), []
         for file in files:
-            of_file = rows(file)
-            parts[part] += of_file
             if isinstance(file, Documents):
-                count.add(file, sum(len(row.ids) - 1 for row in of_file))
+                rows = [row for text in file.texts for row in text_windows(tokenizer, text, n_ctx)]
+                count.add(file, sum(len(row.ids) - 1 for row in rows))
             else:
-                n_cut = sum(
-                    len(tokenizer.encode(each.prompt)) + len(tokenizer.encode(each.completion))
-                    > n_ctx
-                    for each in file
+                packed, n_cut = packed_to_fit(
+                    [partial(pack_completion, tokenizer, each) for each in file],
+                    lambda row: len(row[0]) <= n_ctx + 1,
+                    n_ctx,
                 )
-                show_cut(part, "completion", n_cut, of_file, n_ctx)
+                rows = [TextRow(ids, n if options.mask_prompts else 1) for ids, n in packed]
+                show_cut(part, "completion", n_cut, rows, n_ctx)
+            parts[part] += rows
         show_count(part, count)
-    parts = {part: [row for item in items for row in rows(item)] for part, items in found.items()}
     check_room_to_save(options, model.config)
     validation = parts["validation"] or None
     before = None if validation is None else measure_texts(model, validation, recipe.threads)
@@ -281,7 +279,7 @@ def read_texts_or_completions(path: Path) -> Sequence[Documents | list[Completio
     for file in text_files([path]):
         suffix = file.suffix.lower()
         is_table = suffix in SEPARATORS
-        if suffix in JSON_SUFFIXES:
+        if suffix in JSON_ENDINGS:
             is_table = any(name in next(json_lines(file))[1] for name in Completion._fields)
         completions = read_completions(file) if is_table else []
         if is_table and not completions:
@@ -290,16 +288,34 @@ def read_texts_or_completions(path: Path) -> Sequence[Documents | list[Completio
     return found
 
 
+def packed_to_fit(
+    packers: Sequence[Callable[[int], Packed]], fits: Callable[[Packed], bool], n_ctx: int
+) -> tuple[list[Packed], int]:
+    """Pack examples or completions, whole where they fit; say how many had to be shortened.
+
+    Args:
+        packers: each packs one of them, for the number of tokens that it is given.
+        fits: says whether one that was packed whole has room in ``n_ctx`` tokens.
+    """
+    found, n_cut = [], 0
+    for packer in packers:
+        packed = packer(sys.maxsize)
+        if not fits(packed):
+            packed, n_cut = packer(n_ctx), n_cut + 1
+        found.append(packed)
+    return found, n_cut
+
+
 def show_cut(part: str, thing: str, n_cut: int, rows: Sequence[object], n_ctx: int) -> None:
     """Say in a line how many examples or completions a part has, and how many were shortened."""
     cut = f", {n_cut:,} of them shortened to fit {n_ctx} tokens" if n_cut else ""
-    print(f"{part}: {number_of(len(rows), thing)}{cut}", file=sys.stderr)
+    say(f"{part}: {number_of(len(rows), thing)}{cut}")
 
 
 def show_count(part: str, count: Count) -> None:
     """Say in a line what was found in the text files of a part; nothing if there are none."""
     if count.files:
-        print("\n".join(filter(None, (f"{part}: {count}", count.warning()))), file=sys.stderr)
+        say(f"{part}: {count}", count.warning())
 
 
 def text_windows(tokenizer: Tokenizer, text: str, n_ctx: int) -> list[TextRow]:

@@ -1,10 +1,10 @@
 """Lines about a run: one at its start, warnings, and a report now and then."""
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
+from gptlite.command import say
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small, write_atomically
 from gptlite.pretrain.trainer import Trainer
@@ -50,15 +50,6 @@ def vocabulary_warning(n_vocab: int, n_tokens: int) -> str:
         f"warning: a vocabulary of {n_vocab:,} is large for {n_tokens:,} tokens of text: each is "
         f"seen {seen:.0f} times on average; a smaller --n-vocab, or more text, would be better"
     )
-
-
-def say(*lines: str) -> None:
-    """Print the lines that are not empty on standard error, above any progress bar."""
-    from tqdm import tqdm
-
-    for line in lines:
-        if line:
-            tqdm.write(line, file=sys.stderr)
 
 
 class RunLog:

@@ -22,7 +22,7 @@ from typing import Any
 
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object
 from gptlite.checks import check_int, check_range
-from gptlite.command import uninterrupted
+from gptlite.command import say, uninterrupted
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 from gptlite.fast.threads import cpu_count
@@ -37,7 +37,7 @@ from gptlite.pretrain.held_out import (
     sample,
     validation_loss,
 )
-from gptlite.pretrain.log import RunLog, say, starting_line, vocabulary_warning
+from gptlite.pretrain.log import RunLog, starting_line, vocabulary_warning
 from gptlite.pretrain.trainer import STATE_FILE, Recipe, Trainer, seconds_per_step, train
 from gptlite.texts import read_documents, text_files
 from gptlite.tokenizer import Tokenizer
@@ -70,8 +70,6 @@ def pretrain(options: argparse.Namespace) -> None:
             f"{out} holds a run already: --resume goes on with it, another --out or --overwrite "
             "begins anew"
         )
-    if options.resume:
-        read_run_file(out)  # refuses a folder without a run before anything is written there
     with output_folder(options.out, STATE_FILE, options.overwrite or options.resume):
         if options.resume:
             trainer, tokenizer, tokens = resume(out)  # [tokens]
@@ -183,8 +181,9 @@ def prepare(options: argparse.Namespace, out: Path) -> tuple[Trainer, Tokenizer,
     tokens = open_token_file(out / TOKEN_FILE, tokenizer.n_vocab, options.n_ctx)
     eot = tokenizer.eot if tokenizer.has_eot else None
     model = GPT.init(config(tokenizer.n_vocab, eot), options.seed)
-    to_waste = Trainer(GPT.init(model.config), recipe(10_000))  # its first steps are tiny
-    pace, clock = seconds_per_step(to_waste, tokens), None
+    # A trainer to be wasted, whose memory is free again before the run has its own.
+    pace = seconds_per_step(Trainer(GPT.init(model.config), recipe(10_000)), tokens)
+    clock = None
     if options.minutes is not None:
         n_steps = max(1, round(options.minutes * 60 / pace))
         clock = Clock(options.minutes * 60, n_steps)

@@ -22,6 +22,7 @@ transformers = pytest.importorskip("transformers")
 
 from published_models import (  # noqa: E402
     MINGPT_SIZES,
+    NO_DROPOUT,
     PublishedGPT,
     nanogpt_checkpoint,
     save_mingpt,
@@ -213,9 +214,7 @@ def trained(vocab_size: int = 70, n_tokens: int = 70, **options: Any) -> Any:
             n_embd=24,
             n_head=3,
             n_layer=3,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
+            **NO_DROPOUT,
             **{"bos_token_id": 5, "eos_token_id": 6} | options,
         )
     )
@@ -247,9 +246,7 @@ def gpt1(**options: Any) -> Any:
             n_embd=24,
             n_head=3,
             n_layer=3,
-            resid_pdrop=0.0,
-            embd_pdrop=0.0,
-            attn_pdrop=0.0,
+            **NO_DROPOUT,
             **options,
         )
     )

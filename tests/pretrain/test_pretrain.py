@@ -325,10 +325,7 @@ def test_kill_9(corpus, tmp_path, command):
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT to send to a process")
 def test_ctrl_c(corpus, tmp_path, command):
-    # Where tests run in the background SIGINT is ignored, which processes inherit.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = command(*arguments(corpus, tmp_path / "run", *TINY, "--every", "1"))
-    signal.signal(signal.SIGINT, before)
     wait_until((tmp_path / "run" / "log.jsonl").exists, process)
     process.send_signal(signal.SIGINT)
     printed, complaints = process.communicate(timeout=60)

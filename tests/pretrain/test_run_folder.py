@@ -73,11 +73,9 @@ def test_what_a_signal_ends_is_saved_at_that_step(
             os.kill(os.getpid(), number)
         return step(run, tokens)
 
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "train_one", interrupted)
         assert main(arguments(corpus, out)) == 128 + number
-    signal.signal(signal.SIGINT, before)
     told = capsys.readouterr().err
     assert f"step {at} of 6 is saved" in told and "--resume goes on from" in told
     assert Trainer.from_state(out).step == at
