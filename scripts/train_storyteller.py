@@ -1,13 +1,14 @@
-"""Train the storyteller, the model that ships with gptlite, from the same books again.
+"""Train the storyteller, the model that ships with gptlite, from the same texts again.
 
-    python scripts/train_storyteller.py --out build/storyteller --books DIR
+    python scripts/train_storyteller.py --out build/storyteller --stories DIR --books DIR
 
-One command does all of it: it finds the books (or fetches them from Project Gutenberg by number),
-cleans the training books, trains a tokenizer and a model with gptlite's own pre-training, writes
-the model in float16 to gptlite/storyteller and measures its bits per byte on books it never saw.
+One command does all of it: it finds the stories and the books (or fetches the books from Project
+Gutenberg by number), cleans the training books, trains a tokenizer and a model with gptlite's own
+pre-training, writes the model in float16 to gptlite/storyteller and measures its bits per byte on
+stories and books it never saw.
 
-The repository holds no text of any book: only numbers and titles, in
-``storyteller/books.py``.
+The repository holds no text of any of them: only numbers and titles of books, in
+``storyteller/books.py``, and in the model's card where the stories come from.
 """
 
 from __future__ import annotations
@@ -30,6 +31,13 @@ ROOT = Path(__file__).resolve().parent.parent
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     """Parse the options of the command line."""
     parser = argparse.ArgumentParser(description="Train the model that ships with gptlite again.")
+    parser.add_argument(
+        "--stories",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder with train and validation, each with files of short stories",
+    )
     parser.add_argument("--books", type=Path, metavar="DIR", help="folder of prepared books")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="working folder")
     parser.add_argument(
@@ -53,7 +61,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     recipe = shortened(RECIPE, options.tokens, options.minutes)
     try:
         return run(
-            options.out, options.books, recipe, options.package, options.resume, options.clean_only
+            options.out,
+            options.stories,
+            options.books,
+            recipe,
+            options.package,
+            options.resume,
+            options.clean_only,
         )
     except (ValueError, OSError, CheckpointError, DownloadError) as error:
         print(f"train_storyteller: {error}", file=sys.stderr)

@@ -10,12 +10,13 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import train_storyteller as script
-from storyteller import books, training
+from storyteller import books, mixture, training
 from storyteller.clean_tales import ANCHORS
 from storyteller.preparing import prepare
 
 from gptlite.errors import DownloadError
 
+MARK = "<|endoftext|>"
 RAW = (
     "The Project Gutenberg eBook of The Goat\r\n\r\n"
     "*** START OF THE PROJECT GUTENBERG EBOOK THE GOAT ***\r\n\r\n"
@@ -125,16 +126,34 @@ def test_every_training_book_can_be_cleaned_and_no_book_is_in_both_tables():
 
 def test_pretrain_arguments():
     arguments = training.pretrain_arguments(
-        {"n_layer": 2, "learning_rate": 0.001}, Path("c"), [Path("a"), Path("b")], Path("o"), True
+        {"n_layer": 2, "learning_rate": 0.001},
+        [Path("c"), Path("c"), Path("d")],
+        [Path("a"), Path("b")],
+        Path("o"),
+        True,
     )
     assert arguments == [
-        *["--data", "c", "--validation", "a", "b", "--out", "o"],
+        *["--data", "c", "c", "d", "--validation", "a", "b", "--out", "o"],
         *["--n-layer", "2", "--learning-rate", "0.001", "--resume"],
     ]
 
 
+def test_a_mixture_reads_some_files_more_often_than_others(tmp_path):
+    for name in ("stories/fables", "stories/tinystories-1", "tales/goat-7"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        texts = ["a", "b" * 801, "c", "d", "e"]
+        (tmp_path / f"{name}.txt").write_text(f"\n{MARK}\n".join(texts))
+    told_twice = tmp_path / "told-twice.txt"
+    files = mixture.mixture(tmp_path / "stories", tmp_path / "tales", told_twice)
+    names = [file.stem for file in files]
+    assert names == [*["fables"] * 2, *["tinystories-1"] * 4, "told-twice", "goat-7"]
+    # Every third of the short stories, and none of the fables.
+    assert told_twice.read_text().split(f"\n{MARK}\n") == ["a", "a", "e", "e"]
+
+
 def test_what_a_user_can_cause_is_one_line_and_exit_code_2(tmp_path, capsys):
-    code = script.main(["--books", str(tmp_path / "nowhere"), "--out", str(tmp_path / "out")])
+    options = ["--stories", str(tmp_path), "--out", str(tmp_path / "out")]
+    code = script.main([*options, "--books", str(tmp_path / "nowhere")])
     error = capsys.readouterr().err
     assert code == 2
     assert error.count("\n") == 1
@@ -144,7 +163,7 @@ def test_what_a_user_can_cause_is_one_line_and_exit_code_2(tmp_path, capsys):
 def test_recipe_is_options_of_the_pretraining_command():
     from gptlite.pretrain.__main__ import parser
 
-    arguments = training.pretrain_arguments(training.RECIPE, Path("c"), [Path("v")], Path("o"))
+    arguments = training.pretrain_arguments(training.RECIPE, [Path("c")], [Path("v")], Path("o"))
     options = vars(parser().parse_args(arguments))
     assert {name: options[name] for name in training.RECIPE} == training.RECIPE
 
@@ -164,16 +183,23 @@ def test_a_run_goes_from_the_books_to_the_card(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(training, "VALIDATION_BOOKS", {})
     monkeypatch.setattr(pretrain, "main", lambda arguments: told.append(arguments) or 0)
     monkeypatch.setattr(training, "export", lambda trained, package: 5_000_000)
-    monkeypatch.setattr(training, "bits_on_books", lambda package, files: {"on average": 1.25})
+    monkeypatch.setattr(training, "bits_on_texts", lambda *_: {"the books on average": 1.25})
+    for split in ("stories/train", "stories/validation", "out/clean"):
+        (tmp_path / split).mkdir(parents=True)
+        (tmp_path / split / "tinystories-a.txt").write_text(f"One.\n{MARK}\nTwo.")
     card = tmp_path / "package" / "README.md"
     card.parent.mkdir()
-    card.write_text("| on average | 9.9999 |\n")
+    card.write_text("| the books on average | 9.9999 |\n")
     options = ["--out", str(tmp_path / "out"), "--package", str(card.parent), "--resume"]
+    options += ["--stories", str(tmp_path / "stories")]
     assert script.main([*options, "--minutes", "2"]) == 0
     [arguments] = told
+    read = [Path(name).name for name in arguments[1 : arguments.index("--validation")]]
+    assert read == [*["tinystories-a.txt"] * 4, "told-twice.txt", "tinystories-a.txt"]
+    assert (tmp_path / "out" / "told-twice.txt").read_text() == f"One.\n{MARK}\nOne."
     assert arguments[-3:] == ["--minutes", "2.0", "--resume"]
     assert "--tokens" not in arguments
-    assert card.read_text() == "| on average | 1.2500 |\n"
+    assert card.read_text() == "| the books on average | 1.2500 |\n"
     assert "exported" in capsys.readouterr().out
     assert script.main([*options, "--clean-only"]) == 0
     assert len(told) == 1
