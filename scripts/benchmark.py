@@ -3,6 +3,8 @@
     python scripts/benchmark.py                         # all benchmarks, a quarter of an hour
     python scripts/benchmark.py --quick                 # a first look, less than two minutes
     python scripts/benchmark.py --only decode prefill load --size gpt2-xl
+    python scripts/benchmark.py --json old.json         # keep the figures ...
+    python scripts/benchmark.py --compare old.json      # ... and hold later ones against them
 
 Every contestant is a process of its own, all with the same number of threads. The parent tells them
 in turn to do one measured run (A B A B ...), so that whatever else the machine does meets all of
@@ -30,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmark.basics import Setup
 from benchmark.catalogue import BENCHMARKS
 from benchmark.processes import serve
-from benchmark.report import report
+from benchmark.record import check_place, comparison, read_record, write_record
+from benchmark.report import report, run
 
 from gptlite.command import FAILURES, Parser, complain
 from gptlite.config import PRESETS
@@ -65,6 +68,10 @@ def command_line() -> Parser:
         default=cpu_count(),
         help="threads for each contestant (all processors)",
     )
+    p.add_argument("--json", type=Path, metavar="FILE", help="also keep the figures, as JSON")
+    p.add_argument(
+        "--compare", type=Path, metavar="OLD.json", help="also compare with figures kept before"
+    )
     # This process is a contestant.
     p.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     p.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
@@ -81,9 +88,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if threads < 1:
             raise ValueError(f"--threads must be at least 1, not {threads}")
+        old = None if options.compare is None else read_record(options.compare)
+        if options.json is not None:
+            check_place(options.json)
         with tempfile.TemporaryDirectory(prefix="gptlite-benchmark-") as folder:
             setup = Setup(threads, size, Path(folder), quick)
-            print(report(options.only or BENCHMARKS, setup), flush=True)
+            record = run(options.only or BENCHMARKS, setup)
+        print(report(record), flush=True)
+        if options.json is not None:
+            write_record(record, options.json)
+        if old is not None:
+            print(f"\n{comparison(old, record)}", flush=True)
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted")
         return 130

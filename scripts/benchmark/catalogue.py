@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from benchmark.basics import Benchmark
-from benchmark.contestants import finetuning, model, start, storyteller, text, training
+from benchmark.contestants import (
+    finetuning,
+    model,
+    short_texts,
+    start,
+    storyteller,
+    text,
+    training,
+)
 
 BENCHMARKS: dict[str, Benchmark] = {
     **model.BENCHMARKS,
@@ -11,5 +19,6 @@ BENCHMARKS: dict[str, Benchmark] = {
     **training.BENCHMARKS,
     **finetuning.BENCHMARKS,
     **text.BENCHMARKS,
+    **short_texts.BENCHMARKS,
     **storyteller.BENCHMARKS,
 }

@@ -33,25 +33,31 @@ def serve(benchmark: str, contestant: str, setup: Setup) -> None:
         print(json.dumps(measured_run()), file=answers, flush=True)
 
 
+def environment(threads: int) -> dict[str, str]:
+    """Set the number of threads, which the numerical libraries ask for as they are loaded.
+
+    OpenBLAS chooses the kernel for the processor itself: a choice made for it is taken back.
+    """
+    n = str(threads)
+    return {
+        **{name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"},
+        "OPENBLAS_NUM_THREADS": n,
+        "MKL_NUM_THREADS": n,
+        "VECLIB_MAXIMUM_THREADS": n,
+        "OMP_NUM_THREADS": n,
+        "RAYON_NUM_THREADS": n,
+        "TOKENIZERS_PARALLELISM": "true",
+        "HF_HUB_OFFLINE": "1",
+    }
+
+
 class Worker:
     """A contestant's process as the parent sees it."""
 
     def __init__(self, benchmark: str, contestant: str, setup: Setup) -> None:
         self.name = f"{benchmark}, {contestant}"
-        n = str(setup.threads)
-        # The numerical libraries ask for their number of threads as they are loaded.
-        environment = {
-            **os.environ,
-            "OPENBLAS_NUM_THREADS": n,
-            "MKL_NUM_THREADS": n,
-            "VECLIB_MAXIMUM_THREADS": n,
-            "OMP_NUM_THREADS": n,
-            "RAYON_NUM_THREADS": n,
-            "TOKENIZERS_PARALLELISM": "true",
-            "HF_HUB_OFFLINE": "1",
-        }
         command: list[str | Path] = [sys.executable, DOOR, "--worker", benchmark, contestant]
-        command += ["--threads", n]
+        command += ["--threads", str(setup.threads)]
         command += ["--size", setup.size, "--folder", str(setup.folder)]
         command += ["--quick"] if setup.quick else []
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115  (close() closes it)
@@ -62,7 +68,7 @@ class Worker:
             stderr=self.errors,
             text=True,
             encoding="utf-8",
-            env=environment,
+            env=environment(setup.threads),
         )
 
     def answer(self) -> Figures:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -16,16 +17,19 @@ from benchmark.basics import (
     random_ids,
     transformers_model,
 )
-from benchmark.contestants import floors, naive
+from benchmark.contestants import floors, naive, onnx_runtime
 from gptlite import GPT, GPTConfig, KVCache, Trace
+from gptlite.config import GPT1
 from gptlite.generate import generate_tokens
 from gptlite.sampling import Sampler
 
 PROMPT_TOKENS, NEW_TOKENS = 32, 64
 PREFILL_TOKENS = 1024
 NEAR, FAR, STEPS = 32, 1000, 16  # positions, and tokens decoded from there
+GUESSES, PLACE, CHECKS = 4, 64, 16  # tokens checked in a call, the position, and calls
 NAIVE_TOKENS = 4  # in the middle of the text, where a token costs what it costs on average
-BATCH = 8
+BATCHES = (2, 4, 8)
+GPT1_TOKENS = 512  # its whole context
 
 
 # ---- Decoding: token after token, greedily ------------------------------------------------------
@@ -86,6 +90,40 @@ def decode_from(position: int, setup: Setup) -> MeasuredRun:
     return lambda: {"": per_second(STEPS, decode)}
 
 
+# ---- Checking: a token and the guesses after it in one call, as speculation does ----------------
+
+
+def check_gptlite(guesses: int, setup: Setup) -> MeasuredRun:
+    model, cache = GPT.init(setup.config), KVCache(setup.config)
+    model(random_ids(setup.config, 1, PLACE), cache=cache, logits_to_keep=1)
+    ids = random_ids(setup.config, 1, 1 + guesses)
+
+    def check() -> None:
+        for _ in range(CHECKS):
+            model(ids, cache=cache)
+            cache.length = PLACE
+
+    return lambda: {"": per_second(CHECKS, check)}
+
+
+def check_transformers(attention: str, setup: Setup) -> MeasuredRun:
+    import torch
+
+    peer = transformers_model(setup.config, attention, setup.threads)
+    before = torch.from_numpy(random_ids(setup.config, 1, PLACE))
+    ids = torch.from_numpy(random_ids(setup.config, 1, 1 + GUESSES))
+    with torch.inference_mode():
+        cache = peer(before, use_cache=True).past_key_values
+
+    def check() -> None:
+        with torch.inference_mode():
+            for _ in range(CHECKS):
+                peer(ids, past_key_values=cache, use_cache=True)
+                cache.crop(-(1 + GUESSES))
+
+    return lambda: {"": per_second(CHECKS, check)}
+
+
 # ---- Prefill: a long prompt into the cache, and the logits of its last position -----------------
 
 
@@ -111,6 +149,31 @@ def prefill_transformers(attention: str, setup: Setup) -> MeasuredRun:
     return lambda: {"": per_second(PREFILL_TOKENS, prefill)}
 
 
+# ---- GPT-1: a whole context, since transformers' GPT-1 has no cache to decode with ---------------
+
+
+def read_gptlite_1(setup: Setup) -> MeasuredRun:
+    model, ids = GPT.init(GPT1), random_ids(GPT1, 1, GPT1_TOKENS)
+    return lambda: {"": per_second(GPT1_TOKENS, lambda: model(ids))}
+
+
+def read_transformers_1(setup: Setup) -> MeasuredRun:
+    import torch
+    import transformers
+
+    torch.set_num_threads(setup.threads)
+    peer = transformers.OpenAIGPTLMHeadModel(
+        transformers.OpenAIGPTConfig(vocab_size=GPT1.n_vocab, n_positions=GPT1.n_ctx)
+    ).eval()
+    ids = torch.from_numpy(random_ids(GPT1, 1, GPT1_TOKENS))
+
+    def read() -> None:
+        with torch.inference_mode():
+            peer(ids)
+
+    return lambda: {"": per_second(GPT1_TOKENS, read)}
+
+
 # ---- Trace: a short text, every intermediate array kept, beside the same call without -----------
 
 
@@ -126,6 +189,30 @@ def traced_gptlite(keeps: bool, setup: Setup) -> MeasuredRun:
 
 # ---- The list -----------------------------------------------------------------------------------
 
+
+def on_onnx(prepare: Callable[[Setup], MeasuredRun]) -> Contestant:
+    """Enter ONNX Runtime."""
+    return Contestant("ONNX Runtime", prepare, onnx_runtime.PACKAGES, thorough=True)
+
+
+def decode_batch(batch: int) -> Benchmark:
+    """List who decodes so many rows together."""
+    return Benchmark(
+        f"decode, {{shape}} shape, batch {batch}, greedy, {NEW_TOKENS} tokens after "
+        f"{PROMPT_TOKENS}, all rows together",
+        "tokens/s",
+        rounds=9,
+        quick_rounds=1,
+        contestants=(
+            Contestant("gptlite", partial(decode_gptlite, batch)),
+            Contestant("gptlite at batch 1", partial(decode_gptlite, 1), yardstick=True),
+            *of_transformers(partial(decode_transformers, batch)),
+            on_onnx(partial(onnx_runtime.decode, batch, PROMPT_TOKENS, NEW_TOKENS)),
+        ),
+        holds_weights=True,
+    )
+
+
 BENCHMARKS = {
     "decode": Benchmark(
         f"decode, {{shape}} shape, batch 1, greedy, {NEW_TOKENS} tokens after {PROMPT_TOKENS}",
@@ -140,20 +227,21 @@ BENCHMARKS = {
                 yardstick=True,
             ),
             *of_transformers(partial(decode_transformers, 1)),
+            on_onnx(partial(onnx_runtime.decode, 1, PROMPT_TOKENS, NEW_TOKENS)),
             Contestant("naive NumPy without a cache", decode_naively, yardstick=True),
         ),
         holds_weights=True,
     ),
-    "batch": Benchmark(
-        f"decode, {{shape}} shape, batch {BATCH}, greedy, {NEW_TOKENS} tokens after "
-        f"{PROMPT_TOKENS}, all rows together",
-        "tokens/s",
-        rounds=9,
+    **{f"batch-{batch}": decode_batch(batch) for batch in BATCHES},
+    "checking": Benchmark(
+        f"check {GUESSES} guesses in one call, {{shape}} shape",
+        "calls/s",
+        rounds=15,
         quick_rounds=1,
         contestants=(
-            Contestant("gptlite", partial(decode_gptlite, BATCH)),
-            Contestant("gptlite at batch 1", partial(decode_gptlite, 1), yardstick=True),
-            *of_transformers(partial(decode_transformers, BATCH)),
+            Contestant("gptlite", partial(check_gptlite, GUESSES)),
+            Contestant("gptlite, one token", partial(check_gptlite, 0), yardstick=True),
+            *of_transformers(check_transformers),
         ),
         holds_weights=True,
     ),
@@ -183,8 +271,19 @@ BENCHMARKS = {
                 yardstick=True,
             ),
             *of_transformers(prefill_transformers),
+            on_onnx(partial(onnx_runtime.prefill, PREFILL_TOKENS)),
         ),
         holds_weights=True,
+    ),
+    "gpt1": Benchmark(
+        f"GPT-1, {GPT1_TOKENS} tokens, all logits",
+        "tokens/s",
+        rounds=9,
+        quick_rounds=1,
+        contestants=(
+            Contestant("gptlite", read_gptlite_1),
+            Contestant("transformers on PyTorch", read_transformers_1, ("torch", "transformers")),
+        ),
     ),
     "trace": Benchmark(
         f"with a trace, 124M shape, {PROMPT_TOKENS} tokens",

@@ -66,6 +66,18 @@ def load_safetensors(setup: Setup) -> MeasuredRun:
     return lambda: {"": per_second(gigabytes, lambda: load_file(file))}
 
 
+def load_into_torch(setup: Setup) -> MeasuredRun:
+    from safetensors.torch import load_file
+
+    file = model_file(setup)
+
+    def load() -> None:
+        for tensor in load_file(file).values():
+            tensor.sum()  # it maps the file: only a touch reads it
+
+    return lambda: {"": per_second(file.stat().st_size / 1e9, load)}
+
+
 def read_file(claimed: bool, setup: Setup) -> MeasuredRun:
     """Read every byte of the file, into memory claimed before or, as a loader must, into new."""
     file = model_file(setup)
@@ -146,6 +158,7 @@ BENCHMARKS = {
                 "reading the file into new memory", partial(read_file, False), yardstick=True
             ),
             Contestant("safetensors.numpy", load_safetensors, ("safetensors",)),
+            Contestant("safetensors.torch", load_into_torch, ("safetensors", "torch")),
         ),
         make=make_model,
         holds_weights=True,

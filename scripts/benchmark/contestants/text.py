@@ -7,6 +7,7 @@ import random
 import string
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from benchmark.basics import (
     DATA,
@@ -72,15 +73,13 @@ def two_passes(new_tokenizer: Callable[[], tuple[Encode, Decode]]) -> MeasuredRu
     return measured_run
 
 
-def encode_gptlite(setup: Setup) -> MeasuredRun:
-    def new_tokenizer() -> tuple[Encode, Decode]:
-        tokenizer = Tokenizer.from_pretrained(OFFICIAL_VOCABULARY)
-        return tokenizer.encode, tokenizer.decode
-
-    return two_passes(new_tokenizer)
+def new_gptlite() -> Tokenizer:
+    """Load a tokenizer that has met no text yet."""
+    return Tokenizer.from_pretrained(OFFICIAL_VOCABULARY)
 
 
-def encode_tiktoken(setup: Setup) -> MeasuredRun:
+def new_tiktoken() -> Callable[[], Any]:
+    """Read the vocabulary for tiktoken; return what makes tokenizers that have met no text yet."""
     # Its loader would keep copies of the files in a folder of its own.
     os.environ["TIKTOKEN_CACHE_DIR"] = ""
     import tiktoken
@@ -92,11 +91,24 @@ def encode_tiktoken(setup: Setup) -> MeasuredRun:
         encoder_json_file=str(OFFICIAL_VOCABULARY / "encoder.json"),
     )
     special = {"<|endoftext|>": len(ranks)}
+    return lambda: tiktoken.Encoding(
+        "gpt2", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special
+    )
+
+
+def encode_gptlite(setup: Setup) -> MeasuredRun:
+    def new_tokenizer() -> tuple[Encode, Decode]:
+        tokenizer = new_gptlite()
+        return tokenizer.encode, tokenizer.decode
+
+    return two_passes(new_tokenizer)
+
+
+def encode_tiktoken(setup: Setup) -> MeasuredRun:
+    make = new_tiktoken()
 
     def new_tokenizer() -> tuple[Encode, Decode]:
-        tokenizer = tiktoken.Encoding(
-            "gpt2", pat_str=r50k_pat_str, mergeable_ranks=ranks, special_tokens=special
-        )
+        tokenizer = make()
         return tokenizer.encode_ordinary, tokenizer.decode
 
     return two_passes(new_tokenizer)
