@@ -25,9 +25,9 @@ from gptlite.checks import check_text
 ENDS = (EOT, "</s>", "<eos>", "<EOS>", "[EOS]", "<|eos|>", "<|end_of_text|>", "<end>", "<|end|>")
 
 # White space and parts of words, as the regular expressions of Rust have them.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
-_SPACE += "\u2028\u2029\u202f\u205f\u3000"
-_SPACES = re.compile(f"[{_SPACE}]*")
+SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE += "\u2028\u2029\u202f\u205f\u3000"
+_SPACES = re.compile(f"[{SPACE}]*")
 _WORD = regex.compile(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]")
 
 
@@ -171,7 +171,7 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
         if token.single_word and any(map(_WORD.match, beside)):
             continue
         if token.lstrip:
-            start = done + len(text[done:start].rstrip(_SPACE))
+            start = done + len(text[done:start].rstrip(SPACE))
         if token.rstrip:
             stop = _SPACES.match(text, stop).end()  # type: ignore[union-attr]
         if done < start:
