@@ -94,11 +94,28 @@ def test_the_steps_of_a_word(toy: Tokenizer) -> None:
     [step] = toy.steps("Low")
     assert step.piece == "low" and step.ids == toy.encode("low")
     assert step.rows == [[b"l", b"o", b"w</w>"], [b"lo", b"w</w>"], [b"low</w>"]]
-    with pytest.raises(ValueError, match="lose case and spaces, and so have no places"):
-        toy.offsets("Low")
-    for read in (toy.encode, toy.steps):
+    for read in (toy.encode, toy.steps, toy.offsets):
         with pytest.raises(ValueError, match="surrogate"):
             read("\ud800")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Low lowel TO", "Low|lo|w|e|l|TO"),
+        ("  Eel.\n\n \nwon't ", "E|e|l|.|\n\n \n|wo|n't"),
+        ("a x<unk>", "a|x|<|u|n|k|>"),
+        ("\n a…\n", "a|…|…|…"),  # three full stops
+        ("İa", "İ|İ|a"),  # an i and a dot, in lower case
+        ("", ""),
+    ],
+)
+def test_the_places_of_tokens_are_in_the_text_as_it_was(
+    toy: Tokenizer, text: str, parts: str
+) -> None:
+    places = toy.offsets(text)
+    assert [text[start:stop] for start, stop in places] == (parts.split("|") if parts else [])
+    assert len(places) == len(toy.encode(text))
 
 
 @pytest.mark.parametrize("format", ["hub", "openai"])

@@ -25,18 +25,21 @@ A vocabulary may lack some bytes: they are left out of a text, or become its unk
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Container, Mapping, MutableSequence, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import chain, count, islice, pairwise
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.alphabet import BYTE_SYMBOLS
 from gptlite.fast.rows import ID, MARK, Ids, lay_out, pair_number, take_rows, to_utf8
 from gptlite.fast.words import Cut, cut_words, split_parts, split_words
+from gptlite.offsets import byte_places
 
-Numbers = MutableSequence[int]
+Numbers: TypeAlias = "list[int] | array[int]"
 
 #: Left in a linked list by a token that was joined to the one before it.
 HOLE = -2
@@ -44,7 +47,7 @@ HOLE = -2
 _NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
 _SHORT = 1500  # characters: a shorter text is encoded piece by piece, without arrays
 _LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
-_HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists and a quarter as large
+_HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
 _MANY = 1 << 18  # words to remember
 _BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the memory
 
@@ -75,7 +78,9 @@ class BytePairEncoder:
         first, second = [vocab[a] for a, _ in merges], [vocab[b] for _, b in merges]
         new = [vocab[a + b] for a, b in merges]
         known = {byte: vocab[s] for byte, s in BYTE_SYMBOLS.items() if s in vocab}
-        self._kept = byte_filter(known, unknown is not None, fuse)
+        self._lacking = bytes(byte for byte in range(256) if byte not in known)
+        self._unknown, self._fuse = unknown is not None, fuse
+        self._filter = byte_filter(self._lacking, self._unknown, fuse)
         other = 0 if unknown is None else vocab[unknown]
         self._ids_of_bytes = [known.get(byte, other) for byte in range(256)]
         self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
@@ -109,6 +114,15 @@ class BytePairEncoder:
         for part in split_parts(text):
             ids += self._ints[self._encode_part(part)].tolist()
         return ids
+
+    def kept(self, piece: bytes) -> bytes:
+        """Take from a piece the bytes that get no token."""
+        return piece if self._filter is None else self._filter(piece)
+
+    def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Say from which character of a text to which each of its tokens reaches."""
+        sizes = [len(self.made.get(i, b"?")) for i in ids]
+        return byte_places(self._cut(text), sizes, self._lacking, self._unknown, self._fuse)
 
     def _encode_part(self, text: str) -> NDArray[np.uintc]:
         """Turn a part of a text, which must end before a word, into ids: ``[n]``."""
@@ -147,10 +161,7 @@ class BytePairEncoder:
         new = list(set(pieces).difference(known))
         if not new:
             return list(map(known.__getitem__, pieces))
-        spelled = to_utf8(new)
-        if self._kept is not None:
-            spelled = list(map(self._kept, spelled))
-        made = dict(zip(new, merge(spelled), strict=True))
+        made = dict(zip(new, merge(list(map(self.kept, to_utf8(new)))), strict=True))
         self._pieces = remembering(known, made)
         return [made[piece] if piece in made else known[piece] for piece in pieces]
 
@@ -241,17 +252,14 @@ def in_order(places: Numbers) -> Numbers:
     return array("i", np.sort(np.frombuffer(places, np.intc)).tobytes())
 
 
-def byte_filter(
-    known: Container[int], unknown: bool, fuse: bool
-) -> Callable[[bytes], bytes] | None:
+def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], bytes] | None:
     """Make what takes from a piece the bytes that get no token; None if it would take none.
 
     Args:
-        known: the bytes that have a token.
-        unknown: True if another token stands for each of the others.
+        lacking: the bytes that have no token of their own.
+        unknown: True if another token stands for each of them.
         fuse: True if it stands for all that follow one another, too.
     """
-    lacking = bytes(byte for byte in range(256) if byte not in known)
     if not lacking or (unknown and not fuse):
         return None
     if not unknown:

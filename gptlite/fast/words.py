@@ -1,4 +1,4 @@
-"""A text cut into words, and words into pieces, many at once: for ``bpe.py`` and learning merges."""
+"""Texts cut into words, and words into pieces, many at once: for ``bpe.py`` and for learning."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence

@@ -96,7 +96,7 @@ def changed(path: Path, data: bytes, rng: random.Random) -> None:
     path.write_bytes(data)
 
 
-# ---- The readers: what makes a good place, and what is done with it --------------------------------
+# ---- The readers: what makes a good place, and what is done with it -----------------------------
 
 
 N_HEAD = {"makemore": 4, "pieces": 2}  # which their files do not say

@@ -94,7 +94,9 @@ def test_words_are_the_same_whatever_the_stretches(text):
         patch.setattr(gptlite.fast.words, "_STRETCH", 2)
         first, others = split_words(text)
         words = [first, *(" " + word for word in others)]
-    assert words == [word for word in gptlite.fast.words._WORD_START.split(text) if word or not first]
+    assert words == [
+        word for word in gptlite.fast.words._WORD_START.split(text) if word or not first
+    ]
 
 
 @given(TEXTS)
