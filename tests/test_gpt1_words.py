@@ -103,7 +103,7 @@ def test_the_steps_of_a_word(toy: Tokenizer) -> None:
     ("text", "parts"),
     [
         ("Low lowel TO", "Low|lo|w|e|l|TO"),
-        ("  Eel.\n\n \nwon't ", "E|e|l|.|\n\n \n|wo|n't"),
+        ("  Eel.\n\n \nwon't ", "E|e|l|.|\n\n \n|w|o|n't"),
         ("a x<unk>", "a|x|<|u|n|k|>"),
         ("\n a…\n", "a|…|…|…"),  # three full stops
         ("İa", "İ|İ|a"),  # an i and a dot, in lower case

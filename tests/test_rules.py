@@ -49,22 +49,23 @@ def write_json(folder: Path, name: str, content: Any) -> None:
 # ---- Bytes without a token ----------------------------------------------------------------------
 
 
+BEFORE = [(0, 1), (1, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 9), (9, 10), (10, 11), (10, 11)]
+
+
 @pytest.mark.parametrize(
     ("rules", "expected", "places"),
     [
         # What is left stands side by side, and may join.
-        ({}, "the|Ġ|c|at|Ġ|\xa9|Ġ", [(0, 4), (4, 5), (5, 6), (7, 9), (9, 10), (10, 11), (11, 12)]),
+        ({}, "t|he|Ġcat|Ġ|©|Ġ", [(0, 1), (2, 4), (4, 9), (9, 10), (10, 11), (11, 12)]),
         (
             {"unknown": "<unk>"},
-            "t|<unk>|he|Ġ|c|<unk>|at|Ġ|<unk>|\xa9|Ġ|<unk>|<unk>",
-            [(0, 1), (1, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 9), (9, 10)]
-            + [(10, 11), (10, 11), (11, 12), (12, 13), (13, 14)],
+            "t|<unk>|he|Ġ|c|<unk>|at|Ġ|<unk>|©|Ġ|<unk>|<unk>",
+            [*BEFORE, (11, 12), (12, 13), (13, 14)],
         ),
         (
             {"unknown": "<unk>", "fuse_unknown": True},
-            "t|<unk>|he|Ġ|c|<unk>|at|Ġ|<unk>|\xa9|Ġ|<unk>",
-            [(0, 1), (1, 2), (2, 4), (4, 5), (5, 6), (6, 7), (7, 9), (9, 10)]
-            + [(10, 11), (10, 11), (11, 12), (12, 14)],
+            "t|<unk>|he|Ġ|c|<unk>|at|Ġ|<unk>|©|Ġ|<unk>",
+            [*BEFORE, (11, 12), (12, 14)],
         ),
     ],
 )
@@ -72,8 +73,7 @@ def test_bytes_that_the_vocabulary_lacks(
     rules: dict[str, Any], expected: str, places: list[tuple[int, int]], tmp_path: Path
 ) -> None:
     text, tokenizer = "tqhe czat é qz", lacking(**rules)
-    merged = {"Ġ": "Ġ", "\xa9": "©"}
-    assert tokens(tokenizer, text) == [merged.get(name, name) for name in expected.split("|")]
+    assert tokens(tokenizer, text) == expected.split("|")
     assert tokenizer.offsets(text) == places
     assert [i for step in tokenizer.steps(text) for i in step.ids] == tokenizer.encode(text)
     long = text + " q qq " * 400
@@ -99,7 +99,6 @@ def test_what_is_lacking_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert (
         "vocab.json: 3 of 256 bytes have no token, and are left out: 'q', 'z', 'Ã'" in caplog.text
     )
-    assert "22 ids have no token, and decode to nothing: 90, 122," not in caplog.text
     caplog.clear()
     saved(lacking(unknown="<unk>"), tmp_path / "unknown")
     assert "3 of 256 bytes have no token, and become '<unk>': 'q'" in caplog.text
@@ -245,7 +244,7 @@ def test_templates_that_are_none(found: Any, tmp_path: Path) -> None:
         Tokenizer.from_pretrained(tmp_path)
     (tmp_path / "tokenizer_config.json").unlink()
     (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
-    with pytest.raises(CheckpointError, match="chat_template.jinja: cannot be read"):
+    with pytest.raises(CheckpointError, match=r"chat_template\.jinja: cannot be read"):
         Tokenizer.from_pretrained(tmp_path)
 
 
@@ -281,7 +280,7 @@ def test_gpt1_s_tokenizer_json(words: Path, tmp_path: Path) -> None:
     assert tokens(tokenizer, "a<unk>") == ["a</w>", "<unk>"]
     again = saved(tokenizer, tmp_path / "again")
     assert again.encode(text) == tokenizer.encode(text)
-    assert [file.name for file in (tmp_path / "again").iterdir()] == ["tokenizer.json"]
+    assert not (tmp_path / "again" / "vocab.json").exists()
     with pytest.raises(ValueError, match="words cut as BERT does"):
         tokenizer.save_pretrained(tmp_path / "openai", "openai")
 

@@ -22,6 +22,7 @@ from gptlite.checkpoints import read_checkpoint
 from gptlite.checkpoints.npz import read_arrays, write_arrays
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
+from gptlite.rules import Rules
 from gptlite.special import AddedToken
 from models import random_model
 from tiny_checkpoints import FIXTURES
@@ -216,6 +217,24 @@ def words(folder: Path) -> None:
     Tokenizer(vocab, MERGES).save_pretrained(folder)
 
 
+def words_json(folder: Path) -> None:
+    """GPT-1's tokenizer.json."""
+    from test_gpt1_words import MERGES, VOCAB
+
+    vocab = {token: i for i, token in enumerate(VOCAB)}
+    rules = Rules(plain_words=True)
+    Tokenizer(vocab, MERGES, [AddedToken("<unk>")], rules).save_pretrained(folder)
+
+
+def other_rules(folder: Path) -> None:
+    """A tokenizer.json of a vocabulary that lacks bytes, and templates beside it."""
+    vocab = {name: i for name, i in SMALL.vocab.items() if name not in ("q", "z", "Ã")}
+    rules = Rules(True, "<unk>", True, chat_template=[{"name": "a", "template": "{{ b }}"}])
+    tokenizer = Tokenizer({**vocab, "<unk>": 290}, SMALL.merges, [AddedToken("<unk>")], rules)
+    tokenizer.save_pretrained(folder)
+    (folder / "chat_template.jinja").write_text("{{ é }}", encoding="utf-8")
+
+
 class Reader(NamedTuple):
     """A reader to try: what writes good files into a folder, and what uses them."""
 
@@ -235,6 +254,8 @@ READERS = {
     "declared_tokens": Reader(declared_tokens, use_tokenizer),
     "pair": Reader(pair, use_tokenizer),
     "words": Reader(words, use_tokenizer),
+    "words_json": Reader(words_json, use_tokenizer),
+    "other_rules": Reader(other_rules, use_tokenizer),
 }
 
 

@@ -235,7 +235,7 @@ VOCAB = NEW["model"]["vocab"]
         (
             "added_tokens",
             [*NEW["added_tokens"], PAD | {"id": 1 << 20}],
-            "found 1048576 for '[PAD]'",
+            "found 1048576 for '<|pad|>'",
         ),
         ("added_tokens", [PAD | {"id": 3}], "an id of its own for each token, found 3 for both"),
         ("added_tokens", [PAD | {"content": 3}], "expected the content of a token, found 3"),
