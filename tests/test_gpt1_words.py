@@ -8,6 +8,7 @@ from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.english_words import standardised, words_of
 from gptlite.errors import CheckpointError
 from gptlite.generate import generate, generate_samples
+from vocabularies import WORD_MERGES, WORDS
 
 # What spaCy 3.8 makes of these texts once they are in plain signs.
 CUT = [
@@ -56,9 +57,7 @@ def test_no_text_has_words_that_it_does_not_spell() -> None:
 
 # ---- A toy vocabulary ----------------------------------------------------------------------------
 
-VOCAB = ["<unk>", *"abelnotw'", *(f"{c}</w>" for c in "abelnotw.'"), "\n</w>"]
-MERGES = [("l", "o"), ("lo", "w</w>"), ("t", "o</w>"), ("n", "'"), ("n'", "t</w>"), ("e", "l")]
-VOCAB += ["".join(pair) for pair in MERGES]
+VOCAB, MERGES = WORDS, WORD_MERGES
 
 
 @pytest.fixture

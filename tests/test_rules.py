@@ -16,8 +16,7 @@ from gptlite.alphabet import EOT
 from gptlite.errors import CheckpointError
 from gptlite.rules import Rules
 from gptlite.special import AddedToken
-from test_gpt1_words import MERGES, VOCAB
-from vocabularies import SMALL, STORY, TEXTS
+from vocabularies import SMALL, STORY, TEXTS, WORD_MERGES, WORDS
 
 LACKING = {name: i for name, i in SMALL.vocab.items() if name not in ("q", "z", "Ã", EOT)}
 LACKING |= {"<unk>": 290, "<s>": 300}
@@ -250,7 +249,7 @@ def test_templates_that_are_none(found: Any, tmp_path: Path) -> None:
 
 # ---- GPT-1's tokenizer.json ---------------------------------------------------------------------
 
-WORDS = {token: i for i, token in enumerate(VOCAB)}
+ID_OF_WORD = {token: i for i, token in enumerate(WORDS)}
 
 
 @pytest.fixture
@@ -264,7 +263,7 @@ def words(tmp_path: Path) -> Path:
         "normalizer": {"type": "BertNormalizer", "strip_accents": None, **options},
         "pre_tokenizer": {"type": "BertPreTokenizer"},
         "decoder": {"type": "BPEDecoder", "suffix": "</w>"},
-        "model": {**model, "vocab": WORDS, "merges": [list(pair) for pair in MERGES]},
+        "model": {**model, "vocab": ID_OF_WORD, "merges": [list(pair) for pair in WORD_MERGES]},
     }
     write_json(tmp_path, "tokenizer", content)
     return tmp_path
@@ -287,13 +286,29 @@ def test_gpt1_s_tokenizer_json(words: Path, tmp_path: Path) -> None:
 
 def test_gpt1_s_pair_comes_first(words: Path, caplog: pytest.LogCaptureFixture) -> None:
     """It says how the model's makers cut its words."""
-    Tokenizer(WORDS, MERGES).save_pretrained(words / "pair")
+    Tokenizer(ID_OF_WORD, WORD_MERGES).save_pretrained(words / "pair")
     for file in (words / "pair").iterdir():
         file.rename(words / file.name)
     assert tokens(Tokenizer.from_pretrained(words), "won't") == ["w", "o</w>", "n't</w>"]
     assert "cuts words as BERT does, not as GPT-1 was taught; so vocab.json is read" in caplog.text
     named = Tokenizer.from_pretrained(words / "tokenizer.json")
     assert tokens(named, "won't") == ["w", "o", "n</w>", "'</w>", "t</w>"]
+
+
+def test_a_token_of_words_that_is_half_a_character(words: Path) -> None:
+    content = json.loads((words / "tokenizer.json").read_text())
+    content["model"]["vocab"]["\ud800"] = len(WORDS)
+    write_json(words, "tokenizer", content)
+    with pytest.raises(CheckpointError, match="has a lone surrogate: not UTF-8"):
+        Tokenizer.from_pretrained(words)
+
+
+def test_a_word_that_is_declared_stays_one(words: Path, tmp_path: Path) -> None:
+    content = json.loads((words / "tokenizer.json").read_text())
+    content["added_tokens"][0]["special"] = False
+    write_json(words, "tokenizer", content)
+    again = saved(Tokenizer.from_pretrained(words), tmp_path / "again")
+    assert again.special_tokens == {} and tokens(again, "a<unk>", ()) == ["a</w>", "<unk>"]
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from gptlite.alphabet import EOT
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE, read_file
 from gptlite.errors import CheckpointError
-from gptlite.gpt1_words import UNKNOWN, is_of_words
+from gptlite.gpt1_words import is_of_words
 from gptlite.rules import Rules
 from gptlite.special import AddedToken
 
@@ -149,11 +149,7 @@ def format_declarations(
     roles: dict[str, str | None] = {r: token.name for token in added for r in token.roles}
     words = is_of_words(vocab)
     if EOT not in vocab:  # or transformers would add it
-        roles = {
-            **dict.fromkeys(_DEFAULT_ROLES),
-            **({"unk_token": UNKNOWN} if words else {}),
-            **roles,
-        }
+        roles = {**dict.fromkeys(_DEFAULT_ROLES[: 2 if words else 3]), **roles}
     config: dict[str, Any] = {
         "tokenizer_class": CLASSES["GPT-1" if words else "any" if rules.unknown else "GPT-2"],
         "added_tokens_decoder": decoder,

@@ -40,7 +40,12 @@ def check_bytes(vocab: Vocab, rules: Rules, where: str) -> None:
 
 
 def check_words(vocab: Vocab, merges: Merges, merges_file: Path) -> None:
-    """Check that each merge of GPT-1's joins tokens into a token."""
+    """Check that GPT-1's tokens can stand in a text, and that each merge joins two into a third."""
+    for token in vocab:
+        if not is_utf8(token):
+            raise CheckpointError(
+                f"{merges_file.parent}: the token {shown(token)} has a lone surrogate: not UTF-8"
+            )
     for n, pair in enumerate(merges, 1):
         for token in (*pair, "".join(pair)):
             if token not in vocab:

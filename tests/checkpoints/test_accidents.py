@@ -26,7 +26,7 @@ from gptlite.rules import Rules
 from gptlite.special import AddedToken
 from models import random_model
 from tiny_checkpoints import FIXTURES
-from vocabularies import SMALL, STORY
+from vocabularies import SMALL, STORY, WORD_MERGES, WORDS
 
 RELATIVES = FIXTURES / "relatives"
 TRIALS = 20_000 if THOROUGH else 60
@@ -211,19 +211,15 @@ def pair(folder: Path) -> None:
 
 
 def words(folder: Path) -> None:
-    from test_gpt1_words import MERGES, VOCAB
-
-    vocab = {token: i for i, token in enumerate(VOCAB)}
-    Tokenizer(vocab, MERGES).save_pretrained(folder)
+    vocab = {token: i for i, token in enumerate(WORDS)}
+    Tokenizer(vocab, WORD_MERGES).save_pretrained(folder)
 
 
 def words_json(folder: Path) -> None:
     """GPT-1's tokenizer.json."""
-    from test_gpt1_words import MERGES, VOCAB
-
-    vocab = {token: i for i, token in enumerate(VOCAB)}
+    vocab = {token: i for i, token in enumerate(WORDS)}
     rules = Rules(plain_words=True)
-    Tokenizer(vocab, MERGES, [AddedToken("<unk>")], rules).save_pretrained(folder)
+    Tokenizer(vocab, WORD_MERGES, [AddedToken("<unk>")], rules).save_pretrained(folder)
 
 
 def other_rules(folder: Path) -> None:
@@ -289,6 +285,5 @@ def test_a_damaged_file_is_refused_or_used(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent))
     used = accidents(name, tmp_path, TRIALS)
     assert 0 < used < TRIALS  # both ways are taken
