@@ -34,7 +34,7 @@ from models import random_classifier, random_model
 from vocabularies import SMALL
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-MOMENTS = 60 if THOROUGH else 6
+MOMENTS = 60 if THOROUGH else 4
 CONFIG = GPTConfig(n_vocab=280, n_ctx=24, n_embd=8, n_head=2, n_layer=2)
 
 
@@ -58,7 +58,8 @@ COMMANDS = {
         gptlite.explain.__main__.main, ("the cat", "--model", "model", "-o"), ("out",)
     ),
     "generate": Command(
-        gptlite.generate.__main__.main, ("the", "--model", "model", "--max-new-tokens", "9")
+        gptlite.generate.__main__.main,
+        ("the", "--model", "model", "--max-new-tokens", "9", "--seed", "0"),
     ),
     "predict": Command(gptlite.predict.main, ("classifier", "the cat")),
 }
