@@ -8,8 +8,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from itertools import chain
+from itertools import chain, count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -149,6 +150,9 @@ def test_a_given_vocabulary_is_taken(corpus, tmp_path):
 
 def test_minutes_are_kept_to_whatever_a_step_was_expected_to_take(corpus, tmp_path, monkeypatch):
     monkeypatch.setattr(run, "seconds_per_step", lambda trainer, tokens: 600.0)
+    ticks = count()  # a clock that goes on by 10 ms whenever it is looked at
+    clock = SimpleNamespace(perf_counter=lambda: next(ticks) / 100)
+    monkeypatch.setattr(run_trainer, "time", clock)
     minutes = [*TINY, "--minutes", "0.01", "--report-seconds", "0.1"]
     assert main(arguments(corpus, tmp_path / "a", *minutes)) == 0
     log = log_of(tmp_path / "a")
@@ -304,7 +308,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen) -> None
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="there is no kill -9 here")
 def test_kill_9(corpus, tmp_path, command):
-    options = [*TINY, "--tokens", "10240", "--every", "2"]
+    options = [*TINY, "--tokens", "3840", "--every", "2"]
     assert main(arguments(corpus, tmp_path / "undisturbed", *options)) == 0
     out = tmp_path / "run"
     process = command(*arguments(corpus, out, *options))
@@ -316,7 +320,7 @@ def test_kill_9(corpus, tmp_path, command):
         process.communicate()
         assert process.returncode == -signal.SIGKILL
         process = command("--resume", "--out", str(out))
-    printed, complaints = process.communicate(timeout=60)
+    printed, complaints = process.communicate(timeout=600)
     assert process.returncode == 0
     assert b"Traceback" not in complaints
     assert printed.splitlines()[-1].endswith(b"the model is in " + os.fsencode(out))
