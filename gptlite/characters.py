@@ -4,7 +4,7 @@ Small models learn from one book or play with its few dozen characters as their 
 nanoGPT's and minGPT's do. It cannot write a character that it has not learned.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 
 class CharacterEncoder:
@@ -33,6 +33,10 @@ class CharacterEncoder:
             raise ValueError(
                 f"character {error.args[0]!r} is not one of the vocabulary's {len(self.made)}"
             ) from None
+
+    def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Say where each token lies in a text: each is one character."""
+        return [(i, i + 1) for i in range(len(ids))]
 
     def steps(self, text: str) -> list[tuple[str, list[list[bytes]], list[int]]]:
         """Show each character, its only row, and its id."""

@@ -81,6 +81,7 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
         The exit status: 0, or 2 after an error that a user can cause, or 130 after Ctrl-C, or 128
         and the number of another signal that ended the work.
     """
+    speak_utf8()
     try:
         with orderly_endings():
             work()

@@ -18,6 +18,7 @@ _PLAIN = str.maketrans({"—": "-", "–": "-", "―": "-", "…": "...", "´": 
 _RUN = re.compile(r"-+|~+|!+|\"+|;+|\?+|\++|,+|\)+|\(+|\\+|/+|\*+|\[+|\]+|\}+|\{+|\|+|_+")
 _LINE_END = re.compile(r"\s*\n\s*")
 _SPACE = re.compile(r"[^\S\n]+")
+_SPACE_OR_NOT = re.compile(r"\s+|\S")
 
 
 def standardised(text: str) -> str:
@@ -118,6 +119,27 @@ _INFIX = regex.compile(
     r"(?<=\p{L}),(?=\p{L})|(?<=[\p{L}0-9])(?:---|--|[-–—~])(?=\p{L})|"
     r"(?<=[\p{L}0-9])[:<>=/](?=\p{L})"
 )
+
+
+def words(text: str) -> list[str]:
+    """Cut any text into words, in lower case."""
+    return [word.lower() for word in words_of(standardised(text))]
+
+
+def places(text: str) -> list[tuple[int, int]]:
+    r"""Say from where to where each character of the words lies in the text.
+
+    >>> places("Ah…\n\n Oh")
+    [(0, 1), (1, 2), (2, 3), (2, 3), (2, 3), (3, 5), (6, 7), (7, 8)]
+    """
+    found = []
+    for match in _SPACE_OR_NOT.finditer(text):
+        start, stop, part = match.start(), match.end(), match[0]
+        if not part.isspace():
+            found += [(start, stop)] * len(part.translate(_PLAIN).lower())
+        elif "\n" in part and start > 0 and stop < len(text):
+            found.append((start + part.index("\n"), start + part.rindex("\n") + 1))
+    return found
 
 
 def words_of(text: str) -> Iterator[str]:

@@ -203,7 +203,7 @@ def text_lines(path: str | os.PathLike[str]) -> Iterator[tuple[int, str]]:
         raise ValueError(f"{path}: an empty file: expected one example a line")
 
 
-def first_ten(names: Iterable[str]) -> str:
+def first_ten(names: Iterable[object]) -> str:
     """List the first ten names, for a message.
 
     >>> print(first_ten(["a", "b"]))

@@ -50,7 +50,7 @@ def try_lock(file: IO[bytes]) -> bool | None:
     """Try to lock a file until it is closed, and say whether that worked.
 
     Returns:
-        False: another process has locked it. None: this file system has no locks.
+        False: another process has locked it. None: this file system, or this Python, has no locks.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -61,8 +61,10 @@ def try_lock(file: IO[bytes]) -> bool | None:
         except OSError:
             return False
         return True
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:  # Python in a browser
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -125,6 +125,31 @@ def check_file(path: str | os.PathLike[str], mark: bytes, overwrite: bool = Fals
         )
 
 
+@contextmanager
+def output_file(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold the file that a command writes: no other command writes it within the block.
+
+    Raises:
+        OSError: something other than a file, or its folder cannot be written to; the error names
+            ``path``.
+        ValueError: another process is writing it.
+    """
+    expect_file(path)
+    lock = Path(path).with_name(f".{Path(path).name}{LOCK}")
+    try:
+        file = open_lock(lock)
+    except OSError as error:
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from None
+    with file:
+        if try_lock(file) is False or not is_there(file, lock):
+            raise ValueError(f"{path}: another process is writing it")
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows removes no open file
+                lock.unlink()
+
+
 def check_room(directory: str | os.PathLike[str], n_bytes: int) -> None:
     """Refuse to begin a work whose result the disk has no room for.
 

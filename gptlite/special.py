@@ -25,9 +25,9 @@ from gptlite.checks import check_text
 ENDS = (EOT, "</s>", "<eos>", "<EOS>", "[EOS]", "<|eos|>", "<|end_of_text|>", "<end>", "<|end|>")
 
 # White space and parts of words, as the regular expressions of Rust have them.
-_SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
-_SPACE += "\u2028\u2029\u202f\u205f\u3000"
-_SPACES = re.compile(f"[{_SPACE}]*")
+SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE += "\u2028\u2029\u202f\u205f\u3000"
+_SPACES = re.compile(f"[{SPACE}]*")
 _WORD = regex.compile(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]")
 
 
@@ -68,6 +68,9 @@ class Encoder(Protocol):
     def encode(self, text: str) -> list[int]:
         """Turn plain text into ids."""
 
+    def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Say where the tokens of a plain text lie in it."""
+
 
 class SpecialTokens:
     """The special and added tokens of a vocabulary.
@@ -86,7 +89,7 @@ class SpecialTokens:
     def __init__(
         self, vocab: Mapping[str, int], encoder: Encoder, added: Sequence[AddedToken]
     ) -> None:
-        self._vocab, self._encode, made = vocab, encoder.encode, encoder.made
+        self._vocab, self._encoder, made = vocab, encoder, encoder.made
         declared = {token.name: token for token in (AddedToken(EOT), *added)}
         self._declared = {name: token for name, token in declared.items() if name in vocab}
         self.added = tuple(self._declared.values())
@@ -118,7 +121,24 @@ class SpecialTokens:
         check_text(text)
         for part in self.split(text, allowed):
             start, stop, name = part
-            yield part, self._encode(text[start:stop]) if name is None else [self._vocab[name]]
+            if name is None:
+                yield part, self._encoder.encode(text[start:stop])
+            else:
+                yield part, [self._vocab[name]]
+
+    def offsets(self, text: str, allowed: Collection[str]) -> list[tuple[int, int]]:
+        """Say where each token lies in a text. Arguments and errors: see ``encode``.
+
+        A token that is found by its name has its whole part, with the white space that it takes.
+        """
+        found: list[tuple[int, int]] = []
+        for (start, stop, name), ids in self.encode(text, allowed):
+            if name is None:
+                places = self._encoder.places(text[start:stop], ids)
+                found += [(start + first, start + last) for first, last in places]
+            else:
+                found.append((start, stop))
+        return found
 
     def split(self, text: str, allowed: Collection[str]) -> Iterable[Part]:
         """Split a text at the names of all tokens that are not special, and of those allowed.
@@ -171,7 +191,7 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
         if token.single_word and any(map(_WORD.match, beside)):
             continue
         if token.lstrip:
-            start = done + len(text[done:start].rstrip(_SPACE))
+            start = done + len(text[done:start].rstrip(SPACE))
         if token.rstrip:
             stop = _SPACES.match(text, stop).end()  # type: ignore[union-attr]
         if done < start:

@@ -22,29 +22,28 @@ Tokens that no merge makes: special.py. Tokens of other kinds: characters.py, gp
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import chain, pairwise
-from typing import NamedTuple
 
 from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
 from gptlite.characters import CharacterEncoder
 from gptlite.checks import check_texts
+from gptlite.encoders import PieceSteps, PrefixedEncoder, bytes_of_tokens, encoder_of, with_space
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
-from gptlite.gpt1_words import WordEncoder, is_of_words
-from gptlite.offsets import spans
-from gptlite.special import AddedToken, Encoder, SpecialTokens
+from gptlite.rules import GPT2_RULES, Rules
+from gptlite.special import AddedToken, SpecialTokens
 
 Pair = tuple[str, str]  # two tokens, in alphabet.py's symbols
 Names = Collection[str]  # of special tokens
 
 
-def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
+def merged(piece: bytes, rank: Mapping[Pair, int]) -> list[list[str]]:
     """Encode one piece: return its row of bytes, then the row after each merge.
 
-    >>> merged("low", {("l", "o"): 0, ("lo", "w"): 1})
+    >>> merged(b"low", {("l", "o"): 0, ("lo", "w"): 1})
     [['l', 'o', 'w'], ['lo', 'w'], ['low']]
     """
-    row = [BYTE_SYMBOLS[byte] for byte in piece.encode()]
+    row = [BYTE_SYMBOLS[byte] for byte in piece]
     rows = [row]
     while waiting := [pair for pair in pairwise(row) if pair in rank]:
         first = min(waiting, key=rank.__getitem__)  # the pair that was learned first
@@ -54,14 +53,6 @@ def merged(piece: str, rank: Mapping[Pair, int]) -> list[list[str]]:
     return rows
 
 
-class PieceSteps(NamedTuple):
-    """The encoding of one piece: its text, its row after each merge (bytes first), its ids."""
-
-    piece: str
-    rows: list[list[bytes]]
-    ids: list[int]
-
-
 class Tokenizer:
     """A vocabulary and the ways through it: ``encode`` and ``decode``.
 
@@ -69,10 +60,11 @@ class Tokenizer:
     its figures are really tokens, often parts of words.
 
     Args:
-        vocab: {token: id}, with ids 0 to n - 1.
+        vocab: {token: id}. An id that no token has decodes to nothing.
         merges: pairs of tokens in the order in which they were learned. They must fit the
             vocabulary: ``from_pretrained`` checks this for files. None: tokens are characters.
         added: special and added tokens with their options; ``<|endoftext|>`` needs no mention.
+        rules: what else is not as in GPT-2.
 
     Attributes:
         special_tokens: {name: id} of the tokens that ``encode`` finds only where they are allowed.
@@ -84,17 +76,14 @@ class Tokenizer:
         vocab: Mapping[str, int],
         merges: Sequence[Pair] | None,
         added: Sequence[AddedToken] = (),
+        rules: Rules = GPT2_RULES,
     ) -> None:
-        self.vocab, self.merges = dict(vocab), list(merges or [])
-        self._encoder: Encoder = CharacterEncoder(self.vocab)
-        if merges is not None and is_of_words(self.vocab):
-            self._encoder = WordEncoder(self.vocab, self.merges)
-        elif merges is not None:
-            self._encoder = BytePairEncoder(PATTERN.findall, self.vocab, self.merges)
-        by_id, made = sorted(self.vocab, key=self.vocab.__getitem__), self._encoder.made
-        self._bytes = [made[i] if i in made else name.encode() for i, name in enumerate(by_id)]
+        self.vocab, self.merges, self._rules = dict(vocab), list(merges or []), rules
+        self._encoder = encoder_of(self.vocab, merges, rules)
+        self._bytes = bytes_of_tokens(self.vocab, self._encoder.made)
         self._joiner = Joiner(self._bytes)
-        self._special = SpecialTokens(self.vocab, self._encoder, added)
+        encoder = PrefixedEncoder(self._encoder) if rules.prefix_space else self._encoder
+        self._special = SpecialTokens(self.vocab, encoder, added)
         self.special_tokens = self._special.ids  # {name: id}
         self.eot, self.has_eot = self._special.end_of_text()
 
@@ -103,8 +92,8 @@ class Tokenizer:
 
     @property
     def n_vocab(self) -> int:
-        """Number of tokens, special ones included."""
-        return len(self.vocab)
+        """Number of tokens, special ones and ids without a token included."""
+        return len(self._bytes)
 
     def encode(self, text: str, allowed_special: Names = ()) -> list[int]:
         """Turn a text into ids, fast: the same ids that ``steps`` ends with.
@@ -129,7 +118,7 @@ class Tokenizer:
 
     def offsets(self, text: str, allowed_special: Names = ()) -> list[tuple[int, int]]:
         """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``."""
-        return spans(text, self._special.encode(text, allowed_special), self._bytes)
+        return self._special.offsets(text, allowed_special)
 
     def steps(self, text: str) -> list[PieceSteps]:
         """Show each step of ``encode``: the pieces, their bytes, and one merge after another.
@@ -139,12 +128,15 @@ class Tokenizer:
         [[b' ', b'l', b'o', b'w'], [b' ', b'lo', b'w'], [b' ', b'low']]
         """
         self.encode(text)  # or an error
-        if isinstance(self._encoder, (CharacterEncoder, WordEncoder)):
-            return [PieceSteps(*step) for step in self._encoder.steps(text)]
+        encoder, other = self._encoder, self.vocab.get(self._rules.unknown or "", 0)
+        if not isinstance(encoder, BytePairEncoder):
+            return [PieceSteps(*step) for step in encoder.steps(text)]
         rank = {pair: rank for rank, pair in enumerate(self.merges)}
         steps = []
-        for piece in PATTERN.findall(text):
-            ids = [[self.vocab[token] for token in row] for row in merged(piece, rank)]
+        prefixed = bool(text) and self._rules.prefix_space
+        for piece in PATTERN.findall(with_space(text) if prefixed else text):
+            made = merged(encoder.kept(piece.encode()), rank)
+            ids = [[self.vocab.get(token, other) for token in row] for row in made]
             rows = [[self._bytes[i] for i in row] for row in ids]
             steps.append(PieceSteps(piece, rows, ids[-1]))
         return steps
@@ -177,7 +169,8 @@ class Tokenizer:
         from gptlite.checkpoints.vocabulary import Vocabulary, write_vocabulary
 
         merges = None if isinstance(self._encoder, CharacterEncoder) else self.merges
-        write_vocabulary(directory, Vocabulary(self.vocab, merges, self._special.added), format)
+        whole = Vocabulary(self.vocab, merges, self._special.added, self._rules)
+        write_vocabulary(directory, whole, format)
 
     @classmethod
     def train(cls, texts: Iterable[str], n_vocab: int) -> "Tokenizer":

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from fuzz import THOROUGH
+from gptlite import Tokenizer
 
 # A machine that is busy with something else is no reason to fail.
 settings.register_profile("unhurried", deadline=None, max_examples=100 if THOROUGH else 40)
@@ -22,6 +23,12 @@ if hasattr(signal, "SIGHUP"):
 pytest_plugins = ["servers", "tiny_checkpoints"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def official(shared: Path) -> Tokenizer:
+    """GPT-2's own tokenizer, as OpenAI published it."""
+    return Tokenizer.from_pretrained(shared / "gpt2-tokenizer")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.english_words import standardised, words_of
 from gptlite.errors import CheckpointError
 from gptlite.generate import generate, generate_samples
+from vocabularies import WORD_MERGES, WORDS
 
 # What spaCy 3.8 makes of these texts once they are in plain signs.
 CUT = [
@@ -56,9 +57,7 @@ def test_no_text_has_words_that_it_does_not_spell() -> None:
 
 # ---- A toy vocabulary ----------------------------------------------------------------------------
 
-VOCAB = ["<unk>", *"abelnotw'", *(f"{c}</w>" for c in "abelnotw.'"), "\n</w>"]
-MERGES = [("l", "o"), ("lo", "w</w>"), ("t", "o</w>"), ("n", "'"), ("n'", "t</w>"), ("e", "l")]
-VOCAB += ["".join(pair) for pair in MERGES]
+VOCAB, MERGES = WORDS, WORD_MERGES
 
 
 @pytest.fixture
@@ -94,11 +93,28 @@ def test_the_steps_of_a_word(toy: Tokenizer) -> None:
     [step] = toy.steps("Low")
     assert step.piece == "low" and step.ids == toy.encode("low")
     assert step.rows == [[b"l", b"o", b"w</w>"], [b"lo", b"w</w>"], [b"low</w>"]]
-    with pytest.raises(ValueError, match="lose case and spaces, and so have no places"):
-        toy.offsets("Low")
-    for read in (toy.encode, toy.steps):
+    for read in (toy.encode, toy.steps, toy.offsets):
         with pytest.raises(ValueError, match="surrogate"):
             read("\ud800")
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Low lowel TO", "Low|lo|w|e|l|TO"),
+        ("  Eel.\n\n \nwon't ", "E|e|l|.|\n\n \n|w|o|n't"),
+        ("a x<unk>", "a|x|<|u|n|k|>"),
+        ("\n a…\n", "a|…|…|…"),  # three full stops
+        ("İa", "İ|İ|a"),  # an i and a dot, in lower case
+        ("", ""),
+    ],
+)
+def test_the_places_of_tokens_are_in_the_text_as_it_was(
+    toy: Tokenizer, text: str, parts: str
+) -> None:
+    places = toy.offsets(text)
+    assert [text[start:stop] for start, stop in places] == (parts.split("|") if parts else [])
+    assert len(places) == len(toy.encode(text))
 
 
 @pytest.mark.parametrize("format", ["hub", "openai"])

@@ -38,7 +38,8 @@ PATH = tuple(
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
         *("special", "characters", "offsets", "fast.pool"),
-        *("fast.chunks", "fast.bpe", "fast.joining", "fast.memory", "fast.threads"),
+        *("fast.chunks", "fast.bpe", "fast.rows", "fast.words", "fast.joining"),
+        *("fast.memory", "fast.threads"),
     )
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gptlite.outputs import LOCK, check_file, check_folder, check_room, output_folder
+from gptlite.outputs import LOCK, check_file, check_folder, check_room, output_file, output_folder
 
 
 def test_a_new_folder_and_an_empty_one_will_do(tmp_path: Path) -> None:
@@ -74,6 +74,30 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
     with output_folder(out, "whole"):  # the lock has gone with the process
         pass
     assert os.listdir(out) == ["first"]
+
+
+def test_one_writer_of_a_file_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    code = (
+        "import sys; from gptlite.outputs import output_file\nwith output_file(sys.argv[1]): pass"
+    )
+    other = [sys.executable, "-c", code, str(path)]
+    with output_file(path):
+        failed = subprocess.run(other, capture_output=True, text=True)
+        assert f"ValueError: {path}: another process is writing it" in failed.stderr
+        assert os.listdir(tmp_path) == [".results.json.lock"]
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(KeyError), output_file(path):
+        raise KeyError
+    (tmp_path / ".results.json.lock").touch()  # left by a process that was killed
+    with output_file(path):
+        pass
+    assert os.listdir(tmp_path) == []
+    with (
+        pytest.raises(FileNotFoundError, match="missing"),
+        output_file(tmp_path / "missing" / "results.json"),
+    ):
+        raise AssertionError("it was taken")
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_columns_and_standard_input(folders, tmp_path, capsys, monkeypatch):
         ("classification", ["--data", "x.csv", "--question", "b"], "a table has a column question"),
         ("entailment", ["a"], "entailment takes premise and hypothesis: found 1 texts"),
         ("choice", ["a", "b", "c"], "expected 3 choices, found 2"),
-        ("nothing", ["a"], "task.json"),
+        ("nothing", ["a"], "no task.json there: expected the folder of a classifier that gptlite"),
     ],
 )
 def test_what_cannot_be_predicted(folders, capsys, task, given, message):

@@ -26,7 +26,15 @@ READING_PATH = (
     *("activation.py", "tree.py", "gpt1.py"),
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
-FAST = ("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/joining.py", "offsets.py")
+FAST = (
+    "fast/chunks.py",
+    "fast/memory.py",
+    "fast/bpe.py",
+    "fast/rows.py",
+    "fast/words.py",
+    "fast/joining.py",
+    "offsets.py",
+)
 LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
 
 

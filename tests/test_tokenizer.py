@@ -365,9 +365,12 @@ def renamed(old, new):
         (lambda vocab: "[" * 100_000, "nested too deeply"),
         (lambda vocab: "[1, 2]", "expected a JSON object, found [1, 2]"),
         (lambda vocab: "null", "expected a JSON object, found None"),
-        (lambda vocab: "{}", "expected a token '!' (byte 33), found none"),
+        (
+            lambda vocab: "{}",
+            "expected tokens of single bytes ('!', 'a', 'Ġ' and so on), found none",
+        ),
         (lambda vocab: json.dumps(vocab)[:-1] + ', "!": 0}', "key '!' is given twice"),
-        (changed(t=300), "ids from 0 to 279 for its 280 tokens, found 300 for 't'"),
+        (changed(t=1 << 20), "ids from 0 to 1048575, found 1048576 for 't'"),
         (changed(t=-1), "found -1 for 't'"),
         (changed(t="1"), "found '1' for 't'"),
         (changed(t=1.0), "found 1.0 for 't'"),
@@ -376,8 +379,7 @@ def renamed(old, new):
         (changed(**{'"': True}), "found True for '\"'"),
         (changed(t=5), "an id of its own for each token, found 5 for both '&' and 't'"),
         (changed(t=10**17), f"found {10**17} for 't'"),
-        (without("t"), "expected a token 't' (byte 116), found none"),
-        (without("Ġ"), "expected a token 'Ġ' (byte 32), found none"),
+        (without("t"), "expected symbols of bytes or of earlier merges, found 't'"),
         (without("he"), "expected a token 'he', which merge 1 of merges.txt makes, found none"),
         (renamed("he", "\ud800"), "expected a token 'he'"),
         (changed(extra=280), "merge that makes token 280 of vocab.json, 'extra'; found none in 23"),
@@ -392,7 +394,7 @@ def test_damaged_vocabularies(tmp_path, damage, message):
     file.write_bytes(data.encode() if isinstance(data, str) else data)
     found = complaint(tmp_path)
     assert message in found
-    assert "vocab.json" in found
+    assert "vocab.json" in found or "merges.txt: merge" in found
     assert len(found) < 400 + len(str(tmp_path))
 
 

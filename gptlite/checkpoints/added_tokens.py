@@ -20,6 +20,8 @@ from gptlite.alphabet import EOT
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE, read_file
 from gptlite.errors import CheckpointError
+from gptlite.gpt1_words import is_of_words
+from gptlite.rules import Rules
 from gptlite.special import AddedToken
 
 CONFIG_FILE = "tokenizer_config.json"
@@ -27,12 +29,15 @@ MAP_FILE = "special_tokens_map.json"
 ADDED_FILE = "added_tokens.json"
 
 _OPTIONS = ("lstrip", "rstrip", "single_word", "normalized", "special")
+# transformers' classes: the last takes a tokenizer.json as it is.
+CLASSES = {
+    "GPT-1": "OpenAIGPTTokenizer",
+    "GPT-2": "GPT2Tokenizer",
+    "any": "PreTrainedTokenizerFast",
+}
 _LISTS = ("additional_special_tokens", "extra_special_tokens")
 # What transformers' GPT2Tokenizer takes for <|endoftext|>, unless told otherwise.
 _DEFAULT_ROLES = ("bos_token", "eos_token", "unk_token")
-# Options of tokenizer_config.json that put something before each text, the second only where there
-# is no tokenizer.json.
-_BEFORE = {"add_prefix_space": "a space", "add_bos_token": "a token"}
 
 
 class Declared(NamedTuple):
@@ -87,18 +92,18 @@ def read_added(
     Raises:
         CheckpointError: a file is unreadable or damaged, or gives a token another id.
     """
-    config, config_file = _read(folder / (prefix + CONFIG_FILE))
-    whole = isfile(folder / (prefix + TOKENIZER_FILE))
-    for option, what in list(_BEFORE.items())[: 1 if whole else 2]:
-        if config.get(option) is True:
-            _warn(f"{config_file}: {option}: transformers puts {what} before a text, gptlite none")
+    config, config_file = read_declarations(folder / (prefix + CONFIG_FILE))
+    if config.get("add_bos_token") is True and not isfile(folder / (prefix + TOKENIZER_FILE)):
+        _warn(
+            f"{config_file}: add_bos_token: transformers puts a token before a text, gptlite none"
+        )
     declared = list(_decoder(config.get("added_tokens_decoder"), str(config_file)))
     named = {**config}
     more: dict[str, Any] = {}
     if "added_tokens_decoder" not in config:
-        uses, _ = _read(folder / (prefix + MAP_FILE))
+        uses, _ = read_declarations(folder / (prefix + MAP_FILE))
         named |= uses
-        more, more_file = _read(folder / (prefix + ADDED_FILE))
+        more, more_file = read_declarations(folder / (prefix + ADDED_FILE))
     roles: dict[str, list[str]] = {}
     of_roles: dict[str, AddedToken] = {}
     if any(role not in named for role in _DEFAULT_ROLES):
@@ -129,10 +134,12 @@ def read_added(
     return tuple(tokens.values())
 
 
-def format_added(added: Iterable[AddedToken], vocab: Mapping[str, int]) -> bytes | None:
-    """Write ``tokenizer_config.json``; None where the pair of files says all, as for GPT-2's."""
+def format_declarations(
+    added: Iterable[AddedToken], vocab: Mapping[str, int], rules: Rules
+) -> bytes | None:
+    """Write ``tokenizer_config.json``; None where the other files say all, as for GPT-2's."""
     tokens = [token for token in added if _as_gpt2(token) != AddedToken(EOT)]
-    if not tokens:
+    if not tokens and not rules.prefix_space and rules.chat_template is None:
         return None
     decoder = {
         str(vocab[token.name]): {"content": token.name}
@@ -140,9 +147,18 @@ def format_added(added: Iterable[AddedToken], vocab: Mapping[str, int]) -> bytes
         for token in sorted(added, key=lambda token: vocab[token.name])
     }
     roles: dict[str, str | None] = {r: token.name for token in added for r in token.roles}
+    words = is_of_words(vocab)
     if EOT not in vocab:  # or transformers would add it
-        roles = {**dict.fromkeys(_DEFAULT_ROLES), **roles}
-    config = {"tokenizer_class": "GPT2Tokenizer", "added_tokens_decoder": decoder, **roles}
+        roles = {**dict.fromkeys(_DEFAULT_ROLES[: 2 if words else 3]), **roles}
+    config: dict[str, Any] = {
+        "tokenizer_class": CLASSES["GPT-1" if words else "any" if rules.unknown else "GPT-2"],
+        "added_tokens_decoder": decoder,
+        **roles,
+    }
+    if rules.prefix_space:
+        config["add_prefix_space"] = True
+    if rules.chat_template is not None:
+        config["chat_template"] = rules.chat_template
     return (json.dumps(config, indent=2) + "\n").encode("ascii")
 
 
@@ -175,7 +191,7 @@ def _special(named: Mapping[str, Any]) -> Iterable[tuple[str, object]]:
             yield key, found
 
 
-def _read(file: Path) -> tuple[dict[str, Any], Path]:
+def read_declarations(file: Path) -> tuple[dict[str, Any], Path]:
     """Read a file of declarations; an empty object where there is none."""
     if not isfile(file):
         return {}, file

@@ -36,7 +36,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
     Raises:
         CheckpointError: the file is damaged, or holds anything but plain, uncompressed arrays.
-        OSError: the file cannot be read.
+        OSError: the file cannot be opened.
     """
     expect_regular(path)
     arrays: dict[str, NDArray[Any]] = {}
@@ -48,10 +48,9 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
                         raise ValueError(f"member {member.filename!r:.80}: not a plain array")
                     name = member.filename.removesuffix(SUFFIX)
                     arrays[name] = _read_member(archive, member)  # [...]
-        except OSError:
-            raise
         # zipfile and NumPy's parser of headers raise a dozen kinds of exceptions for damaged bytes:
-        # tokenize.TokenError, EOFError, struct.error and NotImplementedError are among them.
+        # tokenize.TokenError, EOFError, struct.error, NotImplementedError and OSError (a place
+        # before the file's beginning) are among them.
         except Exception as error:
             raise CheckpointError(
                 f"{path}: not a file of arrays ({type(error).__name__}: {error})"

@@ -8,21 +8,19 @@ merges (``character_vocabulary.py``). Which of these files are read: ``vocabular
 """
 
 import json
-import logging
 import os
 from collections.abc import Collection, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gptlite.alphabet import BYTE_OF_SYMBOL, BYTE_SYMBOLS, FILES, PATTERN
+from gptlite.alphabet import FILES
 from gptlite.checkpoints.added_tokens import (
     ADDED_FILE,
     CONFIG_FILE,
     MAP_FILE,
     Declared,
-    format_added,
-    is_utf8,
+    format_declarations,
     read_added,
 )
 from gptlite.checkpoints.character_vocabulary import is_of_characters, parse_meta
@@ -32,7 +30,17 @@ from gptlite.checkpoints.strict_json import (
     parse_object,
     shown,
 )
-from gptlite.checkpoints.tokenizer_json import parse_tokenizer
+from gptlite.checkpoints.tokenizer_json import format_tokenizer, parse_tokenizer
+from gptlite.checkpoints.tokenizer_rules import read_rules
+from gptlite.checkpoints.vocabulary_checks import (
+    Merges,
+    Vocab,
+    check_bytes,
+    check_fit,
+    check_ids,
+    check_words,
+    warn,
+)
 from gptlite.checkpoints.vocabulary_files import (
     EXPECTED,
     TOKENIZER_FILE,
@@ -42,11 +50,9 @@ from gptlite.checkpoints.vocabulary_files import (
 )
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
-from gptlite.gpt1_words import is_of_words
+from gptlite.gpt1_words import END, UNKNOWN, is_of_words
+from gptlite.rules import GPT2_RULES, Rules
 from gptlite.special import AddedToken
-
-Vocab = dict[str, int]
-Merges = list[tuple[str, str]]
 
 
 class Vocabulary(NamedTuple):
@@ -55,6 +61,7 @@ class Vocabulary(NamedTuple):
     vocab: Vocab
     merges: Merges | None
     added: tuple[AddedToken, ...] = ()
+    rules: Rules = GPT2_RULES
 
 
 def read_vocabulary(path: Path) -> Vocabulary:
@@ -63,30 +70,33 @@ def read_vocabulary(path: Path) -> Vocabulary:
     Args:
         path: one of a tokenizer's files; or a directory, or a file of weights in it. If several
             forms are there, ``tokenizer.json`` comes first, as in transformers, then the hub's
-            pair, then OpenAI's. If the first is refused, a pair is read instead, with a warning.
+            pair, then OpenAI's. If the first is refused, a pair is read instead, with a warning;
+            and GPT-1's pair is read before its ``tokenizer.json``, which cuts words as BERT does.
 
     Raises:
         CheckpointError: a file is missing, unreadable or damaged; ids and merges do not match; a
             ``tokenizer.json`` asks for something that GPT-2's tokenizer does not do.
     """
     first, *others = find_vocabulary(path)
+    pairs = [found for found in others if found.merges]
     try:
-        return _read_form(first)
+        vocabulary = _read_form(first)
+        if first.merges or not pairs or not vocabulary.rules.plain_words:
+            return vocabulary
+        reason = f"{first.vocab}: cuts words as BERT does, not as GPT-1 was taught"
     except CheckpointError as error:
-        pairs = [found for found in others if found.merges]
         if first.merges or not pairs:
             raise
-        vocabulary = _read_form(pairs[0])
-        logging.getLogger("gptlite").warning(
-            "%s; so %s is read instead, whose ids may differ", error, pairs[0].vocab.name
-        )
-        return vocabulary
+        reason = str(error)
+    vocabulary = _read_form(pairs[0])
+    warn(f"{reason}; so {pairs[0].vocab.name} is read instead, whose ids may differ")
+    return vocabulary
 
 
 def _read_form(found: Found) -> Vocabulary:
     """Read a vocabulary in one form."""
     vocab_file, merges_file, prefix = found
-    where, own = str(vocab_file), list[Declared]()
+    where, own, rules = str(vocab_file), list[Declared](), None
     if vocab_file.suffix == ".pkl":
         vocab: dict[str, Any] = parse_meta(read_file(vocab_file), where)
     else:
@@ -96,34 +106,33 @@ def _read_form(found: Found) -> Vocabulary:
     if merges_file is not None:
         merges = parse_merges(read_file(merges_file), str(merges_file))
     elif is_of_characters(vocab):
-        _check_ids(vocab, where)
+        check_ids(vocab, where)
         return Vocabulary(vocab, None)
     elif _is_hub_vocab(vocab):
         raise CheckpointError(f"{vocab_file.parent}: expected {EXPECTED}, found {vocab_file.name}")
     else:
-        vocab, merges, own = parse_tokenizer(vocab, where)
+        vocab, merges, own, rules = parse_tokenizer(vocab, where)
     added = read_added(vocab_file.parent, prefix, own, vocab)
-    _check_ids(vocab, where)
+    rules = read_rules(vocab_file.parent, prefix, rules)
+    check_ids(vocab, where)
     if is_of_words(vocab):
-        _check_words(vocab, merges, merges_file or vocab_file)
-        return Vocabulary(vocab, merges, added)
-    for byte, symbol in BYTE_SYMBOLS.items():
-        if symbol not in vocab:
-            raise CheckpointError(f"{where}: expected a token {symbol!r} (byte {byte}), found none")
+        check_words(vocab, merges, merges_file or vocab_file)
+        if rules.plain_words and any(token.normalized for token in added):
+            name = next(token.name for token in added if token.normalized)
+            raise CheckpointError(
+                f"{where}: the token {shown(name)} would be looked for in lower case, which "
+                "gptlite does not do: set its 'normalized' to false"
+            )
+        return Vocabulary(vocab, merges, added, rules._replace(prefix_space=False))
+    if rules.plain_words:
+        raise CheckpointError(
+            f"{where}: expected GPT-1's tokens ({UNKNOWN}, and words that end in "
+            f"{END}), found others"
+        )
+    check_bytes(vocab, rules, where)
     names = {token.name for token in added}
-    _check_fit(vocab, merges, names, vocab_file, merges_file or vocab_file)
-    return Vocabulary(vocab, merges, added)
-
-
-def _check_words(vocab: Vocab, merges: Merges, merges_file: Path) -> None:
-    """Check that each merge of GPT-1's joins tokens into a token."""
-    for n, pair in enumerate(merges, 1):
-        for token in (*pair, "".join(pair)):
-            if token not in vocab:
-                raise CheckpointError(
-                    f"{merges_file}: merge {n}: expected tokens of the vocabulary, "
-                    f"found {shown(token)}"
-                )
+    check_fit(vocab, merges, names, vocab_file, merges_file or vocab_file)
+    return Vocabulary(vocab, merges, added, rules)
 
 
 def _is_hub_vocab(found: Mapping[str, Any]) -> bool:
@@ -136,29 +145,38 @@ def write_vocabulary(
 ) -> None:
     """Write a vocabulary as a pair of files; the directory is made if it is not there.
 
-    Added tokens, and special ones other than ``<|endoftext|>``, are declared in a third file,
-    ``tokenizer_config.json``. A vocabulary of characters is ``vocab.json`` alone.
+    Added tokens, special ones other than ``<|endoftext|>``, and rules other than GPT-2's are in a
+    third file, ``tokenizer_config.json``. A vocabulary of characters is ``vocab.json`` alone; one
+    with a token for unknown bytes, or with words cut as BERT does, is a ``tokenizer.json``.
 
     Args:
         format: ``"hub"`` for ``vocab.json`` and ``merges.txt``, or ``"openai"`` for
             ``encoder.json`` and ``vocab.bpe``, with the same content.
 
     Raises:
-        ValueError: any other format; OpenAI's, for characters. FileExistsError: the directory holds
-            files that would be read before these, or as a part of them. OSError: a file cannot be
-            written.
+        ValueError: any other format; OpenAI's, for what it cannot hold.
+        FileExistsError: the directory holds files that would be read before these, or as a part of
+            them.
+        OSError: a file cannot be written.
     """
     if format not in FILES:
         raise ValueError(f"format must be one of {', '.join(FILES)}, not {format!r}")
-    vocab, merges, added = vocabulary
+    vocab, merges, added, rules = vocabulary
+    by_json = merges is not None and (rules.plain_words or rules.unknown is not None)
     if merges is None and format == "openai":
         raise ValueError("OpenAI's format holds bytes and merges, not a vocabulary of characters")
+    if by_json and format == "openai":
+        raise ValueError(
+            "OpenAI's format has no place for a token for unknown bytes, or words cut as BERT does"
+        )
     lines = ["#version: 0.2", *map(" ".join, merges or ())]
     contents = json.dumps(vocab), "".join(line + "\n" for line in lines)
     files = dict(zip(FILES[format], (text.encode() for text in contents), strict=True))
     if merges is None:
         del files[FILES[format][1]]
-    if (config := format_added(added, vocab)) is not None:
+    elif by_json:
+        files = {TOKENIZER_FILE: format_tokenizer(vocab, merges, added, rules)}
+    if (config := format_declarations(added, vocab, rules)) is not None:
         files[CONFIG_FILE] = config
     check_vocabulary_place(directory, files)
     directory = Path(directory)
@@ -187,23 +205,6 @@ def check_vocabulary_place(directory: str | os.PathLike[str], written: Collectio
                 f"{directory}: holds {' and '.join(names)}, which would be read in place of what "
                 "is to be written, or with it: choose another directory, or remove it"
             )
-
-
-def _check_ids(vocab: Mapping[str, Any], where: str) -> None:
-    """Check for ids 0 to n - 1, each once."""
-    token_of: dict[int, str] = {}
-    for token, i in vocab.items():
-        if type(i) is not int or not 0 <= i < len(vocab):
-            raise CheckpointError(
-                f"{where}: expected ids from 0 to {len(vocab) - 1} for its {len(vocab)} tokens, "
-                f"found {shown(i)} for {shown(token)}"
-            )
-        if i in token_of:
-            raise CheckpointError(
-                f"{where}: expected an id of its own for each token, found {i} for both "
-                f"{shown(token_of[i])} and {shown(token)}"
-            )
-        token_of[i] = token
 
 
 def parse_merges(data: bytes, where: str) -> Merges:
@@ -235,53 +236,3 @@ def parse_merges(data: bytes, where: str) -> Merges:
             )
         merges.append((symbols[0], symbols[1]))
     return merges
-
-
-def _check_fit(
-    vocab: Vocab, merges: Merges, declared: Collection[str], vocab_file: Path, merges_file: Path
-) -> None:
-    """Check that each merge joins tokens that exist by then, and that each token is made.
-
-    A token that is declared need not be made; nor need one that no merges could make, since the
-    text that it stands for would be cut in two: ``<pad>`` is a special token that went undeclared.
-    """
-    made = set(BYTE_SYMBOLS.values())
-    seen: set[tuple[str, str]] = set()
-    for n, pair in enumerate(merges, 1):
-        for symbol in pair:
-            if symbol not in made:
-                raise CheckpointError(
-                    f"{merges_file}: merge {n}: expected symbols of bytes or of earlier merges, "
-                    f"found {shown(symbol)}"
-                )
-        if pair in seen:
-            raise CheckpointError(
-                f"{merges_file}: merge {n}: expected each pair once, found "
-                f"{shown(' '.join(pair))} again"
-            )
-        result = "".join(pair)
-        if result not in vocab:
-            raise CheckpointError(
-                f"{vocab_file}: expected a token {shown(result)}, which merge {n} of "
-                f"{merges_file.name} makes, found none"
-            )
-        seen.add(pair)
-        made.add(result)
-    for token, i in vocab.items():
-        if token not in made and token not in declared and _could_be_made(token):
-            raise CheckpointError(
-                f"{merges_file}: expected a merge that makes token {i} of {vocab_file.name}, "
-                f"{shown(token)}; found none in {len(merges)} merges"
-            )
-
-
-def _could_be_made(token: str) -> bool:
-    """Say whether merges could make a token; one that is no text counts as damaged, not special."""
-    text = token.translate(BYTE_OF_SYMBOL)
-    try:
-        text = text.encode("latin-1").decode()
-    except UnicodeEncodeError:  # no symbols of bytes, but perhaps a name
-        return not is_utf8(token)
-    except UnicodeDecodeError:  # a part of a character
-        return True
-    return len(PATTERN.findall(text)) < 2

@@ -188,8 +188,9 @@ _CANONICAL |= dict.fromkeys((GPT1_NAME, f"openai-community/{GPT1_NAME}"), GPT1_N
 KNOWN = (*SOURCES, GPT1_NAME)
 
 
-# A branch, a tag or a commit of the hub; it becomes part of a folder's name.
-_REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+# A branch, a tag or a commit of the hub. It becomes the end of a folder's name, where Windows would
+# drop a full stop.
+_REVISION = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9_-])?")
 
 
 def canonical_name(name: str) -> str | None:

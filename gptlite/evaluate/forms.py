@@ -22,7 +22,7 @@ from gptlite.model import GPT
 from gptlite.tasks.choice import Choice, Chosen, choose_option, count_right
 from gptlite.texts import Count, Documents, read_documents
 from gptlite.tokenizer import Tokenizer
-from gptlite.training.losses import checked_sequence, loss_windows, window_losses
+from gptlite.training.losses import document_windows, window_losses
 
 SIDE_BY_SIDE = 8  # passages of LAMBADA
 
@@ -53,31 +53,22 @@ def perplexity(
 ) -> Evaluation:
     """Evaluate documents: perplexity per token and per word, and bits per byte.
 
-    Each document is read from its own start. ``<|endoftext|>`` stands before it, so that every
-    token of the document is predicted. Words (between white space) and bytes are counted in the
-    file as it is, before any detokeniser: this way models are compared by how well they predict the
-    same text.
+    How documents are read: see ``losses.document_windows``. Words (between white space) and bytes
+    are counted in the file as it is, before any detokeniser: this way models are compared by how
+    well they predict the same text.
     """
-    rows = [
-        [tokenizer.eot, *tokenizer.encode(detokenise(text, options.detokeniser))]
-        for text in documents.texts
-    ]
+    texts = (detokenise(text, options.detokeniser) for text in documents.texts)
+    batches = document_windows(model, tokenizer, texts, options.context, options.stride)
+    n_tokens = sum(windows.n_predicted for _, windows in batches)
     count = Count()
-    count.add(documents, sum(map(len, rows)))
-    sequences, context, stride = [], 0, 0
-    for row in rows:
-        # [n]
-        sequence, context, stride = checked_sequence(model, row, options.context, options.stride)
-        sequences.append(sequence)
+    count.add(documents, n_tokens + len(documents.texts))
     n_words = sum(len(text.split()) for text in documents.texts)
-    n_tokens = count.tokens - count.documents
     if not n_tokens or not n_words:
         raise ValueError(f"{options.file}: there are no words in it")
     say(str(count), count.warning())
 
     def measure_batch(batch: Any) -> list[Measurement]:
-        which, windows = batch
-        losses = window_losses(model, sequences[which], windows)
+        losses = window_losses(model, *batch)
         return [{"tokens": len(losses), "nats": float(losses.sum(dtype=float))}]
 
     def results_of(rows: list[Measurement]) -> Json:
@@ -92,15 +83,10 @@ def perplexity(
             "bytes": count.bytes,
         }
 
+    context = model.config.n_ctx if options.context is None else options.context
+    stride = context if options.stride is None else options.stride
     settings = {"context": context, "stride": stride, "detokeniser": options.detokeniser}
-    batches = [
-        (which, windows)
-        for which, sequence in enumerate(sequences)
-        for windows in loss_windows(len(sequence), context, stride)
-    ]
-    known: list[list[Measurement]] = [
-        [{"tokens": len(each.starts) * each.kept}] for _, each in batches
-    ]
+    known: list[list[Measurement]] = [[{"tokens": each.n_predicted}] for _, each in batches]
     return Evaluation(settings, batches, known, {"nats": float}, measure_batch, results_of)
 
 

@@ -64,8 +64,6 @@ class Part:
                     f"{path} is a part of an evaluation: --resume goes on with it; to begin anew, "
                     "remove it or give another --output"
                 )
-            write_json(path, {})  # find out before the work whether it can be written
-            path.unlink()
             return
         try:
             part = json.loads(path.read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import argparse
 import hashlib
 import json
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gptlite.command import load_model, significant
 from gptlite.evaluate.forms import Evaluation, read_items
 from gptlite.evaluate.part import Json, Part, write_json
 from gptlite.model import GPT
+from gptlite.outputs import output_file
 
 SAVE_EVERY = 30.0  # seconds
 
@@ -27,6 +29,15 @@ def evaluate(options: argparse.Namespace) -> None:
             should be.
     """
     output = None if options.output == "-" else options.output
+    with nullcontext() if output is None else output_file(output):
+        evaluate_to(options, output)
+
+
+def evaluate_to(options: argparse.Namespace, output: str | None) -> None:
+    """Evaluate, and write the results to a file that nobody else is writing, if there is one.
+
+    Arguments and errors: see ``evaluate``.
+    """
     part = Part(output, options.resume, options.file, options.overwrite)
     form, items = read_items(options)
     model, tokenizer = load_model(options)

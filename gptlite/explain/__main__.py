@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gptlite.command import Parser, add_model, finish, load_model, utf8
 from gptlite.explain.page import page
 from gptlite.files import write_atomically
-from gptlite.outputs import OVERWRITE, check_file
+from gptlite.outputs import OVERWRITE, check_file, output_file
 
 PROGRAM = "gptlite explain"
 NAME = "the storyteller"
@@ -46,14 +46,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def explain(options: argparse.Namespace) -> None:
-    """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
+    """Write the page, and print where it is. Errors: see ``page`` and ``outputs``."""
     if options.output == "-":
         model, tokenizer = load_model(options)
         sys.stdout.buffer.write(page(model, tokenizer, options.text, options.model or NAME))
         return
     check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
-    with write_atomically(options.output) as file:
+    with output_file(options.output), write_atomically(options.output) as file:
         model, tokenizer = load_model(options)
         file.write(page(model, tokenizer, options.text, options.model or NAME))
     print(options.output)

@@ -17,40 +17,37 @@ Threads may share an encoder. What it remembers only ever grows, and is replaced
 has grown too large; so a thread takes it once, and whatever was found in it stays there.
 
 The tests check that the rounds, the heap and the plain way agree. Learning the merges
-(``training/merges.py``) prepares its texts with the functions at the end of this file.
+(``training/merges.py``) prepares its texts with the same functions.
+
+A vocabulary may lack some bytes: they are left out of a text, or become its unknown token.
 """
 
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import chain, count, islice, pairwise
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.alphabet import BYTE_SYMBOLS
+from gptlite.fast.rows import ID, MARK, Ids, lay_out, pair_number, take_rows, to_utf8
+from gptlite.fast.words import Cut, cut_words, split_parts, split_words
+from gptlite.offsets import byte_places
 
-Ids = NDArray[np.int64]
-Cut = Callable[[str], list[str]]
+Numbers: TypeAlias = "list[int] | array[int]"
 
-#: Ids as bytes are arrays of this type, ``array("I")``.
-ID = np.dtype(np.uintc)
-#: The mark after each piece in a row of ids. It joins with nothing.
-MARK = -1
 #: Left in a linked list by a token that was joined to the one before it.
 HOLE = -2
-
-# There is always a cut before a space that a word follows, whatever stands around it.
-_WORD_START = re.compile(r"(?= \S)")
-_WORD_SPACE = re.compile(r" (?=\S)")
-_STRETCH = 1 << 14  # characters: the words of one stretch of text stay in the processor's cache
 
 _NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
 _SHORT = 1500  # characters: a shorter text is encoded piece by piece, without arrays
 _LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
+_HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
 _MANY = 1 << 18  # words to remember
 _BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the memory
 
@@ -62,21 +59,33 @@ class BytePairEncoder:
         cut: splits a text into pieces. It must cut before each space that a word follows.
         vocab: {token: id}, in alphabet.py's symbols for bytes.
         merges: pairs of tokens in the order in which they were learned.
+        unknown: the token for bytes that the vocabulary lacks; None leaves them out.
+        fuse: True for one such token where several of these bytes follow one another in a piece.
 
     Attributes:
-        made: {id: bytes} of the tokens that the encoder may give.
+        made: {id: bytes} of the tokens that the encoder may give, but for the unknown one.
     """
 
     def __init__(
-        self, cut: Cut, vocab: Mapping[str, int], merges: Sequence[tuple[str, str]]
+        self,
+        cut: Cut,
+        vocab: Mapping[str, int],
+        merges: Sequence[tuple[str, str]],
+        unknown: str | None = None,
+        fuse: bool = False,
     ) -> None:
         self._cut = cut
         first, second = [vocab[a] for a, _ in merges], [vocab[b] for _, b in merges]
         new = [vocab[a + b] for a, b in merges]
-        self._ids_of_bytes = [vocab[BYTE_SYMBOLS[byte]] for byte in range(256)]
+        known = {byte: vocab[s] for byte, s in BYTE_SYMBOLS.items() if s in vocab}
+        self._lacking = bytes(byte for byte in range(256) if byte not in known)
+        self._unknown, self._fuse = unknown is not None, fuse
+        self._filter = byte_filter(self._lacking, self._unknown, fuse)
+        other = 0 if unknown is None else vocab[unknown]
+        self._ids_of_bytes = [known.get(byte, other) for byte in range(256)]
         self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
         self._joins = first, second, new  # in less memory than a tuple for each would take
-        self.made = {i: bytes([byte]) for byte, i in enumerate(self._ids_of_bytes)}
+        self.made = {i: bytes([byte]) for byte, i in known.items()}
         for a, b, joined in zip(first, second, new, strict=True):
             self.made[joined] = self.made[a] + self.made[b]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
@@ -86,6 +95,8 @@ class BytePairEncoder:
         pairs = np.append(pairs, _NONE)  # [n_merges + 1]
         self._pair_rank = np.argsort(pairs).astype(np.int64)  # [n_merges + 1]
         self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
+        # One int for each id, in whatever many places of a long text it is.
+        self._ints = np.arange(max(vocab.values(), default=0) + 1).astype(object)  # [n_vocab]
         # Pieces, and words without their space, that were seen before, with their ids as bytes.
         self._pieces: dict[str, bytes] = {}
         self._words: dict[str, bytes] = {}
@@ -99,6 +110,22 @@ class BytePairEncoder:
         if len(text) <= _SHORT:
             rows = self._encode_pieces(self._cut(text), self._merge_each)
             return array("I", b"".join(rows)).tolist()
+        ids: list[int] = []
+        for part in split_parts(text):
+            ids += self._ints[self._encode_part(part)].tolist()
+        return ids
+
+    def kept(self, piece: bytes) -> bytes:
+        """Take from a piece the bytes that get no token."""
+        return piece if self._filter is None else self._filter(piece)
+
+    def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Say from which character of a text to which each of its tokens reaches."""
+        sizes = [len(self.made.get(i, b"?")) for i in ids]
+        return byte_places(self._cut(text), sizes, self._lacking, self._unknown, self._fuse)
+
+    def _encode_part(self, text: str) -> NDArray[np.uintc]:
+        """Turn a part of a text, which must end before a word, into ids: ``[n]``."""
         first, others = split_words(text)
         # Each different word gets a number and is looked up once; the rows of ids are put together
         # in one array operation. The first word, which may begin without a space, is number 0.
@@ -108,8 +135,7 @@ class BytePairEncoder:
         rows = self._look_up(first, list(number))
         bounds = np.array([0, *map(len, rows)], np.int64).cumsum() // ID.itemsize  # [n_words + 1]
         flat = np.frombuffer(b"".join(rows), ID)  # [n]
-        ids: list[int] = take_rows(flat, bounds, np.frombuffer(numbers, ID)).tolist()
-        return ids
+        return take_rows(flat, bounds, np.frombuffer(numbers, ID))  # [n_ids]
 
     def _look_up(self, first: str, others: list[str]) -> list[bytes]:
         """Find the ids, as bytes, of a text's first word, and of others without their space."""
@@ -135,7 +161,7 @@ class BytePairEncoder:
         new = list(set(pieces).difference(known))
         if not new:
             return list(map(known.__getitem__, pieces))
-        made = dict(zip(new, merge(to_utf8(new)), strict=True))
+        made = dict(zip(new, merge(list(map(self.kept, to_utf8(new)))), strict=True))
         self._pieces = remembering(known, made)
         return [made[piece] if piece in made else known[piece] for piece in pieces]
 
@@ -181,10 +207,12 @@ class BytePairEncoder:
         """Find the ids, as bytes, of a piece: a list linked both ways. Merges are taken from a heap
         by rank, and each is made wherever it can be.
         """
-        row = [self._ids_of_bytes[byte] for byte in piece] + [MARK]
-        right = list(range(1, len(row) + 1))
-        left = list(range(-1, len(row) - 1))
-        waiting: dict[int, list[int]] = defaultdict(list)  # rank -> places of the first of the pair
+        make: Callable[..., Numbers] = list if len(piece) < _HUGE else partial(array, "i")
+        row = make(map(self._ids_of_bytes.__getitem__, piece))
+        row.append(MARK)
+        right = make(range(1, len(row) + 1))
+        left = make(range(-1, len(row) - 1))
+        waiting: dict[int, Numbers] = defaultdict(make)  # rank -> places of the first of the pair
         for i, rank in enumerate(map(self._rank.get, pairwise(row))):
             if rank is not None:
                 waiting[rank].append(i)
@@ -194,7 +222,7 @@ class BytePairEncoder:
         while heap:
             rank = heappop(heap)
             first, second, new = firsts[rank], seconds[rank], joined[rank]
-            for i in sorted(waiting.pop(rank)):
+            for i in in_order(waiting.pop(rank)):
                 j = right[i]
                 if row[i] != first or row[j] != second:
                     continue  # an earlier merge took one of the two
@@ -208,13 +236,36 @@ class BytePairEncoder:
                         if wider not in waiting:
                             heappush(heap, wider)
                         waiting[wider].append(start)
-        return array("I", [token for token in row if token >= 0]).tobytes()
+        return array("I", (token for token in row if token >= 0)).tobytes()
 
     def _ranks(self, first: Ids, second: Ids) -> Ids:
         """Find the rank of each pair, or ``_NONE``."""
         pair = pair_number(first, second)  # [n]
         at = np.searchsorted(self._pairs, pair)  # [n]
         return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
+
+
+def in_order(places: Numbers) -> Numbers:
+    """Sort places, those in an array without a Python object for each."""
+    if isinstance(places, list):
+        return sorted(places)
+    return array("i", np.sort(np.frombuffer(places, np.intc)).tobytes())
+
+
+def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], bytes] | None:
+    """Make what takes from a piece the bytes that get no token; None if it would take none.
+
+    Args:
+        lacking: the bytes that have no token of their own.
+        unknown: True if another token stands for each of them.
+        fuse: True if it stands for all that follow one another, too.
+    """
+    if not lacking or (unknown and not fuse):
+        return None
+    if not unknown:
+        return lambda piece: piece.translate(None, lacking)
+    run = re.compile(b"([" + re.escape(lacking) + b"])[" + re.escape(lacking) + b"]+")
+    return lambda piece: run.sub(rb"\1", piece)
 
 
 def remembering(known: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes]:
@@ -228,81 +279,3 @@ def remembering(known: dict[str, bytes], new: dict[str, bytes]) -> dict[str, byt
         known, new = {}, dict(islice(new.items(), _MANY))
     known.update(new)
     return known
-
-
-def split_words(text: str) -> tuple[str, Iterator[str]]:
-    """Split a text into its first word and the others, each without the space that it begins with.
-
-    >>> first, others = split_words("Once upon a  time")
-    >>> first, list(others)
-    ('Once', ['upon', 'a ', 'time'])
-    """
-    first = _WORD_START.split(text, maxsplit=1)[0]
-
-    def stretches() -> Iterator[list[str]]:
-        end = len(first)
-        while end < len(text):
-            start, cut = end + 1, _WORD_START.search(text, end + _STRETCH)
-            end = cut.start() if cut else len(text)
-            yield _WORD_SPACE.split(text[start:end])
-
-    return first, chain.from_iterable(stretches())
-
-
-def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
-    """Cut words into pieces; return them, and how many there are up to the end of each word.
-
-    All words but the first begin with their space. So one call can cut them all, in half the time
-    that a call for each would take.
-    """
-    pieces = cut("".join(words))
-    word_end = np.fromiter(map(len, words), np.int64).cumsum()  # [n_words]
-    piece_end = np.fromiter(map(len, pieces), np.int64).cumsum()  # [n_pieces]
-    return pieces, np.searchsorted(piece_end, word_end, side="right")  # [n_words]
-
-
-def to_utf8(pieces: Iterable[str]) -> list[bytes]:
-    """Turn each piece into its bytes.
-
-    Raises:
-        ValueError: a piece has a surrogate, which UTF-8 cannot encode.
-    """
-    try:
-        return [piece.encode() for piece in pieces]
-    except UnicodeEncodeError as error:
-        found = error.object[error.start : error.start + 2]
-        try:
-            meant = found.encode("utf-16", "surrogatepass").decode("utf-16")
-        except UnicodeDecodeError:
-            raise ValueError(
-                f"text has a lone surrogate, {found[0]!r}, which is not UTF-8"
-            ) from None
-        raise ValueError(
-            f"text has a pair of surrogates, {found!r}, in place of {meant!r}: that is not UTF-8"
-        ) from None
-
-
-def lay_out(pieces: Sequence[bytes], id_of_byte: Ids) -> Ids:
-    """Lay pieces out as one row of ids, ``[n]``, with ``MARK`` after each."""
-    row = id_of_byte[np.frombuffer(b" ".join([*pieces, b""]), np.uint8)]  # [n]
-    row[np.cumsum([len(piece) + 1 for piece in pieces], dtype=np.int64) - 1] = MARK
-    return row
-
-
-def pair_number(first: Ids, second: Ids) -> Ids:
-    """Turn each pair of ids into one number, in the pairs' order: found faster than a tuple."""
-    return first.astype(np.int64, copy=False) << 32 | second  # [n]
-
-
-def take_rows(flat: NDArray[Any], bounds: Ids, which: NDArray[np.integer[Any]]) -> NDArray[Any]:
-    """Join rows of a flat array: ``flat[bounds[i] : bounds[i + 1]]`` for each i in ``which``.
-
-    There must be at least one row, and none may be empty.
-    """
-    start, stop = bounds[:-1][which], bounds[1:][which]  # [n_taken]
-    end = np.cumsum(stop - start)  # [n_taken]
-    # Within a row each place is one step on; from the end of a row to the next row it is a leap.
-    step = np.ones(end[-1], np.int64)  # [n]
-    step[0] = start[0]
-    step[end[:-1]] = start[1:] - stop[:-1] + 1
-    return flat[np.cumsum(step, out=step)]  # [n]

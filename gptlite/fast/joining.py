@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from gptlite.fast.bpe import ID, take_rows
+from gptlite.fast.rows import ID, take_rows
 
 FEW = 32  # ids; with so few, the plain way is faster
 

@@ -128,6 +128,11 @@ class FineTuned(NamedTuple):
         path = directory / TASK_FILE
         try:
             about = parse_object(read_small(path, MAX_BYTES), str(path))
+        except FileNotFoundError:
+            raise CheckpointError(
+                f"{directory}: no {TASK_FILE} there: expected the folder of a classifier that "
+                "gptlite finetune wrote"
+            ) from None
         except OSError as error:
             raise CheckpointError(f"{path}: cannot be read: {error}") from error
         for name, right in TASK_KEYS.items():

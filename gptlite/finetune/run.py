@@ -152,11 +152,14 @@ def learn_task(options: argparse.Namespace) -> None:
         show_cut(part, "example", n_cut, rows, n_ctx)
         return Labelled(rows, numbers)
 
+    kept, n_layer = blocks_kept(options.arm), model.config.n_layer
+    if kept is not None and not 0 <= kept <= n_layer:
+        raise ValueError(f"--arm must keep 0 to {n_layer} blocks, as the model has, not {kept}")
     classifier = Classifier.build(
         GPT.init(model.config, options.seed) if options.arm == "scratch" else model,
         len(labels),
         choosing=task == "choice",
-        transferred=blocks_kept(options.arm),
+        transferred=kept,
         seed=options.seed,
     )
     del model  # the classifier has a copy

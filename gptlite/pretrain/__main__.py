@@ -82,14 +82,14 @@ def parsed(
     Args:
         begun_with: the options of a run to resume, in place of preset and defaults.
     """
-    options = parser().parse_args(argv, begun_with)
+    command = parser()
+    options = command.parse_args(argv, begun_with)
     if options.preset and begun_with is None:
         preset = dict(PRESETS[options.preset])
         if options.tokens is not None:  # given, so that the preset's minutes do not count
             del preset["minutes"]
-        with_preset = parser()
-        with_preset.set_defaults(**preset)
-        options = with_preset.parse_args(argv)
+        command.set_defaults(**preset)
+        options = command.parse_args(argv)
     if options.tokens is None and options.minutes is None:
         options.tokens = DEFAULT_TOKENS
     return options

@@ -17,7 +17,6 @@ tokens before the border, all options are scored from the same earlier place, so
 accounts for the same characters.
 """
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
@@ -109,17 +108,15 @@ def split(
         if option == "":
             raise ValueError(f"option {number} is empty: it has no tokens to score")
     rows = [tokenizer.encode(prompt + option) for option in options]
-    end = len(prompt.encode())
-
-    def n_bytes(n_tokens: int) -> int:
-        return len(tokenizer.decode_bytes(rows[0][:n_tokens]))
-
-    # The most tokens that end within the prompt, and of these those that all rows share.
-    within = bisect_right(range(len(rows[0]) + 1), end, key=n_bytes) - 1
+    # The tokens that end within the prompt, and of these those that all rows share.
+    within = sum(stop <= len(prompt) for _, stop in tokenizer.offsets(prompt + options[0]))
     within = min(within, *map(len, rows))
     shared = np.array([row[:within] for row in rows])  # [options, within]
     differ = (shared != shared[0]).any(axis=0)  # [within]
     border = int(differ.argmax()) if differ.any() else within
+    for number, (option, row) in enumerate(zip(options, rows, strict=True), 1):
+        if len(row) == border:  # white space alone, to a tokenizer that loses it
+            raise ValueError(f"option {number}, {option!r}, has no token of its own to score")
     return rows[0][:border] or [tokenizer.eot], [row[border:] for row in rows]
 
 

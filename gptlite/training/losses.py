@@ -36,6 +36,11 @@ class Windows(NamedTuple):
     seq: int
     kept: int
 
+    @property
+    def n_predicted(self) -> int:
+        """How many predictions count in all."""
+        return len(self.starts) * self.kept
+
 
 def loss_windows(n: int, context: int, stride: int) -> list[Windows]:
     """Plan windows that predict each of ``n`` tokens but the first exactly once, left to right.
@@ -157,6 +162,34 @@ def next_token_losses(
     return losses
 
 
+def document_windows(
+    model: GPT,
+    tokenizer: Tokenizer,
+    texts: Iterable[str],
+    context: int | None = None,
+    stride: int | None = None,
+) -> list[tuple[NDArray[Any], Windows]]:
+    """Plan to read texts that have nothing to do with each other, each from its own start.
+
+    ``<|endoftext|>`` stands before each, so that every token of a text is predicted.
+
+    Args:
+        context, stride: see ``next_token_losses``.
+
+    Returns:
+        The ids of a text ``[n]``, with windows of it, for ``window_losses``.
+
+    Raises:
+        ValueError: ``context`` or ``stride`` is out of range.
+    """
+    found: list[tuple[NDArray[Any], Windows]] = []
+    for text in texts:
+        ids = [tokenizer.eot, *tokenizer.encode(text)]
+        sequence, window, step = checked_sequence(model, ids, context, stride)  # [n]
+        found += [(sequence, each) for each in loss_windows(len(sequence), window, step)]
+    return found
+
+
 def measuring(n_tokens: int) -> "tqdm[NoReturn]":
     """Make a progress bar over the tokens to predict."""
     from tqdm import tqdm
@@ -169,11 +202,8 @@ def bits_per_byte(
 ) -> float:
     """Measure the bits that the model needs for each UTF-8 byte of a text, or of several.
 
-    Each text is read in windows from its own start. ``<|endoftext|>`` stands before it, so that
-    every token of the text is predicted.
-
     Args:
-        documents: a text, or texts that have nothing to do with each other.
+        documents: a text, or several; see ``document_windows``.
         context: tokens per window; see ``next_token_losses``.
 
     Raises:
@@ -184,14 +214,11 @@ def bits_per_byte(
         raise ValueError("an empty text has no bits per byte")
     if not texts:
         raise ValueError("no texts have no bits per byte: at least one is needed")
-    rows = [[tokenizer.eot, *tokenizer.encode(text)] for text in texts]
+    plan = document_windows(model, tokenizer, texts, context)
     nats = 0.0
-    with measuring(sum(map(len, rows)) - len(rows)) as bar:
-        for row in rows:
-            # [n]
-            sequence, window, stride = checked_sequence(model, row, context, None)
-            for windows in loss_windows(len(row), window, stride):
-                losses = window_losses(model, sequence, windows)  # [batch * kept]
-                nats += float(losses.sum(dtype=np.float64))
-                bar.update(len(losses))
+    with measuring(sum(windows.n_predicted for _, windows in plan)) as bar:
+        for sequence, windows in plan:
+            losses = window_losses(model, sequence, windows)  # [batch * kept]
+            nats += float(losses.sum(dtype=np.float64))
+            bar.update(len(losses))
     return nats / math.log(2) / sum(len(text.encode("utf-8")) for text in texts)

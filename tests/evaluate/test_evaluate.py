@@ -441,7 +441,7 @@ def test_nothing_is_hashed_where_no_part_is_kept(files, model, capsys, monkeypat
         (["perplexity", "latin"], "latin"),
         (
             ["choice", "choice", "-o", "nowhere/out"],
-            "No such file or directory: 'nowhere/out.part'",
+            "No such file or directory: 'nowhere/out'",
         ),
         (["choice", "choice", "--resume"], "--resume needs --output"),
         (

@@ -2,6 +2,7 @@
 
 import random
 import sys
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,11 +12,15 @@ from hypothesis import strategies as st
 
 import gptlite.fast.bpe
 import gptlite.fast.joining
+import gptlite.fast.rows
+import gptlite.fast.words
 import gptlite.training.merges
-from fuzz import times
+from fuzz import THOROUGH, times
 from gptlite import Tokenizer
 from gptlite.alphabet import PATTERN
-from gptlite.fast.bpe import BytePairEncoder, cut_words, pair_number, split_words, take_rows
+from gptlite.fast.bpe import BytePairEncoder
+from gptlite.fast.rows import pair_number, take_rows
+from gptlite.fast.words import cut_words, split_words
 from vocabularies import SMALL, STORY, TEXTS
 
 # The same ids as the plain way
@@ -35,12 +40,16 @@ def test_merging_by_rounds_and_by_the_heap_agree(pieces):
     st.sampled_from([0, 8, 1000]),
     st.integers(0, 8),
     st.integers(1, 4),
+    st.sampled_from([0, 4, 1000]),
+    st.sampled_from([1, 5, 1000]),
     st.randoms(),
 )
 @settings(deadline=None)
-def test_encoding_is_the_plain_one_whatever_goes_which_way(texts, short, long, block, rng):
-    """In arrays or piece by piece, by rounds or by the heap, in whatever blocks, whatever is known,
-    whatever ids tokens have.
+def test_encoding_is_the_plain_one_whatever_goes_which_way(
+    texts, short, long, block, huge, part, rng
+):
+    """In arrays or piece by piece, by rounds or by the heap, in whatever parts and blocks, whatever
+    is known, whatever ids tokens have.
     """
     vocab, merges = SMALL.vocab, SMALL.merges
     ids = rng.sample(range(len(vocab)), len(vocab))
@@ -49,6 +58,8 @@ def test_encoding_is_the_plain_one_whatever_goes_which_way(texts, short, long, b
         patch.setattr(gptlite.fast.bpe, "_SHORT", short)
         patch.setattr(gptlite.fast.bpe, "_LONG", long)
         patch.setattr(gptlite.fast.bpe, "_BLOCK", block)
+        patch.setattr(gptlite.fast.bpe, "_HUGE", huge)
+        patch.setattr(gptlite.fast.words, "_PART", part)
         for text in texts:
             plain = [i for step in tokenizer.steps(text) for i in step.ids]
             assert tokenizer.encode(text) == plain
@@ -72,7 +83,7 @@ def test_pieces_are_the_same_wherever_text_is_cut():
     for _ in range(2000):
         text = "".join(random.choices(" \n\t\x1c\x85\u3000ab1.'s", k=12))
         expected = PATTERN.findall(text)
-        words = gptlite.fast.bpe._WORD_START.split(text)
+        words = gptlite.fast.words._WORD_START.split(text)
         assert [p for w in words for p in PATTERN.findall(w)] == expected
 
 
@@ -80,10 +91,12 @@ def test_pieces_are_the_same_wherever_text_is_cut():
 @settings(deadline=None)
 def test_words_are_the_same_whatever_the_stretches(text):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(gptlite.fast.bpe, "_STRETCH", 2)
+        patch.setattr(gptlite.fast.words, "_STRETCH", 2)
         first, others = split_words(text)
         words = [first, *(" " + word for word in others)]
-    assert words == [word for word in gptlite.fast.bpe._WORD_START.split(text) if word or not first]
+    assert words == [
+        word for word in gptlite.fast.words._WORD_START.split(text) if word or not first
+    ]
 
 
 @given(TEXTS)
@@ -99,9 +112,9 @@ def test_words_cut_together_have_the_pieces_of_each(text):
     assert len(pieces) == ends[-1]
 
 
-@given(st.lists(st.binary(min_size=1, max_size=5), min_size=1), st.data())
+@given(st.lists(st.binary(max_size=5), min_size=1), st.data())
 def test_rows_of_a_flat_array(rows, data):
-    which = data.draw(st.lists(st.integers(0, len(rows) - 1), min_size=1))
+    which = data.draw(st.lists(st.integers(0, len(rows) - 1)))
     flat = np.frombuffer(b"".join(rows), np.uint8)
     bounds = np.cumsum([0, *map(len, rows)])
     taken = take_rows(flat, bounds, np.array(which, np.uintc))
@@ -140,7 +153,10 @@ def test_numbers_do_not_depend_on_the_machine_s_own(short, monkeypatch):
     texts = [STORY, words, "x" * 100 + words]
     expected = Tokenizer.train(texts, 400)
     ids = [expected.encode(text) for text in texts]
-    for module in (gptlite.fast.bpe, gptlite.fast.joining, gptlite.training.merges):
+    for module in (
+        *(gptlite.fast.bpe, gptlite.fast.rows, gptlite.fast.words),
+        *(gptlite.fast.joining, gptlite.training.merges),
+    ):
         monkeypatch.setattr(module, "np", Narrow())
     tokenizer = Tokenizer.train(texts, 400)
     assert tokenizer.merges == expected.merges
@@ -218,10 +234,11 @@ class Counted(dict):
 @pytest.mark.parametrize("kind", ["one letter", "random letters"])
 def test_cost_grows_with_the_length(kind, monkeypatch):
     """Counted in look-ups of pairs, places put in order, and merges taken from the heap."""
-    letters = random.Random(0).choices("abc", k=1_000_000)
-    text = "a" * 1_000_000 if kind == "one letter" else "".join(letters)
+    sizes = (10_000, 100_000, 1_000_000) if THOROUGH else (2_000, 20_000, 200_000)
+    letters = random.Random(0).choices("abc", k=sizes[-1])
+    text = "a" * sizes[-1] if kind == "one letter" else "".join(letters)
     tokenizer = Tokenizer.train([text[:2000]], 400)
-    heappop, work = gptlite.fast.bpe.heappop, [0]
+    heappop, in_order, work = gptlite.fast.bpe.heappop, gptlite.fast.bpe.in_order, [0]
 
     def counted_pop(heap):
         work[0] += 1
@@ -229,19 +246,48 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
 
     def counted_sort(places):
         work[0] += len(places)
-        return sorted(places)
+        return in_order(places)
 
     monkeypatch.setattr(gptlite.fast.bpe, "heappop", counted_pop)
-    monkeypatch.setattr(gptlite.fast.bpe, "sorted", counted_sort, raising=False)
+    monkeypatch.setattr(gptlite.fast.bpe, "in_order", counted_sort)
     done = {}
-    for n in (10_000, 100_000, 1_000_000):
+    for n in sizes:
         work[0] = 0
         tokenizer._encoder._rank = Counted(tokenizer._encoder._rank)
         ids = tokenizer.encode(text[:n])
         assert tokenizer.decode(ids) == text[:n]
         done[n] = tokenizer._encoder._rank.looked_up + work[0]
         assert n <= done[n] <= 6 * n
-    assert done[1_000_000] < 11 * done[100_000] < 121 * done[10_000]
+    few, more, most = done.values()
+    assert most < 11 * more < 121 * few
+
+
+def memory_to_encode(text):
+    """The most memory that encoding takes at any moment, in bytes a letter, beside the text."""
+    tokenizer = Tokenizer.train([text[:2000]], 400)
+    tokenizer.encode(text[:100])
+    tracemalloc.start()
+    try:
+        ids = tokenizer.encode(text)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert tokenizer.decode(ids) == text
+    return peak / len(text)
+
+
+@pytest.mark.parametrize("kind", ["one letter", "random letters"])
+def test_a_word_without_end_takes_little_memory(kind):
+    """With lists in place of arrays it would take a hundred bytes a letter and more."""
+    letters = "a" if kind == "one letter" else "abc"
+    assert memory_to_encode("".join(random.Random(0).choices(letters, k=70_000))) < 40
+
+
+def test_a_text_without_end_takes_little_memory(monkeypatch):
+    """Only the list of ids grows with it: 8 bytes for each, and no int of its own."""
+    monkeypatch.setattr(gptlite.fast.words, "_PART", 1 << 14)
+    text = " ".join(f"{n * n % 1000:x}" for n in range(50_000))
+    assert memory_to_encode(text) < 10
 
 
 def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):

@@ -320,3 +320,75 @@ def test_a_model_with_added_tokens_opens_and_ends_as_it_does_there(transformers,
     with torch.no_grad():
         logits = again(torch.tensor([ids])).logits[0].numpy()
     assert abs(model(ids) - logits).max() < 1e-5
+
+
+# ---- Rules that are not GPT-2's -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("space", [False, True])
+@pytest.mark.parametrize(
+    "unknown", [{}, {"unk_token": "<unk>"}, {"unk_token": "<unk>", "fuse_unk": 1}]
+)
+def test_a_vocabulary_that_lacks_bytes_and_has_gaps(tokenizers, tmp_path, unknown, space):
+    """As a trainer makes it that was not given the alphabet of bytes."""
+    rare = ("c", "q", "z", "Ã", "<", EOT)
+    small = Tokenizer.train([STORY], 280)
+    merges = [pair for pair in small.merges if "c" not in "".join(pair)]
+    vocab = {name: 2 * i for name, i in small.vocab.items() if name not in rare and "c" not in name}
+    vocab |= {"<unk>": 599, "<s>": 601}
+    unknown = {**unknown, **({"fuse_unk": True} if "fuse_unk" in unknown else {})}
+    theirs = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocab, merges=merges, **unknown))
+    theirs.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=space)
+    theirs.decoder = tokenizers.decoders.ByteLevel()
+    theirs.add_special_tokens(["<s>", "<unk>"])
+    theirs.save(str(tmp_path / "tokenizer.json"))
+    ours = Tokenizer.from_pretrained(tmp_path)
+    ours.save_pretrained(tmp_path / "again")
+    again = Tokenizer.from_pretrained(tmp_path / "again")
+    for text in [*TEXTS, *mixed(300)]:
+        found = theirs.encode(text)
+        assert ours.encode(text, "all") == again.encode(text, "all") == found.ids, text
+        if unknown:  # without, the library counts as if nothing were left out
+            assert ours.offsets(text, "all") == [tuple(place) for place in found.offsets], text
+        assert ours.decode(found.ids) == theirs.decode(found.ids, skip_special_tokens=False)
+    if unknown:
+        back = tokenizers.Tokenizer.from_file(str(tmp_path / "again" / "tokenizer.json"))
+        assert [back.encode(t).ids for t in TEXTS] == [theirs.encode(t).ids for t in TEXTS]
+
+
+def test_a_space_before_a_text_in_a_pair_of_files(transformers, tmp_path):
+    Tokenizer.train([STORY], 280).save_pretrained(tmp_path)
+    config = {
+        "tokenizer_class": "GPT2Tokenizer",
+        "add_prefix_space": True,
+        "chat_template": "{{ a }}",
+    }
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(config))
+    ours = Tokenizer.from_pretrained(tmp_path)
+    ours.save_pretrained(tmp_path / "again")
+    for folder in (tmp_path, tmp_path / "again"):
+        theirs = transformers.GPT2TokenizerFast.from_pretrained(folder)
+        assert theirs.chat_template == "{{ a }}"
+        for text in [*TEXTS, *mixed(200)]:
+            found = theirs(text, return_offsets_mapping=True)
+            assert ours.encode(text, "all") == found.input_ids, text
+            assert ours.offsets(text, "all") == [tuple(p) for p in found.offset_mapping], text
+
+
+def test_gpt1_s_tokenizer_json(transformers, shared, tmp_path):
+    folder = shared / "gpt1-tokenizer"
+    if not folder.is_dir():
+        pytest.skip("no gpt1-tokenizer in the test data")
+    pair = Tokenizer.from_pretrained(folder)
+    theirs = transformers.OpenAIGPTTokenizer(vocab=pair.vocab, merges=pair.merges)
+    theirs.save_pretrained(tmp_path)
+    ours = Tokenizer.from_pretrained(tmp_path)
+    ours.save_pretrained(tmp_path / "again")
+    back = transformers.OpenAIGPTTokenizer.from_pretrained(tmp_path / "again")
+    more = [
+        "Don't say née! 3.5km\n\nMr. Fox 中文 \x00\x07\u200d\ufffd İstanbul ΣΑΣ a<unk>b 한국 ﬁ ①"
+    ]
+    for text in [*TEXTS, *mixed(300), *more]:
+        found = theirs(text, return_offsets_mapping=True)
+        assert ours.encode(text, "all") == found.input_ids == back(text).input_ids, text
+        assert ours.offsets(text, "all") == [tuple(p) for p in found.offset_mapping], text

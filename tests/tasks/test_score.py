@@ -6,8 +6,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gptlite import GPT, ContextOverflowError, GPTConfig, Tokenizer
+from gptlite.rules import Rules
 from gptlite.tasks.score import score, split, token_scores
 from models import random_model
+from vocabularies import SMALL, WORD_MERGES, WORDS
 
 TOKENIZER = Tokenizer.train(["the cat and the dog\n\nran, the end\n\n\nand ran"] * 3, 275)
 CONFIG = GPTConfig(n_vocab=275, n_ctx=24, n_embd=8, n_head=2, n_layer=2)
@@ -168,3 +170,19 @@ def test_a_long_prompt_is_cut_from_its_options_at_once():
     for row, option in zip(after, options, strict=True):
         assert TOKENIZER.decode([*before, *row]) == prompt + option
     assert len(before) > 100_000
+
+
+def test_the_border_where_tokens_are_not_the_text_s_bytes():
+    """GPT-1's, which lose spaces; and those that read a space before the text."""
+    vocab = {token: i for i, token in enumerate(WORDS)}
+    words, spaced = (
+        Tokenizer(vocab, WORD_MERGES),
+        Tokenizer(SMALL.vocab, SMALL.merges, (), Rules(True)),
+    )
+    before, after = split(words, "Low ", ["to", "a a"])
+    assert [WORDS[i] for i in before] == ["low</w>"]
+    assert [[WORDS[i] for i in ids] for ids in after] == [["to</w>"], ["a</w>", "a</w>"]]
+    with pytest.raises(ValueError, match="option 2, ' ', has no token of its own to score"):
+        split(words, "Low", [" to", " "])
+    before, after = split(spaced, "the", [" cat", " dog"])
+    assert before == [SMALL.vocab["Ġthe"]] and after[0] == [SMALL.vocab["Ġcat"]]

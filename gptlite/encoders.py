@@ -1,0 +1,68 @@
+"""The encoder that fits a vocabulary: of bytes, of GPT-1's words, or of characters."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from gptlite.alphabet import PATTERN
+from gptlite.characters import CharacterEncoder
+from gptlite.fast.bpe import BytePairEncoder
+from gptlite.gpt1_words import WordEncoder, is_of_words
+from gptlite.rules import Rules
+from gptlite.special import Encoder
+
+
+class PieceSteps(NamedTuple):
+    """The encoding of one piece: its text, its row after each merge (bytes first), its ids."""
+
+    piece: str
+    rows: list[list[bytes]]
+    ids: list[int]
+
+
+def encoder_of(
+    vocab: Mapping[str, int], merges: Sequence[tuple[str, str]] | None, rules: Rules
+) -> BytePairEncoder | WordEncoder | CharacterEncoder:
+    """Make the encoder of a vocabulary; without merges its tokens are characters."""
+    if merges is None:
+        return CharacterEncoder(vocab)
+    if is_of_words(vocab):
+        return WordEncoder(vocab, merges, rules.plain_words)
+    return BytePairEncoder(PATTERN.findall, vocab, merges, rules.unknown, rules.fuse_unknown)
+
+
+def bytes_of_tokens(vocab: Mapping[str, int], made: Mapping[int, bytes]) -> list[bytes]:
+    """List the bytes of the token with each id: made, or those of its name; none if it is no one's.
+
+    >>> bytes_of_tokens({"Ġ": 0, "<s>": 2}, {0: b" "})
+    [b' ', b'', b'<s>']
+    """
+    names = {i: name for name, i in vocab.items()}
+    every_id = range(max(names, default=-1) + 1)
+    return [made[i] if i in made else names.get(i, "").encode() for i in every_id]
+
+
+def with_space(text: str) -> str:
+    """Put a space before a text that does not begin with one."""
+    return text if text.startswith(" ") else f" {text}"
+
+
+class PrefixedEncoder:
+    """An encoder that reads every text as if a space stood before it.
+
+    Attributes:
+        made: as of the encoder within.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder, self.made = encoder, encoder.made
+
+    def encode(self, text: str) -> list[int]:
+        """Turn a text into ids. Errors: those of the encoder within."""
+        return self._encoder.encode(with_space(text))
+
+    def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
+        """Say where each token lies; the space lies where the first character does."""
+        found = self._encoder.places(with_space(text), ids)
+        if text.startswith(" "):
+            return found
+        return [(max(start - 1, 0), max(stop - 1, 1)) for start, stop in found]
