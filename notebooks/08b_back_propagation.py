@@ -69,12 +69,12 @@ print(f"u = {u}   v = {v}   e = {e}   L = {L}")
 # **Guess first:** if $w$ grows by 0.001, by how much does the loss change, and in which direction?
 #
 # To find out without trying, ask each step for its own **local derivative**: how much does its
-# result move if what goes in moves a little? For $L = e^2$ it is $2e$; for $e = v - t$ and
-# $v = u + b$ it is 1; for $u = wx$ it is $x$. The **chain rule** says that along a chain the
-# derivatives multiply. So we start at the loss with 1 and walk back, and at each step multiply what
-# has arrived from above, the **upstream gradient**, by the local derivative. That is
-# **back-propagation** (Rumelhart, Hinton and Williams 1986). `dL_dw` is short for $dL/dw$; from
-# here on the code says `dw`.
+# result move if what goes in moves a little? For $L = e^2$ it is $2e$; for $e = v - t$ and $v = u +
+# b$ it is 1; for $u = wx$ it is $x$. The **chain rule** says that along a chain the derivatives
+# multiply. So we start at the loss with 1 and walk back, and at each step multiply what has arrived
+# from above, the **upstream gradient**, by the local derivative. That is **back-propagation**
+# (Rumelhart, Hinton and Williams 1986). `dL_dw` is short for $dL/dw$; from here on the code says
+# `dw`.
 
 # %%
 dL = 1.0
@@ -226,9 +226,9 @@ def f32(*arrays):
 # that position. So its gradient is a sum over positions: `x[r, i] * dy[r, j]`, summed over `r`. In
 # the same way, input $i$ goes into every output $j$, with the weight `w[i, j]`.
 #
-# **Guess first:** there are three arrays to multiply, `dy [rows, n_out]`, `x [rows, n_in]` and
-# `w [n_in, n_out]`. Which products, with which transposed, have the shape of `w`, and which have
-# the shape of `x`?
+# **Guess first:** there are three arrays to multiply, `dy [rows, n_out]`, `x [rows, n_in]` and `w
+# [n_in, n_out]`. Which products, with which transposed, have the shape of `w`, and which have the
+# shape of `x`?
 
 
 # %%
@@ -440,8 +440,8 @@ print(
 # ## Embeddings: a row that is used twice
 #
 # `x = table[ids]` picks rows. On the way back each position hands its gradient to the row it has
-# used, and to no other. **Guess first:** the text is `[2, 0, 2]`. What is wrong with
-# `dtable[ids] += dx`?
+# used, and to no other. **Guess first:** the text is `[2, 0, 2]`. What is wrong with `dtable[ids]
+# += dx`?
 
 # %%
 ids, dx = np.array([2, 0, 2]), np.ones((3, 2))
@@ -460,8 +460,8 @@ print("the same as gptlite's:", same(right_one, theirs))
 # %% [markdown]
 # NumPy reads the row, adds, and writes it back, once for each *place*, not once for each *use*:
 # token 2 lost one of its two gradients. No shape is wrong and nothing is raised; the model only
-# learns a little less. Such mistakes are why one checks by small steps. (`embedding_backward`
-# sorts the ids and adds up neighbours: the same sum, faster.)
+# learns a little less. Such mistakes are why one checks by small steps. (`embedding_backward` sorts
+# the ids and adds up neighbours: the same sum, faster.)
 #
 # ## Attention
 #
@@ -786,8 +786,8 @@ print("the gradients:", f"{sum(agreeing)} of {len(agreeing)} arrays are gptlite'
 
 # %% [markdown]
 # **Guess first:** with small steps alone, how many forward passes would one gradient of this tiny
-# model take? And with back-propagation? (The way back through a product of matrices is two
-# products of the same size.)
+# model take? And with back-propagation? (The way back through a product of matrices is two products
+# of the same size.)
 
 # %%
 print(f"small steps:      {2 * config.n_params:,} forward passes")
@@ -832,7 +832,7 @@ for _ in range(300):
 ax = plt.subplots(figsize=(7, 3), layout="constrained")[1]
 ax.plot(range(1, 301), losses, color="#084594")
 ax.axhline(floor, color="#888", linewidth=1)
-ax.text(300, floor - 0.06, "the floor", ha="right", va="top", color="#555")
+ax.text(0, floor + 0.03, "the floor", va="bottom", color="#555")
 ax.set(xlabel="step", ylabel="loss, nats per token", ylim=(0, None))
 ax.set_title("Your own gradients, descending", loc="left", fontsize=10)
 ax.spines[["top", "right"]].set_visible(False)
