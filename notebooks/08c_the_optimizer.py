@@ -627,7 +627,7 @@ print("among its 48 numbers, from", at.min() // 16 * 16, "to", at.max() // 16 * 
 #
 #
 # start = np.array([-4.0, 0.7])
-# for rule, rate, differs in ((plain, 0.07, False), (adam, 0.1, True)):
+# for rule, rate, differs in ((plain, 0.018, False), (adam, 0.1, True)):
 #     straight = from_the_same_place(rule, rate, slope, start)
 #     askew = turn.T @ from_the_same_place(rule, rate, slope_askew, turn @ start)
 #     assert np.allclose(straight, askew, atol=1e-6) != differs
