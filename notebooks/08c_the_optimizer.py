@@ -38,13 +38,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import gptlite
-from gptlite import GPT, GPTConfig
 from gptlite.fast.threads import blas_threads
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
 
 np.set_printoptions(precision=3, suppress=True)
-print(f"gptlite {gptlite.__version__.split('.')[0]}.x")
 
 # %% [markdown]
 # ## A valley of two numbers
@@ -179,7 +177,7 @@ print("the first step:           ", np.abs(places[1] - places[0]))
 # once; first the picture.
 
 # %%
-_ = draw({"momentum, 0.1": descend(momentum, 0.1), "RMS, 0.05": places})
+_ = draw({"plain, 0.019": descend(plain, 0.019), "RMS, 0.05": places})
 
 # %% [markdown]
 # ## Adam, and the bias of the beginning
@@ -246,7 +244,7 @@ ax.set(xlabel="step", ylabel="height", ylim=(1e-7, 100))
 ax.set_title("Down the valley", loc="left", fontsize=10)
 ax.legend(frameon=False)
 ax.spines[["top", "right"]].set_visible(False)
-_ = draw({"momentum, 0.1": runs["momentum, 0.1"], "Adam, 0.1": runs["Adam, 0.1"]})
+_ = draw({"RMS, 0.05": runs["RMS, 0.05"], "Adam, 0.1": runs["Adam, 0.1"]})
 
 # %% [markdown]
 # Each remedy leaves plain descent far behind, and among the three there is little to choose. A
@@ -267,7 +265,7 @@ _ = draw({"momentum, 0.1": runs["momentum, 0.1"], "Adam, 0.1": runs["Adam, 0.1"]
 from gptlite.config import parameter_shapes
 from gptlite.training.gradients import loss_and_gradients
 
-config = GPTConfig(n_vocab=10, n_ctx=8, n_embd=16, n_head=2, n_layer=1)
+config = gptlite.GPTConfig(n_vocab=10, n_ctx=8, n_embd=16, n_head=2, n_layer=1)
 SHAPES = parameter_shapes(config)
 FLOOR = math.log(3) / 8
 
@@ -289,12 +287,12 @@ def as_model(p):
     """Make a model whose parameters are views into the vector p."""
     pieces = np.split(p, np.cumsum([math.prod(shape) for shape in SHAPES.values()])[:-1])
     named = zip(SHAPES.items(), pieces, strict=True)
-    return GPT(config, {name: piece.reshape(shape) for (name, shape), piece in named})
+    return gptlite.GPT(config, {name: piece.reshape(shape) for (name, shape), piece in named})
 
 
 def untrained():
     """Draw the parameters, always the same; matrices ten times as large as OpenAI's."""
-    drawn = GPT.init(config, seed=0).parameters
+    drawn = gptlite.GPT.init(config, seed=0).parameters
     return as_vector({name: a * (10 if a.ndim > 1 else 1) for name, a in drawn.items()})
 
 
@@ -376,11 +374,11 @@ for rule, losses in ends.items():
 #
 # ## Warm-up
 #
-# Look at the right-hand end: with a rate of 0.1 Adam learns next to nothing. At the first steps its
-# running means rest on few gradients, and all steps are as long as the rate allows, in directions
-# that hardly mean anything yet; the model may be thrown where it does not find its way back.
-# **Warm-up** raises the rate from 0 in a straight line. **Guess first:** the rate is 0.05, and 20
-# of 200 steps are gentle. Do they make a difference at the end?
+# Look at the right-hand end: with a rate of 0.1 Adam learns little. At the first steps its running
+# means rest on few gradients, and all steps are as long as the rate allows, in directions that
+# hardly mean anything yet; the model may be thrown where it does not find its way back. **Warm-up**
+# raises the rate from 0 in a straight line. **Guess first:** the rate is 0.05, and 20 of 200 steps
+# are gentle. Do they make a difference at the end?
 
 
 # %%
@@ -669,8 +667,8 @@ print("among its 48 numbers, from", at.min() // 16 * 16, "to", at.max() // 16 * 
 #
 # ```python
 # for name in ("gpt2", "gpt2-xl"):
-#     print(f"{name}: {16 * GPTConfig.preset(name).n_params / 1e9:.0f} GB")
-# assert round(16 * GPTConfig.preset("gpt2").n_params / 1e9) == 2
+#     print(f"{name}: {16 * gptlite.GPTConfig.preset(name).n_params / 1e9:.0f} GB")
+# assert round(16 * gptlite.GPTConfig.preset("gpt2").n_params / 1e9) == 2
 # ```
 #
 # </details>

@@ -65,8 +65,9 @@ def shown(pieces: list[Piece]) -> tuple[str, list[str], list[str]]:
     texts, figures = [], []
     for piece in pieces:
         if piece.cell.cell_type == "markdown":
+            told = [p for p in paragraphs(piece.cell.source) if not p.startswith("Article:")]
             goes_on = not piece.level and bool(texts or figures)
-            return "\n".join(texts), figures, paragraphs(piece.cell.source)[:1] if goes_on else []
+            return "\n".join(texts), figures, told[:1] if goes_on else []
         for output in piece.cell.outputs:
             data: dict[str, Any] = output.get("data", {})
             text = output.get("text", data.get("text/plain", ""))
