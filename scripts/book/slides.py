@@ -58,6 +58,7 @@ def deck(path: Path) -> bytes:
         template_name="deck",
         extra_template_basedirs=[str(HERE)],
         reveal_url_prefix="assets/reveal.js",
+        reveal_theme="white",
         config=Config(
             TagRemovePreprocessor={"enabled": True, "remove_input_tags": {"source hidden"}}
         ),
@@ -121,15 +122,18 @@ def take_assets(out: Path, packages: Path) -> None:
         archive = packages / f"{name}-{version}.tgz"
         if hashlib.sha256(archive.read_bytes()).hexdigest() != digest:
             raise ValueError(f"{archive}: not {name} {version} as npm has it: wrong SHA-256")
+        folders = tuple(path for path in wanted if path.endswith("/"))
         with tarfile.open(archive) as members:
             for member in members:
                 inside = member.name.removeprefix("package/")
-                if member.isfile() and inside.startswith(wanted) and ".." not in inside:
-                    place = out / "assets" / name / inside
-                    place.parent.mkdir(parents=True, exist_ok=True)
-                    content = members.extractfile(member)
-                    assert content is not None  # it is a file
-                    place.write_bytes(content.read())
+                if inside not in wanted and not inside.startswith(folders):
+                    continue
+                content = members.extractfile(member)
+                if content is None or ".." in inside:  # no file, or one that belongs elsewhere
+                    continue
+                place = out / "assets" / name / inside
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.write_bytes(content.read())
 
 
 def fetch_packages(folder: Path) -> None:

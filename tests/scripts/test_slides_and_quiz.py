@@ -52,7 +52,7 @@ def folder(tmp_path):
         text('Article: "3- Sum"\n\nIt is $x_1$.\n\nMore.\n\n## Second\n\n**Guess** again.'),
         code("\n".join(f"line_{n} = {n}" for n in range(30)), printed("hidden source")),
         code("\n".join(f"no_output_{n} = {n}" for n in range(30))),
-        text("# %%"),
+        text("A closing word."),
         text("## Exercises\n\n**1.** **Guess** what?"),
         code("print('after the exercises')", printed("secret")),
     ]
