@@ -29,7 +29,7 @@
 #
 # The code beside it is in `gptlite/training/`: `backward.py` (each layer), `block_backward.py` (a
 # block), `gradients.py` (the whole model). Open them as they are named below: by the end you will
-# have written all three. The article does not speak of training.
+# have written all three. The article does not cover training.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'
@@ -663,9 +663,9 @@ def block_back(dout, kept, p):
 
 
 # %% [markdown]
-# Fifteen lines forward, nine back. gptlite's is `block_backward` in `block_backward.py`: there the
-# lines of the forward pass stand as comments above those of the way back. It reads the arrays from
-# a trace. We compare on a tiny model with random weights.
+# A dozen lines forward, and as many back. gptlite's is `block_backward` in `block_backward.py`:
+# there the lines of the forward pass stand as comments above those of the way back. It reads the
+# arrays from a trace. We compare on a tiny model with random weights.
 
 # %%
 from gptlite import GPT, GPTConfig, Trace
@@ -773,8 +773,8 @@ print(f"{right_ones} of {tried} agree")
 Table("One number of each array", ["parameter", "place", "by hand", "by steps"], rows, digits=5)
 
 # %% [markdown]
-# Then all of them, against `loss_and_gradients` in `gptlite/training/gradients.py`. Its `walk_back`
-# does what `my_gradients` does, and its `language_model_loss` begins.
+# Then all of them, against `loss_and_gradients` in `gptlite/training/gradients.py`. There
+# `language_model_loss` begins, at the logits, and `walk_back` goes the rest of the way.
 
 # %%
 from gptlite.training.gradients import loss_and_gradients

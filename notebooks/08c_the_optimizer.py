@@ -28,7 +28,7 @@
 # - explain what one bad batch does to an optimizer that remembers, and how clipping prevents it.
 #
 # The code beside it is `gptlite/training/optimizer.py`; `gptlite/training/learner.py` puts it to
-# use. The article does not speak of training.
+# use. The article does not cover training.
 
 # %%
 # In a checkout of gptlite: pip install -e '.[notebooks]'

@@ -170,7 +170,7 @@ def write_figure(figure: Figure, stem: Path) -> None:
             drawn.supxlabel(plain(figure.view.note, longest=160), fontsize=8)
         for kind, date in (("svg", "Date"), ("pdf", "CreationDate")):
             with write_atomically(stem.with_suffix(f".{kind}")) as file:
-                drawn.savefig(file, format=kind, metadata={date: None})
+                drawn.savefig(file, format=kind, metadata={date: None}, bbox_inches="tight")
         plt.close(drawn)
 
 
