@@ -73,8 +73,7 @@ print(f"u = {u}   v = {v}   e = {e}   L = {L}")
 # b$ it is 1; for $u = wx$ it is $x$. The **chain rule** says that along a chain the derivatives
 # multiply. So we start at the loss with 1 and walk back, and at each step multiply what has arrived
 # from above, the **upstream gradient**, by the local derivative. That is **back-propagation**
-# (Rumelhart, Hinton and Williams 1986). `dL_dw` is short for $dL/dw$; from here on the code says
-# `dw`.
+# (Rumelhart, Hinton and Williams 1986). The code writes `dw` for $dL/dw$.
 
 # %%
 dL = 1.0
