@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # 8c. The optimizer: from plain descent to AdamW
+# # 8c. The optimiser: from plain descent to AdamW
 #
 # The gradient says which way is down. How far to go is another question, and a whole line of
 # inventions answers it: momentum, scaling by size, Adam, weight decay, warm-up, clipping. Each was
@@ -25,7 +25,7 @@
 #
 # - write AdamW from memory, and say what each of its parts is there for;
 # - tell from a loss curve that a learning rate is too high, too low, or held too long;
-# - explain what one bad batch does to an optimizer that remembers, and how clipping prevents it.
+# - explain what one bad batch does to an optimiser that remembers, and how clipping prevents it.
 #
 # The code beside it is `gptlite/training/optimizer.py`; `gptlite/training/learner.py` puts it to
 # use. The article does not cover training.
@@ -258,7 +258,7 @@ _ = draw({"RMS, 0.05": runs["RMS, 0.05"], "Adam, 0.1": runs["Adam, 0.1"]})
 # The second number can only be guessed, one in three; all later ones are certain, for a model that
 # compares two neighbours. So no loss can be below $\ln 3 / 8$.
 #
-# To an optimizer a model is one long vector. So we lay all parameters end to end, and give the
+# To an optimiser a model is one long vector. So we lay all parameters end to end, and give the
 # model views into that vector: then the functions above work as they are.
 
 # %%
@@ -339,7 +339,7 @@ curves = {
     "RMS, 0.003": train(rms, 0.003),
     "Adam, 0.01": train(adam, 0.01),
 }
-_ = draw_losses("Four optimizers, each with a rate that suits it", curves)
+_ = draw_losses("Four optimisers, each with a rate that suits it", curves)
 for name, losses in curves.items():
     print(f"{name:14} learned the rule: {at_the_end(losses) < 0.5}")
 
@@ -663,7 +663,7 @@ print("among its 48 numbers, from", at.min() // 16 * 16, "to", at.max() // 16 * 
 # <details><summary>Answer</summary>
 #
 # Four numbers for each parameter, 16 bytes: 2 GB for the small one, 25 GB for the largest. An
-# optimizer without a memory would need half of that.
+# optimiser without a memory would need half of that.
 #
 # ```python
 # for name in ("gpt2", "gpt2-xl"):
