@@ -16,6 +16,7 @@ from gptlite.version import __version__
 COMMANDS = {
     "generate": ("gptlite.generate.__main__", "continue a text, or begin one"),
     "explain": ("gptlite.explain.__main__", "write a page that shows how the model reads a text"),
+    "figures": ("gptlite.figures.__main__", "draw the article's figures, to print"),
     "tasks": ("gptlite.tasks.__main__", "do tasks without training: answer, cloze, score ..."),
     "evaluate": ("gptlite.evaluate.__main__", "measure how good a model is"),
     "pretrain": ("gptlite.pretrain.__main__", "train a model from scratch on text files"),

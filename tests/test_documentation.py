@@ -16,7 +16,10 @@ from gptlite.tasks import __main__ as tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 CARDS = ("gptlite/storyteller/README.md", "gptlite/fables/README.md")
-PAGES = ("README.md", "CONTRIBUTING.md", "notebooks/README.md", *CARDS)
+PAGES = (
+    *("README.md", "CONTRIBUTING.md", "notebooks/README.md", "notebooks/TEACHING.md"),
+    *CARDS,
+)
 # A command that has commands of its own is named with the one that is given.
 COMMAND = re.compile(
     r"python (-m gptlite\.(?:tasks|evaluate) [a-z]+|-m gptlite[.\w]*|scripts/[\w/]+\.py)([^\n`#|]*)"

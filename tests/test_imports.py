@@ -26,7 +26,16 @@ import gptlite
 ROOT = Path(gptlite.__file__).resolve().parent.parent
 
 WINGS = {
-    *("checkpoints", "download", "evaluate", "explain", "finetune", "pretrain", "storyteller"),
+    *(
+        "checkpoints",
+        "download",
+        "evaluate",
+        "explain",
+        "figures",
+        "finetune",
+        "pretrain",
+        "storyteller",
+    ),
     *("tasks", "training", "views"),
 }
 # The reading path, and what lies beside it on the ground floor.
@@ -53,7 +62,7 @@ FORBIDDEN = {
     "finetune": {"pretrain", "tasks", "evaluate"},
     "tasks": {"training", "pretrain", "finetune", "evaluate"},
     "evaluate": {"pretrain", "finetune", "views", "explain"},
-    "views": {"explain"},
+    "views": {"explain", "figures"},
 }
 
 # Libraries that are imported inside functions alone, wherever that is.

@@ -1,8 +1,11 @@
-"""The rooms behind scripts/notebooks.py and scripts/reading_guide.py.
+"""The rooms behind scripts/notebooks.py, slides.py, quiz.py and reading_guide.py.
 
 source.py       a notebook's source: its cells, its hidden answers
 execution.py    a source executed in a fresh kernel; outputs that are refused
 product.py      the committed notebook: building it, and checking it against its source
+lesson.py       an executed notebook as a lesson: without exercises and installation
+slides.py       a lesson as slides
+quiz.py         what a lesson asks a reader to guess
 article.py      the sections of the article
 guide.py        which code and which cells cite a section, and the table of them
 """

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-ARTICLE = "https://jalammar.github.io/illustrated-gpt2/"
-
 
 class Part(NamedTuple):
     """A part of the article: its title, its anchor, and the titles of its sections in order."""
@@ -15,7 +13,7 @@ class Part(NamedTuple):
     sections: tuple[str, ...]
 
 
-# Parts have stable anchors, their sections have none.
+# The parts have anchors of their own; a section's is made from its title (gptlite/article.py).
 PARTS = (
     Part(
         "Part 1: GPT2 And Language Modeling",

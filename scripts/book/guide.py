@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
 
-from book.article import ARTICLE, PARTS, SECTIONS
+from book.article import PARTS, SECTIONS
+from gptlite.article import ARTICLE, section_url
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN = "<!-- reading guide: written by scripts/reading_guide.py -->"
@@ -172,7 +173,8 @@ def guide(root: Path = ROOT) -> str:
             # As the key of a dictionary each place is named once.
             in_code = dict.fromkeys(link_to_code(place) for s, place in code if s == section)
             in_cells = dict.fromkeys(link_to_cell(place) for s, place in cells if s == section)
-            lines.append(f"| {section} | {', '.join(in_code)} | {', '.join(in_cells)} |")
+            title = f"[{section}]({section_url(section)})"
+            lines.append(f"| {title} | {', '.join(in_code)} | {', '.join(in_cells)} |")
         lines.append("")
     return "\n".join(lines)
 

@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import re
 import sys
 from pathlib import Path
 
@@ -11,8 +12,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import reading_guide
 from book import guide
-from book.article import SECTIONS
+from book.article import PARTS, SECTIONS
 from book.guide import BEGIN, END, Place, cited_sections
+
+from gptlite.article import ARTICLE
+
+# The headings of the article, each after its id: kramdown makes them from the post's source.
+HEADINGS = Path(__file__).resolve().parents[1] / "fixtures" / "article" / "headings.tsv"
 
 NOTEBOOK = """\
 # %% [markdown]
@@ -82,6 +88,17 @@ def test_sections_are_those_of_the_article():
     assert not any('"' in section or "|" in section for section in SECTIONS)
 
 
+def test_every_link_into_the_article_goes_to_one_of_its_headings():
+    lines = HEADINGS.read_text(encoding="utf-8").splitlines()
+    titles = dict(line.split("\t") for line in lines)
+    linked = re.findall(rf"\[([^][]+)\]\({ARTICLE}#([^)]+)\)", guide.guide())
+    assert [titles.get(anchor) for _, anchor in linked] == [title for title, _ in linked]
+    assert {title for title, _ in linked} == {*SECTIONS, *(part.title for part in PARTS)}
+    assert set(titles.values()) - {title for title, _ in linked} == {
+        *("Conclusion", "Resources", "Acknowledgements")
+    }
+
+
 def test_citations_in_code(checkout):
     file = Path("gptlite/part.py")
     assert guide.citations_in_code(checkout) == [
@@ -137,9 +154,10 @@ def test_write_then_check_then_drift(checkout, capsys):
     written = page.read_text()
     assert written.startswith("# Notebooks\n")
     assert written.endswith(f"{END}\n\nEnd.\n")
-    row = "| 2- Score | [`part.Part.work`](../gptlite/part.py) | [04: 1. Scores]"
-    assert row + "(04_attention.ipynb#1.-Scores) |" in written
-    assert "| 3- Sum | [`part.Part.work.inner`](../gptlite/part.py) | [04: 2. Values]" in written
+    row = "[`part.Part.work`](../gptlite/part.py) | [04: 1. Scores](04_attention.ipynb#1.-Scores) |"
+    row = f"| [2- Score]({ARTICLE}#2--score) | {row}"
+    assert row in written
+    assert "[`part.Part.work.inner`](../gptlite/part.py) | [04: 2. Values]" in written
     assert reading_guide.main(["--check"], checkout) == 0
     assert reading_guide.main([], checkout) == 0
     assert page.read_text() == written
