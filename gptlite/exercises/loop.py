@@ -16,30 +16,46 @@ from gptlite.sampling import Sampler
 
 Model = Callable[..., Any]
 END = 0  # the toys' end of text
+N_NEW = 5  # tokens of the storyteller's
+MOST = 40  # tokens, more than any case asks for
+
+
+def rows_of(ids: Any) -> Any:
+    """Read ids as ``[batch, seq]``.
+
+    Raises:
+        RuntimeError: there are so many that a loop must have forgotten to end.
+    """
+    ids = np.atleast_2d(np.asarray(ids))  # [batch, seq]
+    if ids.shape[-1] > MOST:
+        raise RuntimeError(f"the loop goes on and on: more than {MOST} tokens")
+    return ids
 
 
 def counting(ids: Any) -> Any:
     """Stand in for a model: after n comes n + 1, after the last token the end."""
-    ids = np.atleast_2d(np.asarray(ids))  # [batch, seq]
-    if ids.shape[-1] > 60:
-        raise RuntimeError("the loop goes on and on: more than 60 tokens")
+    ids = rows_of(ids)  # [batch, seq]
     return 5.0 * np.eye(N_VOCAB, dtype=np.float32)[(ids + 1) % N_VOCAB]  # [batch, seq, n_vocab]
 
 
 def adding(ids: Any) -> Any:
     """Stand in for a model that reads the whole text: the next token is 1 plus a sum of it."""
-    ids = np.atleast_2d(np.asarray(ids))  # [batch, seq]
-    if ids.shape[-1] > 60:
-        raise RuntimeError("the loop goes on and on: more than 60 tokens")
+    ids = rows_of(ids)  # [batch, seq]
     following = 1 + ids.cumsum(axis=-1) % (N_VOCAB - 1)  # [batch, seq]
     return -2 + np.eye(N_VOCAB, dtype=np.float32)[following]  # [batch, seq, n_vocab]
+
+
+def reading(ids: Any) -> Any:
+    """Call the storyteller: ``[batch, seq, n_vocab]``."""
+    model, _ = storyteller()
+    return model(rows_of(ids))
 
 
 def cases() -> list[Case]:
     """Make toys that count and that add, one that comes to an end, and take the storyteller."""
     model, tokenizer = storyteller()
     ids = [tokenizer.eot, *tokenizer.encode(PROMPT)]
-    steps = generate_tokens(model, [ids], Sampler(temperature=0), 8)
+    steps = generate_tokens(model, [ids], Sampler(temperature=0), N_NEW)
     expected = [int(step.ids[0]) for step in steps]
     if tokenizer.eot in expected:
         expected = expected[: expected.index(tokenizer.eot)]
@@ -49,7 +65,11 @@ def cases() -> list[Case]:
         Case("a model that adds up, ids [4, 1, 6], n_new 1, end 0", (adding, [4, 1, 6], 1, END)),
         Case("a model that counts, ids [8], n_new 9, end 0", (counting, [8], 9, END)),
         Case("a model that counts, ids [8, 9], n_new 0, end 0", (counting, [8, 9], 0, END)),
-        Case("the storyteller, 5 ids, n_new 8", (model, ids, 8, tokenizer.eot), expected),
+        Case(
+            f"the storyteller, {len(ids)} ids, n_new {N_NEW}",
+            (reading, ids, N_NEW, tokenizer.eot),
+            expected,
+        ),
     ]
 
 

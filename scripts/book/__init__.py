@@ -1,8 +1,9 @@
 """The rooms behind scripts/notebooks.py and scripts/reading_guide.py.
 
-source.py       a notebook's source: its cells, its hidden answers
+source.py       a notebook's source: its cells, its hidden hints
+editions.py     the student's edition and the instructor's, from one source
 execution.py    a source executed in a fresh kernel; outputs that are refused
-product.py      the committed notebook: building it, and checking it against its source
+product.py      the committed notebooks: building them, and checking them against their source
 article.py      the sections of the article
 guide.py        which code and which cells cite a section, and the table of them
 """
