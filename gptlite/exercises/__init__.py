@@ -15,6 +15,7 @@ samples.py      arrays to try functions with: of odd sizes, and the storyteller'
 tokens.py, layers.py, norm.py, heads.py, attention.py, block.py, loop.py, filters.py, linear.py,
 loss.py, norm_backward.py, attend.py
                 the functions to write: right ones, cases, and the mistakes that are recognised
+answers/        the exercises at the end of each notebook, whose answers are values
 story.py        the student's functions in the place of gptlite's
 """
 

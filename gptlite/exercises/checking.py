@@ -3,18 +3,20 @@
 from difflib import get_close_matches
 from typing import Any
 
+from gptlite.exercises.answers.table import ANSWERS
 from gptlite.exercises.examine import examine
 from gptlite.exercises.table import FUNCTIONS
 from gptlite.exercises.verdict import Verdict
 
 
 def check(exercise: Any, answer: Any = ...) -> Verdict:
-    """Check a function that was written, or an exercise's answer.
+    """Check a function that was written, or the answer to a notebook's exercise.
 
     Args:
         exercise: a function, whose name says which exercise it solves; or the exercise's name, with
-            the function after it (``check("softmax", mine)``).
-        answer: the function; left out where ``exercise`` is the function itself.
+            the function after it (``check("softmax", mine)``); or the numbers of a notebook and of
+            an exercise in it, with the answer (``check("04.2", 0.6)``).
+        answer: the function or the answer; left out where ``exercise`` is the function itself.
 
     Returns:
         What to show: right, or what is wrong. Its ``ok`` is True or False.
@@ -27,10 +29,18 @@ def check(exercise: Any, answer: Any = ...) -> Verdict:
         exercise, answer = getattr(exercise, "__name__", repr(exercise)), exercise
     if not isinstance(exercise, str):
         raise TypeError(f"expected a function or an exercise's name, not {exercise!r}")
+    if exercise not in FUNCTIONS and exercise not in ANSWERS:
+        refuse(exercise)
+    if answer is ...:
+        return Verdict(False, exercise, "nothing is here yet: put your answer in place of `...`.")
     if exercise in FUNCTIONS:
-        if answer is ...:
-            return Verdict(False, exercise, "nothing is written yet: replace the `...`.")
         return examine(exercise, FUNCTIONS[exercise], answer)
-    near = get_close_matches(exercise, FUNCTIONS, n=1)
+    ok, words = ANSWERS[exercise](answer)
+    return Verdict(ok, exercise, words)
+
+
+def refuse(exercise: str) -> None:
+    """Raise the ValueError of a name that no exercise has."""
+    near = get_close_matches(exercise, [*FUNCTIONS, *ANSWERS], n=1)
     meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(FUNCTIONS)}"
     raise ValueError(f"no exercise is called {exercise!r}: {meant}")

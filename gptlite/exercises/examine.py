@@ -29,6 +29,12 @@ def examine(name: str, exercise: Exercise, function: Any) -> Verdict:
         outcome_of(exercise.right, case).value if case.expected is None else case.expected
         for case in cases
     ]
+    for other in exercise.also:
+        by_other = [outcome_of(other, case).value for case in cases]
+        if all(
+            same(outcome.value, value) for outcome, value in zip(outcomes, by_other, strict=True)
+        ):
+            expected = by_other
     says = (
         nothing(outcomes)
         or other_number_of_outputs(exercise, outcomes)
@@ -91,7 +97,7 @@ def wrong_numbers(
     """Say which output is wrong and by which mistake, or where it differs first; else ""."""
     if exercise.outputs and (said := wrong_order(exercise, outcomes, expected)):
         return said
-    found_wrong = []
+    found_wrong, stopped = [], ""
     for output, name in enumerate(exercise.outputs or ("",)):
         take = taker(exercise, output)
         found = [take(outcome) for outcome in outcomes]
@@ -103,10 +109,11 @@ def wrong_numbers(
         first = wrong[0]
         said = diagnosis(exercise, cases, found, output)
         if not said and (error := outcomes[first].error) is not None:
-            return raised(error, cases[first])
+            stopped = raised(error, cases[first])
+            continue
         said = said or difference(found[first], wanted[first], cases[first])
         found_wrong.append(f"{name}: {said}" if name else said)
-    return "\n".join(found_wrong)
+    return "\n".join(found_wrong) or stopped
 
 
 def taker(exercise: Exercise, output: int) -> Callable[[Outcome], Any]:

@@ -46,6 +46,7 @@ class Exercise(NamedTuple):
         cases: makes the arguments to try it with, the plainest first.
         mistakes: the mistakes that are recognised.
         outputs: the names of the outputs, where there are several.
+        also: other right solutions, whose outputs differ from those of ``right``.
         canonical: brings outputs that are equally right to one form.
     """
 
@@ -53,6 +54,7 @@ class Exercise(NamedTuple):
     cases: Callable[[], list[Case]]
     mistakes: tuple[Mistake, ...]
     outputs: tuple[str, ...] = ()
+    also: tuple[Function, ...] = ()
     canonical: Function = lambda value: value
 
 

@@ -102,6 +102,10 @@ AUTO_REGRESS = Exercise(
             "the loop does not stop at the end token: a text that is over goes on.",
         ),
         Mistake(
+            lambda m, ids, n, end: loop(m, ids, 10 * MOST, end),
+            "n_new is not used: it writes until the end token comes, and that may be never.",
+        ),
+        Mistake(
             lambda m, ids, n, end: [
                 *(new := loop(m, ids, n, end)),
                 *([end] if len(new) < n else []),

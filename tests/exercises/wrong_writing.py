@@ -96,7 +96,7 @@ def loop_changes_the_prompt(model, ids, n_new, end):
     return ids[start:]
 
 
-@wrong("auto_regress", "more than 40 tokens")
+@wrong("auto_regress", "n_new is not used")
 def loop_without_end(model, ids, n_new, end):
     ids, new = list(ids), []
     while True:
