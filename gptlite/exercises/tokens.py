@@ -63,8 +63,8 @@ def all_at_once(piece: str, rank: Ranks) -> Rows:
 
 
 CHARACTERS = (
-    "it begins with characters, and the smallest tokens are bytes, each with its symbol: 'é' is one "
-    "character, and two bytes of UTF-8."
+    "it begins with characters, and the smallest tokens are bytes, each with its symbol: 'é' is "
+    "one character, and two bytes of UTF-8."
 )
 
 MERGED = Exercise(

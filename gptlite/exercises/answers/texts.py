@@ -98,11 +98,8 @@ def belief_in_true() -> float:
 
 def last_named(answer: Any) -> tuple[bool, str]:
     """Comment on how often of 100 the quality named last was chosen."""
-    if (
-        isinstance(answer, bool)
-        or not isinstance(answer, (int, np.integer))
-        or not 0 <= answer <= 100
-    ):
+    is_count = isinstance(answer, (int, np.integer)) and not isinstance(answer, bool)
+    if not is_count or not 0 <= answer <= 100:
         return False, f"expected a count from 0 to 100; found {shown(answer)}."
     if 35 <= answer <= 65:
         return True, (
