@@ -31,12 +31,19 @@ def check(exercise: Any, answer: Any = ...) -> Verdict:
         raise TypeError(f"expected a function or an exercise's name, not {exercise!r}")
     if exercise not in FUNCTIONS and exercise not in ANSWERS:
         refuse(exercise)
-    if answer is ...:
+    if is_open(answer):
         return Verdict(False, exercise, "nothing is here yet: put your answer in place of `...`.")
     if exercise in FUNCTIONS:
         return examine(exercise, FUNCTIONS[exercise], answer)
     ok, words = ANSWERS[exercise](answer)
     return Verdict(ok, exercise, words)
+
+
+def is_open(answer: Any) -> bool:
+    """Say whether an answer is still what a notebook has in its place: dots, or a question mark."""
+    if isinstance(answer, (list, tuple)):
+        return any(is_open(part) for part in answer)
+    return answer is ... or (isinstance(answer, str) and answer in ("...", "?"))
 
 
 def refuse(exercise: str) -> None:
