@@ -17,7 +17,7 @@ from gptlite.exercises.samples import (
 from gptlite.layers import Array, softmax
 
 
-def cases() -> list[Case]:
+def attend_cases() -> list[Case]:
     """Make queries, keys, values and their weights, and take the storyteller's."""
     shape = (BATCH, HEAD, SEQ, HEAD_DIM)
     dz, q, k, v = (draw(*shape, seed=seed) for seed in range(4))  # [batch, head, seq, head_dim]
@@ -52,7 +52,7 @@ def scale(q: Any) -> float:
     return float(q.shape[-1] ** -0.5)
 
 
-def attend_backward(dz: Array, q: Array, k: Array, v: Array, weights: Array) -> Any:
+def attention_gradients(dz: Array, q: Array, k: Array, v: Array, weights: Array) -> Any:
     """Compute ``dq, dk, dv``, each ``[batch, head, seq, head_dim]``."""
     ds = dscores(dz, v, weights) * scale(q)  # [batch, head, seq, seq]
     return ds @ k, turned(ds) @ q, turned(weights) @ dz  # [batch, head, seq, head_dim]
@@ -67,8 +67,8 @@ def wrong_scores(gradient: Any, words: str) -> list[Mistake]:
 
 
 ATTEND_BACKWARD = Exercise(
-    attend_backward,
-    cases,
+    attention_gradients,
+    attend_cases,
     (
         *wrong_scores(
             lambda dz, q, v, w: dscores(dz, v, w),

@@ -41,7 +41,7 @@ class Steps:
         return self.project(self.merge(weights @ heads["v"]), p)  # [batch, seq, n_embd]
 
 
-def cases() -> list[Case]:
+def attention_cases() -> list[Case]:
     """Make streams with one text and two, and take the storyteller's."""
     at, p = second_block()
     model, _ = storyteller()
@@ -70,7 +70,7 @@ attention = Steps()
 
 ATTENTION = Exercise(
     attention,
-    cases,
+    attention_cases,
     (
         Mistake(
             Steps(weights=softmax),

@@ -100,15 +100,15 @@ MLP = Exercise(
 mlp = mlp_with(gelu)
 
 
-def norm(x: Array, p: Any, which: str) -> Array:
+def normed_by(x: Array, p: Any, which: str) -> Array:
     """Apply one of the block's layer norms: ``[batch, seq, n_embd]``."""
     return layer_norm(x, **p[which])
 
 
-def block(x: Array, p: Any, n_head: int) -> Any:
+def whole_block(x: Array, p: Any, n_head: int) -> Any:
     """Run a block: ``[batch, seq, n_embd]`` in and out."""
-    x = x + attention(norm(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
-    return x + mlp(norm(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
+    x = x + attention(normed_by(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
+    return x + mlp(normed_by(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
 
 
 def block_cases() -> list[Case]:
@@ -125,31 +125,31 @@ def block_cases() -> list[Case]:
 
 def parted(x: Array, p: Any, n_head: int, keep: tuple[int, int]) -> Any:
     """Run a block that lacks a residual connection where ``keep`` is 0."""
-    x = keep[0] * x + attention(norm(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
-    return keep[1] * x + mlp(norm(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
+    x = keep[0] * x + attention(normed_by(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
+    return keep[1] * x + mlp(normed_by(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
 
 
 def mlp_first(x: Array, p: Any, n_head: int) -> Any:
     """Run a block in the wrong order."""
-    x = x + mlp(norm(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
-    return x + attention(norm(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
+    x = x + mlp(normed_by(x, p, "ln_2"), p["mlp"])  # [batch, seq, n_embd]
+    return x + attention(normed_by(x, p, "ln_1"), p["attn"], n_head)  # [batch, seq, n_embd]
 
 
 def normed_stream(x: Array, p: Any, n_head: int) -> Any:
     """Run a block whose residual connections carry the normed stream."""
-    n = norm(x, p, "ln_1")  # [batch, seq, n_embd]
-    n = norm(n + attention(n, p["attn"], n_head), p, "ln_2")  # [batch, seq, n_embd]
+    n = normed_by(x, p, "ln_1")  # [batch, seq, n_embd]
+    n = normed_by(n + attention(n, p["attn"], n_head), p, "ln_2")  # [batch, seq, n_embd]
     return n + mlp(n, p["mlp"])  # [batch, seq, n_embd]
 
 
 def after(x: Array, p: Any, n_head: int) -> Any:
     """Run a block whose norms come after the sums, as GPT-1's."""
-    x = norm(x + attention(x, p["attn"], n_head), p, "ln_1")  # [batch, seq, n_embd]
-    return norm(x + mlp(x, p["mlp"]), p, "ln_2")  # [batch, seq, n_embd]
+    x = normed_by(x + attention(x, p["attn"], n_head), p, "ln_1")  # [batch, seq, n_embd]
+    return normed_by(x + mlp(x, p["mlp"]), p, "ln_2")  # [batch, seq, n_embd]
 
 
 DECODER_BLOCK = Exercise(
-    block,
+    whole_block,
     block_cases,
     (
         Mistake(
@@ -167,7 +167,7 @@ DECODER_BLOCK = Exercise(
             "both residual connections are missing: each sub-layer adds to the stream.",
         ),
         Mistake(
-            lambda x, p, n: block(x, p, n) - x,
+            lambda x, p, n: whole_block(x, p, n) - x,
             "the stream that came in is missing in the sum: this is only what the block adds.",
         ),
         Mistake(
@@ -182,18 +182,20 @@ DECODER_BLOCK = Exercise(
         ),
         Mistake(
             lambda x, p, n: (
-                x + attention(norm(x, p, "ln_1"), p["attn"], n) + mlp(norm(x, p, "ln_2"), p["mlp"])
+                x
+                + attention(normed_by(x, p, "ln_1"), p["attn"], n)
+                + mlp(normed_by(x, p, "ln_2"), p["mlp"])
             ),
             "the MLP reads the stream as it was before attention (some later models do so, in "
             "parallel); in GPT-2 it reads what attention has added too.",
         ),
         Mistake(mlp_first, "the MLP comes before attention; it is the other way round."),
         Mistake(
-            lambda x, p, n: block(x, {**p, "ln_2": p["ln_1"]}, n),
+            lambda x, p, n: whole_block(x, {**p, "ln_2": p["ln_1"]}, n),
             "ln_1 is used for both; in front of the MLP stands ln_2.",
         ),
         Mistake(
-            lambda x, p, n: block(x, {**p, "ln_1": p["ln_2"], "ln_2": p["ln_1"]}, n),
+            lambda x, p, n: whole_block(x, {**p, "ln_1": p["ln_2"], "ln_2": p["ln_1"]}, n),
             "ln_1 and ln_2 have changed places.",
         ),
         Mistake(
@@ -203,7 +205,7 @@ DECODER_BLOCK = Exercise(
             "the layer norms are missing: each sub-layer reads the stream normed.",
         ),
         Mistake(
-            lambda x, p, n: x + attention(norm(x, p, "ln_1"), p["attn"], n),
+            lambda x, p, n: x + attention(normed_by(x, p, "ln_1"), p["attn"], n),
             "the MLP is missing: this is the stream after attention.",
         ),
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, close, plain
+from gptlite.exercises.exercise import Case, as_lists, close
 
 # What NumPy's and Python's messages have in common, and what helps.
 HINTS = {
@@ -35,7 +35,7 @@ def difference(found: Any, expected: Any, case: Case) -> str:
     """Say what differs from the right output, and where first."""
     given = f"given {case.what}"
     if not isinstance(expected, (np.ndarray, float)):
-        return f"{given}, expected {plain(expected)!r}, found {plain(found)!r}."
+        return f"{given}, expected {as_lists(expected)!r}, found {as_lists(found)!r}."
     wanted = np.asarray(expected)  # [...]
     try:
         mine = np.asarray(found, np.float64)  # [...]

@@ -68,7 +68,7 @@ def same(found: Any, expected: Any) -> bool:
         if found.shape != wanted.shape:
             return False
         return bool(close(found, wanted).all())
-    return bool(plain(found) == plain(expected))
+    return bool(as_lists(found) == as_lists(expected))
 
 
 def close(found: Any, expected: Any) -> Any:
@@ -81,10 +81,10 @@ def close(found: Any, expected: Any) -> Any:
     return np.isclose(found, expected, rtol=1e-4, atol=3e-5 * typical, equal_nan=True)  # [...]
 
 
-def plain(value: Any) -> Any:
+def as_lists(value: Any) -> Any:
     """Turn rows of tokens or ids into lists, whatever they are kept in."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [plain(each) for each in value]
+        return [as_lists(each) for each in value]
     return value

@@ -42,7 +42,7 @@ def kth(logits: Any, k: int) -> Any:
     return np.sort(logits, axis=-1)[:, ::-1][:, [min(k, logits.shape[-1]) - 1]]
 
 
-def exactly(logits: Any, k: int, order: Any) -> Any:
+def chosen_by_place(logits: Any, k: int, order: Any) -> Any:
     """Choose k logits of each row, however many are equal."""
     chosen = order(logits)[:, :k]  # [batch, k]
     is_kept = np.zeros(logits.shape, bool)  # [batch, n_vocab]
@@ -61,7 +61,7 @@ TOP_K = Exercise(
     (
         *(
             Mistake(
-                kept(lambda x, k, order=order: exactly(x, k, order)),
+                kept(lambda x, k, order=order: chosen_by_place(x, k, order)),
                 "of two logits that tie for the last place one is kept and one dropped. Keep both: "
                 "compare with the k-th highest value, do not count places.",
             )

@@ -183,7 +183,7 @@ def hidden(scores: Any) -> Any:
     return np.where(scores < LOW, scores.dtype.type(MASKED), scores)
 
 
-def masked(where: Any, instead: float = MASKED) -> Any:
+def mask_at(where: Any, instead: float = MASKED) -> Any:
     """Make a mask that hides other places: ``where(seq, total)`` is True there."""
 
     def mask(scores: Any) -> Any:
@@ -212,21 +212,21 @@ MASK_FUTURE = Exercise(
     mask_cases,
     (
         Mistake(
-            masked(later(-1)),
+            mask_at(later(-1)),
             "the mask is one off: it hides each position from itself too. A token may look at "
             "itself, and at what comes before.",
         ),
         Mistake(
-            masked(later(1)),
+            mask_at(later(1)),
             "the mask is one off: each position still sees the next one, which is the answer it "
             "is asked for.",
         ),
         Mistake(
-            masked(lambda seq, total: np.tri(seq, total, total - seq - 1, dtype=bool)),
+            mask_at(lambda seq, total: np.tri(seq, total, total - seq - 1, dtype=bool)),
             "the wrong half is hidden: the past is out of sight, and the future open.",
         ),
         Mistake(
-            masked(lambda seq, total: np.triu(np.ones((seq, total), bool), 1)),
+            mask_at(lambda seq, total: np.triu(np.ones((seq, total), bool), 1)),
             "the triangle is counted from the left, and so forgets the positions in the cache. "
             "The new positions come last: those in front are open to all of them.",
         ),
@@ -252,16 +252,16 @@ MASK_FUTURE = Exercise(
             "it must be far below all others.",
         ),
         Mistake(
-            masked(later(), 0.0),
+            mask_at(later(), 0.0),
             "hidden scores are 0. To softmax 0 is a score like any other, and gets its weight: "
             "it must be far below all others.",
         ),
         Mistake(
-            masked(later(), 1e10),
+            mask_at(later(), 1e10),
             "hidden scores are very high, and would get all the weight: the sign is wrong.",
         ),
         Mistake(
-            masked(later(), -np.nan),
+            mask_at(later(), -np.nan),
             "hidden scores are NaN (not a number).",
         ),
         Mistake(
@@ -277,7 +277,7 @@ MASK_FUTURE = Exercise(
             "it, or put it in the score's place.",
         ),
         Mistake(
-            lambda scores: masked(later())(np.zeros_like(scores)),
+            lambda scores: mask_at(later())(np.zeros_like(scores)),
             "this is the mask alone, without the scores: add them.",
         ),
         Mistake(

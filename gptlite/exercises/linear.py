@@ -132,7 +132,7 @@ LINEAR_BACKWARD = Exercise(
 # ---- embedding_backward -------------------------------------------------------------------------
 
 
-def embedding_backward(dx: Array, ids: Any, n_vocab: int) -> Array:
+def table_gradient(dx: Array, ids: Any, n_vocab: int) -> Array:
     """Add each position's gradient to its token's row: ``[n_vocab, n_embd]``."""
     dtable = np.zeros((n_vocab, dx.shape[-1]), np.float32)  # [n_vocab, n_embd]
     np.add.at(dtable, ids, dx)
@@ -161,17 +161,17 @@ def first_text(dx: Array, ids: Any, n_vocab: int) -> Array:
     """Leave out all texts but the first: ``[n_vocab, n_embd]``."""
     if dx.ndim > 2:
         dx, ids = dx[0], ids[0]
-    return embedding_backward(dx, ids, n_vocab)
+    return table_gradient(dx, ids, n_vocab)
 
 
 def shared(dx: Array, ids: Any, n_vocab: int) -> Any:
     """Divide each row by how often its token occurs: ``[n_vocab, n_embd]``."""
     count = np.maximum(np.bincount(np.ravel(ids), minlength=n_vocab), 1)  # [n_vocab]
-    return embedding_backward(dx, ids, n_vocab) / count[:, None]
+    return table_gradient(dx, ids, n_vocab) / count[:, None]
 
 
 EMBEDDING_BACKWARD = Exercise(
-    embedding_backward,
+    table_gradient,
     embedding_cases,
     (
         Mistake(
@@ -185,21 +185,21 @@ EMBEDDING_BACKWARD = Exercise(
         ),
         Mistake(first_text, "it is not summed over the batch: only the first text counts."),
         Mistake(
-            lambda dx, ids, n: embedding_backward(dx, ids, n)[np.unique(ids)],
+            lambda dx, ids, n: table_gradient(dx, ids, n)[np.unique(ids)],
             "only the rows of tokens that occur are there; the table has a row for each token, 0 "
             "for those that do not occur.",
         ),
         Mistake(
-            lambda dx, ids, n: embedding_backward(dx, ids, n).T,
+            lambda dx, ids, n: table_gradient(dx, ids, n).T,
             "the table is turned on its side: it has the shape of wte, [n_vocab, n_embd].",
         ),
         Mistake(
-            lambda dx, ids, n: embedding_backward(dx, ids, n) / np.size(ids),
+            lambda dx, ids, n: table_gradient(dx, ids, n) / np.size(ids),
             "it is divided by the number of positions; whatever mean there is belongs to the loss, "
             "and is in dx already.",
         ),
         Mistake(
-            lambda dx, ids, n: embedding_backward(np.ones_like(dx), ids, n),
+            lambda dx, ids, n: table_gradient(np.ones_like(dx), ids, n),
             "it counts how often each token occurs; what is added up is each position's gradient.",
         ),
         Mistake(lambda dx, ids, n: dx, "this is dx as it came; each row of it belongs to a token."),

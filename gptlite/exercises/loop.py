@@ -51,7 +51,7 @@ def reading(ids: Any) -> Any:
     return model(rows_of(ids))
 
 
-def cases() -> list[Case]:
+def loop_cases() -> list[Case]:
     """Make toys that count and that add, one that comes to an end, and take the storyteller."""
     model, tokenizer = storyteller()
     ids = [tokenizer.eot, *tokenizer.encode(PROMPT)]
@@ -95,7 +95,7 @@ def loop(
 
 AUTO_REGRESS = Exercise(
     loop,
-    cases,
+    loop_cases,
     (
         Mistake(
             lambda m, ids, n, end: loop(m, ids, n, -1),

@@ -14,7 +14,7 @@ from gptlite.layers import Array, softmax
 from gptlite.sampling import log_softmax
 
 
-def cases() -> list[Case]:
+def loss_cases() -> list[Case]:
     """Make logits and targets, very large ones, and take the storyteller's."""
     rng = np.random.default_rng(0)
     own = told()["logits"][0]  # [rows, n_vocab]
@@ -40,7 +40,7 @@ def hot(logits: Array, targets: Any) -> Any:
     return rows
 
 
-def cross_entropy(logits: Array, targets: Any) -> tuple[float, Array]:
+def loss_and_gradient(logits: Array, targets: Any) -> tuple[float, Array]:
     """Compute the mean loss, and its derivative ``[rows, n_vocab]``."""
     dlogits = (softmax(logits) - hot(logits, targets)) / np.float32(len(targets))
     return float(-right_logprobs(logits, targets).mean()), dlogits
@@ -52,8 +52,8 @@ def columns_softmax(x: Any) -> Any:
 
 
 CROSS_ENTROPY = Exercise(
-    cross_entropy,
-    cases,
+    loss_and_gradient,
+    loss_cases,
     (
         Mistake(
             lambda x, t: -right_logprobs(x, t).sum(),

@@ -17,7 +17,7 @@ from gptlite.exercises.samples import (
 from gptlite.layers import layer_norm
 
 
-def cases() -> list[Case]:
+def layer_norm_cases() -> list[Case]:
     """Make vectors: some far from 0, some tiny (where epsilon counts), and the storyteller's."""
     gain, shift = 1 + draw(N_EMBD, seed=1, scale=0.3), draw(N_EMBD, seed=2)  # [n_embd]
     x = 3 + draw(BATCH, SEQ, N_EMBD, seed=3, scale=2)  # [batch, seq, n_embd]
@@ -67,7 +67,7 @@ def deviation(x: Any, epsilon: float) -> Any:
 
 LAYER_NORM = Exercise(
     layer_norm,
-    cases,
+    layer_norm_cases,
     (
         Mistake(
             norm_over(-2),

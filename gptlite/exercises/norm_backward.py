@@ -16,7 +16,7 @@ from gptlite.exercises.samples import (
 from gptlite.training.backward import layer_norm_backward
 
 
-def cases() -> list[Case]:
+def layer_norm_backward_cases() -> list[Case]:
     """Make gradients and vectors of one text and of two, with other epsilons, the storyteller's."""
     x, gain = 3 + draw(BATCH, SEQ, N_EMBD, seed=1, scale=2), 1 + draw(N_EMBD, seed=2, scale=0.3)
     dy = draw(BATCH, SEQ, N_EMBD)  # [batch, seq, n_embd]
@@ -68,7 +68,7 @@ def leading(x: Any) -> tuple[int, ...]:
 
 LAYER_NORM_BACKWARD = Exercise(
     layer_norm_backward,
-    cases,
+    layer_norm_backward_cases,
     (
         Mistake(
             norm_dx(shift=0, stretch=0),

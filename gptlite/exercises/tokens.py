@@ -20,7 +20,7 @@ TOY: dict[Pair, int] = {
 }
 
 
-def cases() -> list[Case]:
+def merged_cases() -> list[Case]:
     """Make pieces: without a merge, with several, with a pair that comes twice, with two bytes."""
     _, tokenizer = storyteller()
     ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
@@ -69,7 +69,7 @@ CHARACTERS = (
 
 MERGED = Exercise(
     merged,
-    cases,
+    merged_cases,
     (
         Mistake(
             lambda piece, rank: merged_by(piece, rank, min, list(piece.replace(" ", "Ġ"))),

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.config import GPTConfig
-from gptlite.exercises.answers.kinds import Judge, choice, exactly, number, numbers, shown
+from gptlite.exercises.answers.kinds import Judge, choice, exactly, in_brief, numbers, one_number
 from gptlite.exercises.answers.measuring import every_head, losses, tokens_of, traced
 from gptlite.exercises.samples import storyteller
 from gptlite.views.text import token_labels
@@ -25,7 +25,10 @@ def row_of_king(answer: Any) -> tuple[bool, str]:
     except (TypeError, ValueError):
         vector = np.zeros(0, np.float32)
     if vector.shape != (model.config.n_vocab,):
-        return False, f"expected a vector of {model.config.n_vocab} numbers; found {shown(answer)}."
+        return (
+            False,
+            f"expected a vector of {model.config.n_vocab} numbers; found {in_brief(answer)}.",
+        )
     if np.allclose(vector @ model.wte, model.wte[king], atol=1e-5):
         return True, "all rows but one are struck out: a very slow way to look something up."
     ones = int((vector == 1).sum())
@@ -172,7 +175,7 @@ ANSWERS: dict[str, Judge] = {
         [((0.6, 0.6), "multiplying does change it: the difference of the two scores is ln 1.5.")],
         rel=0.005,
     ),
-    "04.3": number(
+    "04.3": one_number(
         lambda: sharpened(root()),
         "the loss",
         "it has learned with the division: undivided scores all but pick one position.",
@@ -214,7 +217,7 @@ ANSWERS: dict[str, Judge] = {
         "all six numbers of the first token, read as if they were two tokens.",
         [([[0, 1, 2], [6, 7, 8]], "that is head 0 as it should be, with swapaxes.")],
     ),
-    "05.2": number(
+    "05.2": one_number(
         XL.n_params,
         "the parameters",
         "12 d^2 in matrices, 9 d in biases and 4 d in norms for each block; two tables; ln_f.",
@@ -256,7 +259,7 @@ ANSWERS: dict[str, Judge] = {
         ],
         "head j's columns are j * head_dim to (j + 1) * head_dim, in each third.",
     ),
-    "05.5": number(
+    "05.5": one_number(
         7 * 768**2,
         "the numbers saved",
         "d x d in place of twice 4 d^2: 7 d^2 fewer, with the same result, and no more power than "

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import plain
+from gptlite.exercises.exercise import as_lists
 
 Judge = Callable[[Any], tuple[bool, str]]
 Slip = tuple[Any, str]  # a wrong answer that is known, or a function that gives it; and its words
@@ -37,7 +37,7 @@ def numbers(
         found = as_numbers(answer, len(names))
         if found is None:
             wanted = "a number" if len(names) == 1 else f"{len(names)} numbers"
-            return False, f"expected {wanted}, {', '.join(names)}; found {shown(answer)}."
+            return False, f"expected {wanted}, {', '.join(names)}; found {in_brief(answer)}."
         wanted_numbers = np.atleast_1d(value_of(expected))  # [n]
         fits = np.isclose(found, wanted_numbers, rtol=rel, atol=1e-12)  # [n]
         if fits.all():
@@ -52,7 +52,7 @@ def numbers(
     return judge
 
 
-def number(
+def one_number(
     expected: Any, name: str, right: str, slips: Sequence[Slip] = (), rel: float = 0.01
 ) -> Judge:
     """Judge one number, as ``numbers`` does."""
@@ -80,16 +80,16 @@ def exactly(
     """
 
     def judge(answer: Any) -> tuple[bool, str]:
-        wanted, found = plain(value_of(expected)), plain(answer)
+        wanted, found = as_lists(value_of(expected)), as_lists(answer)
         if found == wanted:
             return True, right
         for wrong, words in slips:
-            if found == plain(value_of(wrong)):
+            if found == as_lists(value_of(wrong)):
                 return False, words
         same_form = type(found) is type(wanted) and len_of(found) == len_of(wanted)
         if not same_form:
-            return False, f"expected {form}; found {shown(answer)}."
-        return False, no or f"{shown(answer)} is not it."
+            return False, f"expected {form}; found {in_brief(answer)}."
+        return False, no or f"{in_brief(answer)} is not it."
 
     return judge
 
@@ -110,13 +110,16 @@ def choice(right: str, says: Mapping[str, str]) -> Judge:
     def judge(answer: Any) -> tuple[bool, str]:
         letter = str(answer).strip(" ().").lower()
         if letter not in says:
-            return False, f"expected one of the letters {', '.join(says)}; found {shown(answer)}."
+            return (
+                False,
+                f"expected one of the letters {', '.join(says)}; found {in_brief(answer)}.",
+            )
         return letter == right, says[letter]
 
     return judge
 
 
-def shown(answer: Any) -> str:
+def in_brief(answer: Any) -> str:
     """Show an answer on a part of a line."""
     text = " ".join(repr(answer).split())
     return text if len(text) < 70 else f"{text[:66]} ..."

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.answers.kinds import Judge, choice, exactly, number, numbers, shown
+from gptlite.exercises.answers.kinds import Judge, choice, exactly, in_brief, numbers, one_number
 from gptlite.exercises.answers.measuring import every_head, losses, traced
 from gptlite.exercises.samples import storyteller
 from gptlite.layers import Array
@@ -27,7 +27,7 @@ def pronoun_s_loss(answer: Any) -> tuple[bool, str]:
     try:
         loss = float(answer)
     except (TypeError, ValueError):
-        return False, f"expected a loss in nats; found {shown(answer)}."
+        return False, f"expected a loss in nats; found {in_brief(answer)}."
     if 0.5 <= loss <= 0.85:
         return True, (
             f"{loss:.2f}, near ln 2 = {LN2:.2f}: a coin toss between he and she. What depends on "
@@ -112,7 +112,7 @@ ANSWERS: dict[str, Judge] = {
         [((math.log2(50257), math.log(50257)), "nats and bits have changed places.")],
         rel=0.005,
     ),
-    "08.2": number(
+    "08.2": one_number(
         (5 * math.log(8) + LN2) / 12,
         "the limit",
         "one more free choice, between two words: ln 2 for each sentence of twelve tokens.",
@@ -170,7 +170,7 @@ ANSWERS: dict[str, Judge] = {
         no="another head scores higher: the weight of each token of the second half on what came "
         "after its first occurrence.",
     ),
-    "09.4": number(
+    "09.4": one_number(
         distance_without_head,
         "the distance",
         "closer than before: without that head the answer rests on what the others carry.",

@@ -6,7 +6,7 @@ import numpy as np
 
 from gptlite.alphabet import PATTERN
 from gptlite.config import GPTConfig
-from gptlite.exercises.answers.kinds import Judge, choice, exactly, number, numbers, shown
+from gptlite.exercises.answers.kinds import Judge, choice, exactly, in_brief, numbers, one_number
 from gptlite.exercises.answers.measuring import chances, losses, tokens_of
 from gptlite.exercises.samples import storyteller
 from gptlite.tasks.score import score
@@ -21,20 +21,20 @@ def n_vocab() -> int:
     return storyteller()[0].config.n_vocab
 
 
-def perplexity(text: str) -> float:
+def perplexity_of(text: str) -> float:
     """Measure the perplexity of a text for the storyteller."""
     return float(np.exp(losses(tokens_of(text)).mean()))
 
 
 def growth() -> float:
     """Measure how many times as perplexing a sentence is with its words sorted."""
-    return perplexity(" ".join(sorted(SENTENCE.split()))) / perplexity(SENTENCE)
+    return perplexity_of(" ".join(sorted(SENTENCE.split()))) / perplexity_of(SENTENCE)
 
 
 def sure_text(answer: Any) -> tuple[bool, str]:
     """Judge a text of three words or more, after which one token has more than 0.9."""
     if not isinstance(answer, str) or len(answer.split()) < 3:
-        return False, f"expected a text of at least three words; found {shown(answer)}."
+        return False, f"expected a text of at least three words; found {in_brief(answer)}."
     _, tokenizer = storyteller()
     after = chances(tokens_of(answer))  # [n_vocab]
     best = int(after.argmax())
@@ -49,7 +49,7 @@ def wasteful_word(answer: Any) -> tuple[bool, str]:
     if not isinstance(answer, str) or PATTERN.findall(answer) != [answer]:
         return False, (
             "expected one word, with or without the space before it (no token crosses from one "
-            f"word to the next); found {shown(answer)}."
+            f"word to the next); found {in_brief(answer)}."
         )
     _, tokenizer = storyteller()
     known = {tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab)}
@@ -71,7 +71,7 @@ def other_spelling(answer: Any) -> tuple[bool, str]:
         ids = [int(i) for i in answer]
         text = tokenizer.decode(ids)
     except (TypeError, ValueError):
-        return False, f"expected a list of token ids; found {shown(answer)}."
+        return False, f"expected a list of token ids; found {in_brief(answer)}."
     again = tokenizer.encode(text)
     if again != ids:
         return True, f"they spell {text!r}, which `encode` makes {again} of."
@@ -100,7 +100,7 @@ def last_named(answer: Any) -> tuple[bool, str]:
     """Comment on how often of 100 the quality named last was chosen."""
     is_count = isinstance(answer, (int, np.integer)) and not isinstance(answer, bool)
     if not is_count or not 0 <= answer <= 100:
-        return False, f"expected a count from 0 to 100; found {shown(answer)}."
+        return False, f"expected a count from 0 to 100; found {in_brief(answer)}."
     if 35 <= answer <= 65:
         return True, (
             f"{answer} of 100: it follows no such rule, as far as 100 tries can tell (a fair coin "
@@ -114,7 +114,7 @@ def last_named(answer: Any) -> tuple[bool, str]:
 
 
 ANSWERS: dict[str, Judge] = {
-    "01.1": number(
+    "01.1": one_number(
         lambda: (2 * n_vocab()) ** 0.5,
         "the perplexity",
         "nats are averaged, and that makes perplexities multiply: it is their geometric mean.",
@@ -139,7 +139,7 @@ ANSWERS: dict[str, Judge] = {
         },
     ),
     "01.3": sure_text,
-    "01.4": number(
+    "01.4": one_number(
         growth,
         "the factor",
         "the same words, and many times as perplexing: what is likely about a text is above all "
@@ -191,7 +191,7 @@ ANSWERS: dict[str, Judge] = {
         },
     ),
     "02.4": other_spelling,
-    "02.5": number(
+    "02.5": one_number(
         lambda: losses(spelled()).sum(),
         "the nats of the whole text",
         "it has read the text in its own tokens a thousand times, and hardly ever letter by "
@@ -207,7 +207,7 @@ ANSWERS: dict[str, Judge] = {
             ),
         ],
     ),
-    "12.1": number(
+    "12.1": one_number(
         space_s_worth,
         "the difference in nats",
         '"Once upon atime" is another text, in which the last word begins differently.',
@@ -224,7 +224,7 @@ ANSWERS: dict[str, Judge] = {
         },
     ),
     "12.3": last_named,
-    "12.4": number(
+    "12.4": one_number(
         belief_in_true,
         "the share of True",
         "a bias that no premise has caused. It can be measured and subtracted (calibration), "

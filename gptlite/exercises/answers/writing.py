@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.config import PRESETS
-from gptlite.exercises.answers.kinds import Judge, choice, exactly, number, numbers, shown
+from gptlite.exercises.answers.kinds import Judge, choice, exactly, in_brief, numbers, one_number
 from gptlite.exercises.answers.measuring import chances
 from gptlite.exercises.samples import storyteller
 from gptlite.generate import generate, generate_tokens
@@ -21,7 +21,7 @@ def three_texts(answer: Any) -> tuple[bool, str]:
     """Judge three texts that should be the greedy one."""
     texts = list(answer) if isinstance(answer, (list, tuple, set)) else []
     if len(texts) != 3 or not all(isinstance(text, str) for text in texts):
-        return False, f"expected a list of three texts; found {shown(answer)}."
+        return False, f"expected a list of three texts; found {in_brief(answer)}."
     greedy = generate(*storyteller(), "The fox", max_new_tokens=10, temperature=0)
     wrong = [i + 1 for i, text in enumerate(texts) if text != greedy]
     if not wrong:
@@ -40,7 +40,7 @@ def share_of_was(answer: Any) -> tuple[bool, str]:
     try:
         share = float(answer)
     except (TypeError, ValueError):
-        return False, f"expected a share between 0 and 1; found {shown(answer)}."
+        return False, f"expected a share between 0 and 1; found {in_brief(answer)}."
     p = chance_of_was()
     error = (p * (1 - p) / 2000) ** 0.5
     if abs(share * 2000 - p) < 1e-6 or not 0 <= share <= 1:
@@ -128,7 +128,7 @@ ANSWERS: dict[str, Judge] = {
         "too.",
         [([NAMES[:2], NAMES], "gpt2-large takes 774 million times 4 bytes.")],
     ),
-    "07.3": number(
+    "07.3": one_number(
         MEDIUM_BYTES - 4 * PRESETS["gpt2-medium"].n_params - MASKS,
         "the bytes",
         "about twice as long as the smallest model's, for twice as many arrays.",
@@ -151,7 +151,7 @@ ANSWERS: dict[str, Judge] = {
         "in the configuration.",
         [([64, True], "which array's shape would be another with twice as many heads?")],
     ),
-    "07.5": number(
+    "07.5": one_number(
         flipped(30),
         "the number",
         "one bit of the exponent, and every answer is nonsense, while the length of the file is "
@@ -184,7 +184,7 @@ ANSWERS: dict[str, Judge] = {
             "multiplications for each byte.",
         },
     ),
-    "10.3": number(
+    "10.3": one_number(
         sum(0.8**k for k in range(5)),
         "the tokens of a pass",
         "one for sure, and one for each beginning of the guess that is right: 1 + p + p^2 + p^3 + "
