@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,10 @@ def reword(path: Path) -> float:
                 known[cell.source] = cell.outputs
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, 1):
-        cell.outputs, cell.execution_count = known.get(cell.source, []), number
+        cell.outputs, cell.execution_count = deepcopy(known.get(cell.source, [])), number
+        for output in cell.outputs:
+            if output.output_type == "execute_result":
+                output.execution_count = number
     write(editions(path, notebook))
     return 0.0
 
