@@ -486,13 +486,14 @@ check("02.1", answer)
 # solution: answer = "?"
 known = [tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab - 1)]
 words = [token.decode() for token in known if token.startswith(b" ") and token[1:].isalpha()]
-endings = [token.decode() for token in known if token.isalpha() and token.islower()]
+endings = ["s", "ed", "ing", "er", "ly"]
+endings += [token.decode() for token in known if token.isalpha() and token.islower()]
 
 
 def wasteful():
     """Find a word that two tokens make, and that BPE cuts into more."""
-    for word in sorted(words, key=len, reverse=True):
-        for ending in endings:
+    for ending in endings:
+        for word in sorted(words, key=len, reverse=True):
             if len(tokenizer.encode(word + ending)) > 2:
                 return word + ending
 

@@ -1,4 +1,4 @@
-"""What differs, in words: where first, by how much, and the error that was raised."""
+"""Differences in words: where first, by how much, and the error that was raised."""
 
 import traceback
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What the storyteller says of a text: losses, probabilities, traces."""
+"""Measurements of the storyteller on a text: losses, probabilities, traces."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
