@@ -137,4 +137,5 @@ ATTENTION = Exercise(
             "x is added to the result; that sum belongs to the decoder block.",
         ),
     ),
+    unknown="What does check say of split_heads, attention_scores, mask_future and softmax?",
 )

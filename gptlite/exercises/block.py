@@ -92,6 +92,7 @@ MLP = Exercise(
             "the second layer is missing, which brings the result back to n_embd numbers.",
         ),
     ),
+    unknown="What does check say of gelu?",
 )
 
 
@@ -209,4 +210,5 @@ DECODER_BLOCK = Exercise(
             "the MLP is missing: this is the stream after attention.",
         ),
     ),
+    unknown="What does check say of attention, mlp and layer_norm?",
 )

@@ -111,8 +111,8 @@ def wrong_numbers(
         if not said and (error := outcomes[first].error) is not None:
             stopped = raised(error, cases[first])
             continue
-        said = said or difference(found[first], wanted[first], cases[first])
-        found_wrong.append(f"{name}: {said}" if name else said)
+        said = said or f"{difference(found[first], wanted[first], cases[first])} {exercise.unknown}"
+        found_wrong.append((f"{name}: {said}" if name else said).rstrip())
     return "\n".join(found_wrong) or stopped
 
 

@@ -48,6 +48,7 @@ class Exercise(NamedTuple):
         outputs: the names of the outputs, where there are several.
         also: other right solutions, whose outputs differ from those of ``right``.
         canonical: brings outputs that are equally right to one form.
+        unknown: what to say besides where the mistake is none of these.
     """
 
     right: Function
@@ -56,6 +57,7 @@ class Exercise(NamedTuple):
     outputs: tuple[str, ...] = ()
     also: tuple[Function, ...] = ()
     canonical: Function = lambda value: value
+    unknown: str = ""
 
 
 def same(found: Any, expected: Any) -> bool:

@@ -16,12 +16,12 @@ from gptlite.exercises.tokens import MERGED
 
 FUNCTIONS: dict[str, Exercise] = {
     "merged": MERGED,
-    "split_heads": SPLIT_HEADS,
-    "attention_scores": ATTENTION_SCORES,
-    "mask_future": MASK_FUTURE,
     "softmax": SOFTMAX,
     "layer_norm": LAYER_NORM,
     "gelu": GELU,
+    "split_heads": SPLIT_HEADS,
+    "attention_scores": ATTENTION_SCORES,
+    "mask_future": MASK_FUTURE,
     "attention": ATTENTION,
     "mlp": MLP,
     "decoder_block": DECODER_BLOCK,
@@ -30,7 +30,7 @@ FUNCTIONS: dict[str, Exercise] = {
     "apply_top_p": TOP_P,
     "linear_backward": LINEAR_BACKWARD,
     "cross_entropy": CROSS_ENTROPY,
+    "embedding_backward": EMBEDDING_BACKWARD,
     "layer_norm_backward": LAYER_NORM_BACKWARD,
     "attend_backward": ATTEND_BACKWARD,
-    "embedding_backward": EMBEDDING_BACKWARD,
 }

@@ -10,6 +10,7 @@ import pytest
 from gptlite.exercises import check
 from gptlite.exercises.answers.kinds import choice, exactly, numbers, one_number
 from gptlite.exercises.answers.table import ANSWERS
+from gptlite.exercises.samples import storyteller
 from gptlite.exercises.table import FUNCTIONS
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -86,7 +87,6 @@ def test_choice():
         ("01.5", (49.8, 24.9), "gigabits"),
         ("02.2", "two words", "expected one word"),
         ("02.2", " the", "BPE makes 1 tokens of ' the', and 1 would do"),
-        ("02.4", [100], "makes the same ids"),
         ("02.4", 3, "expected a list of token ids"),
         ("03.1", [1, 0], "expected a vector"),
         ("04.2", (0.6, 0.6), "multiplying does change it"),
@@ -105,10 +105,48 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(exercise, answer, words):
     assert words in verdict.words
 
 
+def test_ids_that_encode_gives_are_no_other_spelling():
+    _, tokenizer = storyteller()
+    ids = tokenizer.encode("Once upon a time")
+    assert "`encode` makes the same ids of it" in check("02.4", ids).words
+
+
 @pytest.mark.parametrize("answer", [10, 50, 90])
 def test_an_observation_is_right_whatever_it_is_and_put_into_words(answer):
     verdict = check("12.3", answer)
     assert verdict.ok and str(answer) in verdict.words
+
+
+# ---- The two editions ---------------------------------------------------------------------------
+
+EDITIONS = sorted((NOTEBOOKS / "solutions").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", EDITIONS, ids=lambda path: path.stem)
+def test_the_two_editions_agree_but_for_the_solutions(path):
+    students, instructors = (
+        json.loads(edition.read_text("utf-8"))["cells"] for edition in (NOTEBOOKS / path.name, path)
+    )
+    theirs = {cell["id"]: cell for cell in instructors}
+    ids = {cell["id"] for cell in students}
+    assert [cell["id"] for cell in students] == [id for id in theirs if id in ids]
+    assert {theirs[id]["cell_type"] for id in theirs.keys() - ids} <= {"markdown"}
+    filled = 0
+    for cell in students:
+        other = theirs[cell["id"]]
+        if cell["source"] == other["source"]:
+            assert not cell.get("outputs") or cell["outputs"] == other["outputs"]
+            continue
+        filled += 1
+        left = [line for line in cell["source"] if line not in other["source"]]
+        assert len(left) == 1 and re.search(r"\.\.\.|\?", left[0])
+        assert not cell["outputs"]
+    checks = [check for number, check in CHECKS if number == path.stem[:2]]
+    assert filled == (len(checks) or len(FUNCTIONS))
+
+
+def test_each_notebook_with_exercises_has_both_editions():
+    assert {path.stem[:2] for path in EDITIONS} == {number for number, _ in CHECKS} | {"15"}
 
 
 # ---- The notebook in which GPT-2 is written -----------------------------------------------------

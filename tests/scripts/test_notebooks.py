@@ -14,9 +14,9 @@ pytest.importorskip("matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from book import execution
-from book.editions import for_instructor, for_student
-from book.product import build, check, product_of, reword, solutions_of
-from book.source import INSTALL, METADATA, NotebookError, sources
+from book.editions import for_instructor, for_student, instructor_s
+from book.product import build, check, editions, product_of, reword, solutions_of
+from book.source import INSTALL, METADATA, NotebookError, source_of, sources
 
 import notebooks as door
 
@@ -99,6 +99,14 @@ check("01.2", half(answer))
 @pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
 def test_notebook_is_what_its_source_gives(path):
     check(path)
+
+
+@pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
+def test_cells_are_the_source_s(path):
+    given = editions(path, instructor_s(source_of(path)))
+    for product, notebook in given.items():
+        cells = [(cell["id"], "".join(cell["source"])) for cell in read(product)]
+        assert cells == [(cell.id, cell.source) for cell in notebook.cells]
 
 
 @pytest.fixture
