@@ -178,60 +178,42 @@ def by_row(logits, choose):
     return out
 
 
+def taken(ranked, goes_on):
+    """Take ids as long as ``goes_on(the sum so far, the next share)``."""
+    ids, total = [], 0.0
+    for i, share in ranked:
+        if not goes_on(total, share):
+            break
+        ids.append(i)
+        total += share
+    return ids
+
+
 @wrong("apply_top_p", "the token that crosses p is dropped")
 def top_p_drops_the_crossing(logits, p):
-    def choose(ranked):
-        ids, total = [], 0.0
-        for i, share in ranked:
-            total += share
-            if total > p:
-                break
-            ids.append(i)
-        return ids
-
-    return by_row(logits, choose)
+    return by_row(logits, lambda ranked: taken(ranked, lambda total, share: total + share <= p))
 
 
 @wrong("apply_top_p", "The first one you keep, well")
 def top_p_keeps_the_first(logits, p):
-    def choose(ranked):
-        ids, total = [ranked[0][0]], ranked[0][1]
-        for i, share in ranked[1:]:
-            total += share
-            if total > p:
-                break
-            ids.append(i)
-        return ids
+    def goes_on(total, share):
+        return total == 0 or total + share <= p
 
-    return by_row(logits, choose)
+    return by_row(logits, lambda ranked: taken(ranked, goes_on))
 
 
 @wrong("apply_top_p", "one token too many")
 def top_p_and_one(logits, p):
     def choose(ranked):
-        ids, total = [], 0.0
-        for i, share in ranked:
-            ids.append(i)
-            if total >= p:
-                break
-            total += share
-        return ids
+        ids = taken(ranked, lambda total, share: total < p)
+        return [i for i, _ in ranked[: len(ids) + 1]]
 
     return by_row(logits, choose)
 
 
 @wrong("apply_top_p", "least likely token")
 def top_p_from_the_tail(logits, p):
-    def choose(ranked):
-        ids, total = [], 0.0
-        for i, share in reversed(ranked):
-            if total >= p:
-                break
-            ids.append(i)
-            total += share
-        return ids
-
-    return by_row(logits, choose)
+    return by_row(logits, lambda ranked: taken(ranked[::-1], lambda total, share: total < p))
 
 
 @wrong("apply_top_p", "in the order of the ids; they must be sorted")

@@ -153,7 +153,7 @@ ANSWERS: dict[str, Judge] = {
     "09.1": exactly(
         spared_least,
         "two block numbers",
-        "without the first blocks the rest has little to work on.",
+        "on this text. Try another before you say what a block is for.",
         no="cut all heads of a block, and then each MLP: the highest rise of the loss counts.",
     ),
     "09.2": exactly(
