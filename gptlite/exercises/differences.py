@@ -34,6 +34,8 @@ def raised(error: Exception, case: Case) -> str:
 def difference(found: Any, expected: Any, case: Case) -> str:
     """Say what differs from the right output, and where first."""
     given = f"given {case.what}"
+    if found is None or found is ...:
+        return f"{given}, expected an array, found {found!r}."
     if not isinstance(expected, (np.ndarray, float)):
         return f"{given}, expected {as_lists(expected)!r}, found {as_lists(found)!r}."
     wanted = np.asarray(expected)  # [...]

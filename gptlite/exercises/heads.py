@@ -177,8 +177,7 @@ LOW = -5e3  # below this a score has no weight beside any other
 
 def hidden(scores: Any) -> Any:
     """Bring scores that are low enough to be hidden to one number, minus infinity too."""
-    scores = np.asarray(scores)
-    if scores.dtype.kind != "f":
+    if not isinstance(scores, np.ndarray) or scores.dtype.kind != "f":
         return scores
     return np.where(scores < LOW, scores.dtype.type(MASKED), scores)
 

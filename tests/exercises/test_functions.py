@@ -8,16 +8,23 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from exercises import wrong_backward, wrong_writing
+from exercises import (
+    wrong_anything,
+    wrong_layers,
+    wrong_tokens_and_heads,
+    wrong_writing,
+)
+from exercises.marks import WRONG
 from exercises.wrong_backward import right_attend, right_linear, right_loss, right_norm
-from exercises.wrong_forward import WRONG, attention, mlp
+from exercises.wrong_blocks import attention, mlp
 from gptlite import block, layers, sampling
 from gptlite.exercises import check
 from gptlite.exercises.calling import outcome_of
 from gptlite.exercises.examine import agree
 from gptlite.exercises.table import FUNCTIONS
 
-assert wrong_backward and wrong_writing  # imported for the functions that they add to WRONG
+# Imported for the functions that they add to WRONG.
+assert wrong_anything and wrong_layers and wrong_tokens_and_heads and wrong_writing
 
 
 @cache
@@ -221,6 +228,26 @@ def test_an_empty_function_is_no_error():
     def softmax(x): ...
 
     assert "returns None" in check(softmax).words
+
+
+@pytest.mark.parametrize(
+    ("exercise", "value", "words"),
+    [
+        ("mask_future", [[1.0], [1.0, 2.0]], "expected an array of numbers, found list"),
+        ("mask_future", "low", "expected an array of numbers, found str 'low'"),
+        ("softmax", np.ones(3), "expected the shape [5, 7], found [3]"),
+        ("softmax", {}, "expected an array of numbers, found a dictionary"),
+        ("merged", 7, "found 7"),
+        ("cross_entropy", 1.0, "expected 2 results, loss, dlogits; it returns float 1.0"),
+        ("cross_entropy", (1.0, None), "dlogits: given"),
+        ("cross_entropy", (None, None), "found None"),
+        ("linear_backward", np.ones(3), "it returns one array of shape [3]"),
+    ],
+)
+def test_any_value_at_all_is_looked_at(exercise, value, words):
+    verdict = check(exercise, lambda *arguments: value)
+    assert not verdict.ok
+    assert words in verdict.words
 
 
 @pytest.mark.parametrize(

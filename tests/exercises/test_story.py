@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from exercises.wrong_forward import attention, mlp
+from exercises.wrong_blocks import attention, mlp
 from gptlite import layers, tokenizer
 from gptlite.exercises import my_gpt
 from gptlite.exercises.loop import loop

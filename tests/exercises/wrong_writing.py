@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from exercises.wrong_forward import wrong
+from exercises.marks import wrong
 from gptlite.layers import softmax
 
 # ---- auto_regress -------------------------------------------------------------------------------
