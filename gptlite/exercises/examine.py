@@ -35,13 +35,14 @@ def examine(name: str, exercise: Exercise, function: Any) -> Verdict:
             same(outcome.value, value) for outcome, value in zip(outcomes, by_other, strict=True)
         ):
             expected = by_other
-    says = (
-        nothing(outcomes)
-        or other_number_of_outputs(exercise, outcomes)
-        or wrong_numbers(exercise, cases, outcomes, expected)
-        or unlike_float32(exercise, outcomes)
-        or changed_arguments(function, outcomes)
-    )
+    with np.errstate(all="ignore"):  # infinity compared with infinity
+        says = (
+            nothing(outcomes)
+            or other_number_of_outputs(exercise, outcomes)
+            or wrong_numbers(exercise, cases, outcomes, expected)
+            or unlike_float32(exercise, outcomes)
+            or changed_arguments(function, outcomes)
+        )
     if says:
         return Verdict(False, name, says)
     told = [case for case in cases if case.expected is not None]

@@ -250,6 +250,14 @@ def test_any_value_at_all_is_looked_at(exercise, value, words):
     assert words in verdict.words
 
 
+def test_infinity_is_compared_quietly():
+    verdict = check("apply_top_p", lambda logits, p: np.where(logits > 0, logits, -np.inf))
+    assert not verdict.ok
+    assert "of the numbers differ" in verdict.words
+    with_nan = check("gelu", lambda x: np.where(x < 0, np.inf, x))
+    assert "expected" in with_nan.words
+
+
 @pytest.mark.parametrize(
     ("given", "error", "words"),
     [

@@ -77,7 +77,8 @@ def looks_back(offset: int = -1) -> list[int]:
         weights = trace[f"h.{head[0]}.attn.weights"][0, head[1]]  # [seq, seq]
         return float(np.diagonal(weights, offset=offset).mean())
 
-    return list(max(every_head(), key=weight))
+    layer, head = max(every_head(), key=weight)
+    return [layer, head]
 
 
 def exchanged(parts: int = 3) -> list[int]:

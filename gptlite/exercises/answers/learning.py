@@ -77,7 +77,8 @@ def copies_most() -> list[int]:
         weights = trace[f"h.{head[0]}.attn.weights"][0, head[1]]  # [seq, seq]
         return float(weights[second, second - n + 1].mean())
 
-    return list(max(every_head(), key=score))
+    layer, head = max(every_head(), key=score)
+    return [layer, head]
 
 
 def head_of_pronoun() -> tuple[int, int]:
