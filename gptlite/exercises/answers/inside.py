@@ -66,7 +66,7 @@ def sharpened(factor: float) -> float:
 
 def root() -> float:
     """Compute the square root of head_dim."""
-    return storyteller()[0].config.head_dim ** 0.5
+    return float(storyteller()[0].config.head_dim ** 0.5)
 
 
 def looks_back(offset: int = -1) -> list[int]:
