@@ -16,7 +16,8 @@
 # Eighteen small functions, and at the end your own GPT-2 tells the storyteller's story, token for
 # token. Then five derivatives, with which it could learn.
 #
-# - **Minutes:** about 180 in all; 60 for part A, 60 for part B, 20 for part C, 40 for part D.
+# - **Minutes:** about 220 in all; 70 for part A, 40 for part B, 40 for part C, 75 for part D, which
+#   is optional.
 # - **Needs:** notebooks 2, 4, 5 and 6 for parts A to C; notebook 8 for part D.
 # - **How it works:** each function has its name, its arguments with their shapes, and one line that
 #   says what it does. Write the body in place of the `...`, run the cell, then the check below it.

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from gptlite.alphabet import PATTERN
+from gptlite.exercises.examine import examine
 from gptlite.exercises.samples import PROMPT, bare, storyteller
+from gptlite.exercises.table import FUNCTIONS
 from gptlite.exercises.verdict import Verdict
 from gptlite.generate import generate_tokens
 from gptlite.layers import Array
@@ -44,11 +46,10 @@ def my_gpt(functions: Mapping[str, Any], prompt: str = PROMPT, n_new: int = N_NE
         found = [int(i) for i in functions["auto_regress"](run, ids, n_new, tokenizer.eot)]
     except Exception as error:
         said = f"{type(error).__name__}: {error}"
-        return Verdict(False, "my_gpt", f"it stops with {said}. What does check say of each?")
-    same = sum(mine == theirs for mine, theirs in zip(found, expected, strict=False))
+        return Verdict(False, "my_gpt", f"it stops with {said}.{first_wrong(functions)}")
     if found == expected:
         told = prompt + tokenizer.decode(found)
-        words = f"all {same} tokens are gptlite's, and every number came from your functions:"
+        words = f"all {len(found)} tokens are gptlite's, and your functions made them:"
         return Verdict(True, "my_gpt", f"{words}\n\n{told}")
     first = next(
         (i for i, pair in enumerate(zip(found, expected, strict=False)) if len({*pair}) > 1),
@@ -59,8 +60,18 @@ def my_gpt(functions: Mapping[str, Any], prompt: str = PROMPT, n_new: int = N_NE
         "my_gpt",
         f"the stories part at new token {first}: expected "
         f"{tokenizer.decode(expected[first : first + 1])!r}, found "
-        f"{tokenizer.decode(found[first : first + 1])!r}. What does check say of each function?",
+        f"{tokenizer.decode(found[first : first + 1])!r}.{first_wrong(functions)}",
     )
+
+
+def first_wrong(functions: Mapping[str, Any]) -> str:
+    """Say which of the functions is the first that is not right, and why; "" if all are."""
+    for name, exercise in FUNCTIONS.items():
+        if callable(functions.get(name)):
+            verdict = examine(name, exercise, functions[name])
+            if not verdict.ok:
+                return f"\nThe first function that is not right is {name}: {verdict.words}"
+    return ""
 
 
 def gptlite_s(model: GPT, tokenizer: Tokenizer, prompt: str, n_new: int) -> list[int]:

@@ -42,9 +42,11 @@ def test_other_functions_part_from_it():
     verdict = my_gpt({**WRITTEN, "decoder_block": narrow}, n_new=3)
     assert not verdict.ok
     assert "the stories part at new token 0: expected" in verdict.words
+    assert "The first function that is not right is decoder_block: given" in verdict.words
 
 
 def test_an_error_is_caught():
     verdict = my_gpt({**WRITTEN, "decoder_block": lambda x, p, n_head: None}, n_new=3)
     assert not verdict.ok
     assert verdict.words.startswith("it stops with ")
+    assert "decoder_block: it returns None" in verdict.words

@@ -22,7 +22,8 @@ def softmax_in_place(x):
 
 @wrong("attention_scores", "float64")
 def scores_in_float64(q, k):
-    return np.einsum("bhqd,bhkd->bhqk", q, k) * np.float64(1) / np.sqrt(np.float64(q.shape[-1]))
+    wide = np.array(q, dtype=float)
+    return np.einsum("bhqd,bhkd->bhqk", wide, k) / math.sqrt(q.shape[-1])
 
 
 @wrong("gelu", "it raises NameError on line [0-9]+ of its cell.*has the cell that defines it")

@@ -288,8 +288,11 @@ def test_notebook_that_is_refused(write, cell, message):
     ("cell", "message"),
     [
         ("# %%\n# solution:\nassert 1 == 2\n# end of solution", "a cell failed:.*AssertionError"),
-        ("# %%\n# solution:\n1\n", "each `# solution:` to have its `# end of solution`"),
-        ("# %%\n1\n# end of solution", "each `# solution:` to have its `# end of solution`"),
+        ("# %%\n# solution:\n1\n", "expected each `# solution:` to have its `# end of solution`"),
+        (
+            "# %%\n1\n# end of solution",
+            "expected each `# solution:` to have its `# end of solution`",
+        ),
         (
             "# %%\nfrom gptlite.exercises import Verdict\nVerdict(False, '01.1', 'no')",
             "a solution does not pass its check:\n✗ 01.1: no",
