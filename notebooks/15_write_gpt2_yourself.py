@@ -169,7 +169,8 @@ check(attention_scores)
 # ### A.7 The mask (★★★, 15 min)
 #
 # The `seq` queries belong to the *last* `seq` of all `total` positions; those before them are in
-# the cache.
+# the cache. (gptlite's own function changes the scores in place, which saves memory. Yours should
+# not.)
 
 
 # %%
