@@ -358,88 +358,130 @@ print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A model that finds all 4,096 tokens equally likely has a perplexity of... what? Compute it
-# from the loss of the untrained model.
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. Perplexity.** (★★☆, 5 min) At half of the places of a text a model is torn between two
+# equally likely tokens; at the other half it finds all tokens of the storyteller's vocabulary
+# equally likely. What is its perplexity on this text?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# 4,096: perplexity counts equally likely choices. The untrained model is close to that, not exactly
-# there, since its random numbers slightly prefer some tokens.
-#
-# ```python
-# assert np.isclose(np.exp(np.log(4096)), 4096)
-# assert 3500 < np.exp(nats(text, untrained) / count) < 4500
-# ```
+# Perplexity is $e$ to the mean surprise in nats. How many nats is each kind of place worth?
 #
 # </details>
 
+# %%
+# solution: answer = ...
+surprise = (np.log(2) + np.log(model.config.n_vocab)) / 2  # nats per token
+answer = np.exp(surprise)
+# end of solution
+check("01.1", answer)
+
+# %% [markdown] tags=["solution"]
+# Nats are averaged, so perplexities are multiplied: it is the square root of twice the vocabulary,
+# far below the mean of 2 and all tokens. The untrained model above has nearly the perplexity of the
+# vocabulary, since its random numbers prefer some tokens only slightly.
+
 # %% [markdown]
-# **2.** The bigram model runs in circles because it always takes the most likely word. Draw each
-# word by its probability instead, with `np.random.default_rng(0)`. Does it still run in circles?
-# What does it still not do?
+# **2. Out of the circle.** (★☆☆, 10 min) The bigram model runs in circles because it always takes
+# the most likely word. Draw each word by its probability instead, with `np.random.default_rng(0)`,
+# and print a few lines of 15 words. What do you see?
 #
-# <details><summary>Answer</summary>
+# - (a) It still runs in circles.
+# - (b) It leaves the circle; each word fits the one before it, but the line as a whole wanders.
+# - (c) It leaves the circle, and its lines make sense as a whole.
 #
-# It leaves the circle, but its sentences still wander, since each word depends on one word only.
+# <details><summary>Hint</summary>
 #
-# ```python
-# rng = np.random.default_rng(0)
-# words = ["the"]
-# for _ in range(14):
-#     choices = follows[words[-1]]
-#     shares = np.array(list(choices.values())) / choices.total()
-#     words.append(str(rng.choice(list(choices), p=shares)))
-# print(" ".join(words))
-# ```
+# `follows[word]` counts what comes after a word. `rng.choice(words, p=shares)` draws one.
 #
 # </details>
 
+# %%
+# solution: answer = "?"
+rng = np.random.default_rng(0)
+for _ in range(3):
+    words = ["the"]
+    for _ in range(14):
+        following = follows[words[-1]]
+        shares = np.array(list(following.values())) / following.total()
+        words.append(str(rng.choice(list(following), p=shares)))
+    print(" ".join(words))
+answer = "b"
+# end of solution
+check("01.2", answer)
+
+# %% [markdown] tags=["solution"]
+# It leaves the circle, but its sentences wander, since each word depends on one word only.
+
 # %% [markdown]
-# **3.** Find a text of at least three words after which the storyteller gives one token a
-# probability above 0.9.
+# **3. Sure.** (★☆☆, 8 min) Find a text of at least three words after which the storyteller gives
+# one token a probability above 0.9. The check puts `<|endoftext|>` in front, as where a text
+# begins.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# Fixed phrases do it. In the sentence that we graded above, with `<|endoftext|>` in front, `·time`
-# reached 0.93 (without that token it has 0.76); `·of` after "at the edge" is another.
-#
-# ```python
-# sure = softmax(model([tokenizer.eot, *tokenizer.encode("Once upon a")])[0, -1])
-# assert sure.max() > 0.9
-# assert softmax(model(tokenizer.encode("a cottage at the edge"))[0, -1]).max() > 0.9
-# ```
+# Fixed phrases do it: which words can only be followed by one other?
 #
 # </details>
 
+# %%
+# solution: answer = ...
+answer = "Once upon a"
+sure = softmax(model([tokenizer.eot, *tokenizer.encode(answer)])[0, -1])
+print(sure.max() > 0.9)
+# end of solution
+check("01.3", answer)
+
+# %% [markdown] tags=["solution"]
+# Fixed phrases do it. `<|endoftext|>` in front matters: it says that a text begins here, and so the
+# phrase with which texts begin is likelier than in the middle of one.
+
 # %% [markdown]
-# **4.** By how much does the storyteller's surprise grow if you put the words of a sentence in
-# alphabetical order? Guess the factor in perplexity, then measure.
+# **4. Order.** (★★☆, 8 min) By which factor does the storyteller's perplexity grow if the words of
+# a sentence are put in alphabetical order? Guess first; then measure it with `there was a little
+# boy who lived with his grandmother in a cottage`.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# `nats` gives the sum over the tokens, and perplexity is $e$ to the mean.
+#
+# </details>
+
+# %%
+# solution: answer = ...
+sentence = "there was a little boy who lived with his grandmother in a cottage"
+mixed = " ".join(sorted(sentence.split()))
+perplexities = [np.exp(nats(t) / len(tokenizer.encode(t))) for t in (sentence, mixed)]
+answer = perplexities[1] / perplexities[0]
+# end of solution
+check("01.4", answer)
+
+# %% [markdown] tags=["solution"]
 # A text is likely above all because of the order of its words: the same words, sorted, are many
-# times more perplexing.
+# times as perplexing.
+
+# %% [markdown]
+# **5. Memory.** (★☆☆, 3 min) How many gigabytes (of 10⁹ bytes) do the weights of gpt2-xl take in
+# float32, and how many in float16?
 #
-# ```python
-# sentence = "there was a little boy who lived with his grandmother in a cottage"
-# mixed = " ".join(sorted(sentence.split()))
-# perplexities = [np.exp(nats(t) / len(tokenizer.encode(t))) for t in (sentence, mixed)]
-# print(np.round(perplexities))
-# assert perplexities[1] > 10 * perplexities[0]
-# ```
+# <details><summary>Hint</summary>
+#
+# A float32 has 32 bits. `xl.n_params` counts the numbers.
 #
 # </details>
 
-# %% [markdown]
-# **5.** How much memory do the weights of gpt2-xl take in float32, and how much in float16?
-#
-# <details><summary>Answer</summary>
-#
+# %%
+# solution: answer = (..., ...)
+answer = (4 * xl.n_params / 1e9, 2 * xl.n_params / 1e9)
+# end of solution
+check("01.5", answer)
+
+# %% [markdown] tags=["solution"]
 # Four bytes for each number, or two: 6.23 GB and 3.12 GB.
-#
-# ```python
-# assert round(4 * xl.n_params / 1e9, 2) == 6.23
-# assert round(2 * xl.n_params / 1e9, 2) == 3.12
-# ```
-#
-# </details>

@@ -438,89 +438,149 @@ _ = fairness.plot()
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Continue by hand: after our five merges on "old gold, cold gold, told of old gold", into
-# which tokens would "told" (without a space) and " told" be cut? Check with `trained`.
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+import numpy as np
+
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. By hand.** (★☆☆, 5 min) Continue by hand: after our five merges on "old gold, cold gold, told
+# of old gold", into which tokens would "told" (without a space) and " told" be cut? Give two lists,
+# with · for a space.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# Which merges can apply inside these words, and in which order were they learned? `trained` can
+# confirm it.
+#
+# </details>
+
+# %%
+# solution: answer = [[...], [...]]
+answer = [views.token_labels(trained, trained.encode(word)) for word in ("told", " told")]
+print(answer)
+# end of solution
+check("02.1", answer)
+
+# %% [markdown] tags=["solution"]
 # `t` and `old`; and `·`, `t`, `old`: no merge that begins with a space or `t` was learned but
 # `·gold`.
+
+# %% [markdown]
+# **2. Not the fewest.** (★★★, 15 min) BPE does not look for the encoding with the fewest tokens.
+# Find one word (with or without the space before it) that the storyteller's BPE cuts into more
+# tokens than necessary.
 #
-# ```python
-# assert views.token_labels(trained, trained.encode("told")) == ["t", "old"]
-# assert views.token_labels(trained, trained.encode(" told")) == ["·", "t", "old"]
-# ```
+# <details><summary>Hint</summary>
+#
+# Join two tokens of the vocabulary, a word and an ending such as `s`, `ed` or `ing`, and see
+# whether `encode` makes three of them.
 #
 # </details>
 
+# %%
+# solution: answer = "?"
+known = [tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab - 1)]
+words = [token.decode() for token in known if token.startswith(b" ") and token[1:].isalpha()]
+endings = ["s", "ed", "ing", "er", "ly"]
+endings += [token.decode() for token in known if token.isalpha() and token.islower()]
+
+
+def wasteful():
+    """Find a word that two tokens make, and that BPE cuts into more."""
+    for ending in endings:
+        for word in sorted(words, key=len, reverse=True):
+            if len(tokenizer.encode(word + ending)) > 2:
+                return word + ending
+
+
+answer = wasteful()
+print(repr(answer), views.token_labels(tokenizer, tokenizer.encode(answer)))
+# end of solution
+check("02.2", answer)
+
+# %% [markdown] tags=["solution"]
+# BPE replays merges by rank and never looks back: once a merge has joined the end of the word with
+# the ending, the word itself can no longer be formed.
+
 # %% [markdown]
-# **2.** Does BPE find the encoding with the fewest tokens? The storyteller's makes three of
-# " carriages". Could it be written with two?
+# **3. Too few.** (★☆☆, 5 min) `Tokenizer.train([line], n_vocab=1000)` gives fewer than 1,000
+# tokens. Why?
 #
-# <details><summary>Answer</summary>
+# - (a) A line so short does not contain all 256 bytes.
+# - (b) In the end each piece of the line is one token, and no pair is left to join.
+# - (c) A pair must occur twice to be joined.
 #
-# It could: `·carriage` and `s` are both in the vocabulary. But BPE replays merges by rank and never
-# looks back; once `ages` is joined, `·carriage` can no longer be formed.
+# <details><summary>Hint</summary>
 #
-# ```python
-# whole = b" carriages"
-# known = {tokenizer.decode_bytes([i]) for i in range(tokenizer.n_vocab)}
-# in_two = [(whole[:n], whole[n:]) for n in range(1, len(whole)) if {whole[:n], whole[n:]} <= known]
-# print(views.token_labels(tokenizer, tokenizer.encode(" carriages")), in_two)
-# assert len(tokenizer.encode(" carriages")) == 3 and in_two == [(b" carriage", b"s")]
-# ```
+# Train it, and compare the number of tokens of the line with the number of its pieces,
+# `PATTERN.findall(line)`.
 #
 # </details>
 
-# %% [markdown]
-# **3.** Why does `Tokenizer.train([line], n_vocab=1000)` give fewer than 1,000 tokens?
-#
-# <details><summary>Answer</summary>
-#
+# %%
+# solution: answer = "?"
+full = Tokenizer.train([line], n_vocab=1000)
+print(full.n_vocab, len(full.encode(line)), len(PATTERN.findall(line)))
+answer = "b"
+# end of solution
+check("02.3", answer)
+
+# %% [markdown] tags=["solution"]
 # When every piece has become one token, no neighbours are left to join. The longest words of the
 # line are then tokens.
+
+# %% [markdown]
+# **4. There and back.** (★★☆, 5 min) `encode` and `decode` are inverse in one direction:
+# `decode(encode(text)) == text` for every text. Find token ids for which `encode(decode(ids)) !=
+# ids`.
 #
-# ```python
-# full = Tokenizer.train([line], n_vocab=1000)
-# print(full.n_vocab)
-# assert full.n_vocab < 1000
-# assert len(full.encode(line)) == len(PATTERN.findall(line))
-# ```
+# <details><summary>Hint</summary>
+#
+# Many rows of tokens spell the same text; `encode` gives only one of them.
 #
 # </details>
 
-# %% [markdown]
-# **4.** `encode` and `decode` are inverse in one direction: `decode(encode(text)) == text` for
-# every text. Find token ids for which `encode(decode(ids)) != ids`.
-#
-# <details><summary>Answer</summary>
-#
+# %%
+# solution: answer = [...]
+answer = [tokenizer.encode(letter)[0] for letter in "dog"]
+# end of solution
+check("02.4", answer)
+
+# %% [markdown] tags=["solution"]
 # Any row that the merges would have joined: the ids of `d`, `o`, `g` spell "dog", which is encoded
-# in fewer tokens. Many rows of tokens spell the same text, but only one of them is what `encode`
-# gives, and that is the one the model has learned from.
+# in fewer tokens. Only what `encode` gives is what the model has learned from.
+
+# %% [markdown]
+# **5. Letter by letter.** (★★☆, 8 min) How many nats is "Once upon a time" worth to the
+# storyteller, all in all, if it is spelled letter by letter, after `<|endoftext|>`? Compare with
+# the same text as `encode` cuts it.
 #
-# ```python
-# spelled = [tokenizer.encode(letter)[0] for letter in "dog"]
-# assert tokenizer.decode(spelled) == "dog"
-# assert tokenizer.encode("dog") != spelled
-# ```
+# <details><summary>Hint</summary>
+#
+# The loss of a token is minus its log-probability at the position before it:
+# `log_softmax(model(ids)[0, :-1])`.
 #
 # </details>
 
-# %% [markdown]
-# **5.** How surprised is the storyteller by the same text spelled letter by letter? Grade "Once
-# upon a time" both ways with `views.text_probabilities`.
-#
-# <details><summary>Answer</summary>
-#
-# Very: it has seen "Once" as one token hundreds of times, and hardly ever as `O`, `n`, `c`, `e`.
-#
-# ```python
-# text = "Once upon a time"
-# ids_encoded = [tokenizer.eot, *tokenizer.encode(text)]
-# ids_spelled = [tokenizer.eot, *(tokenizer.encode(letter)[0] for letter in text)]
-# for row in (ids_encoded, ids_spelled):
-#     print(views.text_probabilities(model(row), row, tokenizer).note)
-# ```
-#
-# </details>
+# %%
+# solution: answer = ...
+from gptlite.sampling import log_softmax
+
+text = "Once upon a time"
+ids_encoded = [tokenizer.eot, *tokenizer.encode(text)]
+ids_spelled = [tokenizer.eot, *(tokenizer.encode(letter)[0] for letter in text)]
+for row in (ids_encoded, ids_spelled):
+    told = log_softmax(model(row)[0, :-1])  # [seq - 1, n_vocab]
+    answer = -told[np.arange(len(row) - 1), row[1:]].sum()
+    print(f"{len(row) - 1:>3} tokens, {answer:.0f} nats")
+# end of solution
+check("02.5", answer)
+
+# %% [markdown] tags=["solution"]
+# Many times as many: it has seen the text in its own tokens again and again, and hardly ever as
+# `O`, `n`, `c`, `e`.

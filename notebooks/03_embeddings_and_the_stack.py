@@ -458,96 +458,136 @@ _ = climb.plot()
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Looking up a row is often written as a product: a vector that is 1 at the token's id and 0
-# elsewhere (*one-hot*), times `wte`. Show that this gives the same. Why does nobody compute it that
-# way?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. One-hot.** (★☆☆, 6 min) Looking up a row is often written as a product: a vector, *one-hot*,
+# times `wte`. Make the vector that fetches the row of `·king`, whose id is `king`. Why does nobody
+# compute it that way?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# The zeros strike out all rows but one. The product multiplies 4,096 x 256 numbers to fetch 256.
-#
-# ```python
-# one_hot = np.zeros(len(wte), np.float32)  # [n_vocab]
-# one_hot[king] = 1
-# assert np.allclose(one_hot @ wte, wte[king])
-# ```
+# One number for each token of the vocabulary. Which of them must the product strike out?
 #
 # </details>
 
+# %%
+# solution: answer = ...
+answer = np.zeros(len(wte), np.float32)  # [n_vocab]
+answer[king] = 1
+assert np.allclose(answer @ wte, wte[king])
+# end of solution
+check("03.1", answer)
+
+# %% [markdown] tags=["solution"]
+# It is 1 at the token's id and 0 elsewhere: the zeros strike out all rows but one. The product
+# multiplies all numbers of the table to fetch a single row of it.
+
 # %% [markdown]
-# **2.** The famous riddle: which tokens are nearest to king - man + woman? Look at the first
-# *three* before you believe what you have read about the riddle.
+# **2. The riddle.** (★★☆, 10 min) The famous riddle: which tokens are nearest to king - man +
+# woman? Give the labels of the first *three*, by cosine, before you believe what you have read
+# about the riddle.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# `·king` and `·woman` themselves, then `·queen`. The riddle is usually told with the words of the
-# question left out, and then the answer is `·queen`; but without any arithmetic `·queen` is the
-# nearest neighbour of `·king` already.
-#
-# ```python
-# [man], [woman] = tokenizer.encode(" man"), tokenizer.encode(" woman")
-# mixed = wte[king] - wte[man] + wte[woman]  # [n_embd]
-# cosines = wte @ mixed / (np.linalg.norm(wte, axis=1) * np.linalg.norm(mixed))  # [n_vocab]
-# nearest = views.token_labels(tokenizer, np.argsort(-cosines)[:3].tolist())
-# print(nearest)
-# assert nearest == ["·king", "·woman", "·queen"]
-# ```
+# The cosine is the dot product over both lengths. `np.argsort(-cosines)[:3]` gives the ids,
+# `views.token_labels` their labels.
 #
 # </details>
 
+# %%
+# solution: answer = ["...", "...", "..."]
+[man], [woman] = tokenizer.encode(" man"), tokenizer.encode(" woman")
+mixed = wte[king] - wte[man] + wte[woman]  # [n_embd]
+cosines = wte @ mixed / (np.linalg.norm(wte, axis=1) * np.linalg.norm(mixed))  # [n_vocab]
+answer = views.token_labels(tokenizer, np.argsort(-cosines)[:3].tolist())
+print(answer)
+# end of solution
+check("03.2", answer)
+
+# %% [markdown] tags=["solution"]
+# The riddle is usually told with the words of the question left out, which would else come first.
+# And before one admires the answer, one should see which token is nearest to `·king` without any
+# arithmetic.
+
 # %% [markdown]
-# **3.** How many numbers does it save GPT-2 (small) that the output table is the input table? And
-# what share of the whole is that?
+# **3. One table for two.** (★☆☆, 5 min) How many numbers does it save GPT-2 (small) that the output
+# table is the input table? And what share of the whole model is that, as a number between 0 and 1?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# `gptlite.GPTConfig.preset("gpt2")` has `n_vocab`, `n_embd` and `n_params`.
+#
+# </details>
+
+# %%
+# solution: answer = (..., ...)
+small = gptlite.GPTConfig.preset("gpt2")
+table = small.n_vocab * small.n_embd
+answer = (table, table / small.n_params)
+# end of solution
+check("03.3", answer)
+
+# %% [markdown] tags=["solution"]
 # One table of 50,257 x 768, 38,597,376 numbers: the model would have 31 % more.
+
+# %% [markdown]
+# **4. One block fewer.** (★★☆, 8 min) Switch off the last block (with `edits`, multiply what its
+# attention and its MLP add by 0). The row of which block in the logit lens does the model say now?
 #
-# ```python
-# small = gptlite.GPTConfig.preset("gpt2")
-# table = small.n_vocab * small.n_embd
-# assert table == 38_597_376
-# print(f"{table / small.n_params:.0%}")
-# ```
+# <details><summary>Hint</summary>
+#
+# `Trace(edits={"h.0.attn.out": 0})` multiplies that array by 0. The lens has a row for the
+# embedding, then one for each block: `lens.texts[i + 1]` is that of block i.
 #
 # </details>
 
+# %%
+# solution: answer = ...
+last = model.config.n_layer - 1
+shorter = Trace(edits={f"h.{last}.attn.out": 0, f"h.{last}.mlp.out": 0})
+said = model(ids, trace=shorter)[0].argmax(axis=-1)  # [seq]
+labels = views.token_labels(tokenizer, said.tolist())
+answer = next(i for i in range(model.config.n_layer) if labels == lens.texts[i + 1])
+# end of solution
+check("03.4", answer)
+
+# %% [markdown] tags=["solution"]
+# The row of the block below the last: the lens *is* the model with the blocks above left out.
+
 # %% [markdown]
-# **4.** Switch off the last block (with `edits`, multiply what its attention and its MLP add by 0).
-# Which row of the logit lens does the model say now?
+# **5. Without positions.** (★★★, 12 min) Is the model blind to order without `wpe`? Give it " the
+# dog saw the cat and" and " the cat saw the dog and" with the tokens' rows alone for an embedding.
+# Is the last position the same in both, (1) after block 0, and (2) at the top?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# The row of block 4: the lens *is* the model with the blocks above left out.
-#
-# ```python
-# shorter = Trace(edits={"h.5.attn.out": 0, "h.5.mlp.out": 0})
-# said = model(ids, trace=shorter)[0].argmax(axis=-1)  # [seq]
-# assert views.token_labels(tokenizer, said.tolist()) == lens.texts[5]
-# ```
+# An edit may be an array: `Trace(edits={"embed": wte[ids][None]})`. Compare `trace["h.0.out"][0,
+# -1]` of both calls, up to 0.001 or so.
 #
 # </details>
 
-# %% [markdown]
-# **5.** Is the model blind to order without `wpe`? Give it "the dog saw the cat" and "the cat saw
-# the dog", each followed by " and", without positions, and compare the last position after block 0
-# and at the top.
-#
-# <details><summary>Answer</summary>
-#
+# %%
+# solution: answer = (..., ...)  # True or False, twice
+orders = []
+for animals in ("dog saw the cat", "cat saw the dog"):
+    unplaced = tokenizer.encode(f" the {animals} and")
+    orders.append(Trace(edits={"embed": wte[unplaced][None]}))
+    model(unplaced, trace=orders[-1])
+first, second = orders
+top = f"h.{model.config.n_layer - 1}.out"
+answer = tuple(
+    np.allclose(first[name][0, -1], second[name][0, -1], atol=1e-3) for name in ("h.0.out", top)
+)
+# end of solution
+check("03.5", answer)
+
+# %% [markdown] tags=["solution"]
 # After block 0 the two agree: the last position sees the same set of tokens. At the top they
 # differ: the mask lets each position see only those to its left, so the vectors in between already
 # depend on the order, and block 1 reads those. The mask alone tells something about the order.
-#
-# ```python
-# orders = []
-# for animals in ("dog saw the cat", "cat saw the dog"):
-#     unplaced = tokenizer.encode(f" the {animals} and")
-#     orders.append(Trace(edits={"embed": wte[unplaced][None]}))
-#     model(unplaced, trace=orders[-1])
-# first, second = orders
-# assert np.allclose(first["h.0.out"][0, -1], second["h.0.out"][0, -1], atol=1e-4)
-# assert not np.allclose(first["h.5.out"][0, -1], second["h.5.out"][0, -1], atol=0.1)
-# ```
-#
-# </details>

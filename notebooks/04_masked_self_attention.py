@@ -495,109 +495,144 @@ print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {
 #
 # ## Exercises
 #
-# **1. Shapes.** The law has 9 tokens behind its `<|endoftext|>`. Which shapes do
-# `law_trace["h.0.attn.q"]`, `["h.0.attn.scores"]` and `["h.0.attn.z"]` have?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **1. Shapes.** (★☆☆, 4 min) Which shapes do `law_trace["h.0.attn.q"]`, `["h.0.attn.scores"]` and
+# `["h.0.attn.z"]` have? Write down three tuples before you look.
 #
-# `[batch, head, seq, head_dim]`, `[batch, head, seq, total]` and `[batch, seq, n_embd]`, with 10
-# positions:
+# <details><summary>Hint</summary>
 #
-# ```python
-# assert law_trace["h.0.attn.q"].shape == (1, 4, 10, 64)
-# assert law_trace["h.0.attn.scores"].shape == (1, 4, 10, 10)
-# assert law_trace["h.0.attn.z"].shape == (1, 10, 256)
-# ```
+# The first two have an axis for the heads. How many positions are there, with `<|endoftext|>`?
 #
 # </details>
 
-# %% [markdown]
-# **2. Only differences count.** Add 5 to every score of a row. What happens to its weights? And if
-# the scores are multiplied by 5?
+# %%
+# solution: answer = [(...,), (...,), (...,)]
+answer = [law_trace[f"h.0.attn.{name}"].shape for name in ("q", "scores", "z")]
+print(answer)
+# end of solution
+check("04.1", answer)
+
+# %% [markdown] tags=["solution"]
+# `[batch, head, seq, head_dim]`, `[batch, head, seq, total]` and `[batch, seq, n_embd]`, with one
+# position more than the law has tokens.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **2. Only differences count.** (★★☆, 6 min) Two scores have the weights 0.6 and 0.4. What is the
+# first weight after 5 has been added to both scores? And what is it after both have been multiplied
+# by 5?
 #
+# <details><summary>Hint</summary>
+#
+# The difference of the two scores is $\ln(0.6 / 0.4)$, and nothing else about them is known, or
+# needed.
+#
+# </details>
+
+# %%
+# solution: answer = (..., ...)
+pair = np.log(np.array([0.6, 0.4], np.float32))  # [2], scores with these weights
+answer = (softmax(pair + 5)[0], softmax(pair * 5)[0])
+# end of solution
+check("04.2", answer)
+
+# %% [markdown] tags=["solution"]
 # Adding changes nothing: $e^{s+5} = e^5 e^s$, and the factor is divided out. Multiplying sharpens:
 # the greatest score takes more. The division by $\sqrt{d}$ is such a factor, and so is the
 # sampler's temperature (notebook 6).
+
+# %% [markdown]
+# **3. Drop the square root.** (★★☆, 10 min) Give the storyteller scores that are not divided by
+# $\sqrt{d}$, in all blocks. What is its mean loss on `story_ids` now, in nats?
 #
-# ```python
-# row = scores[-1]
-# assert np.allclose(softmax(row + 5), softmax(row), atol=1e-5)
-# assert softmax(row * 5).max() > softmax(row).max()
-# ```
+# <details><summary>Hint</summary>
+#
+# An edit that is a number multiplies the array: by what, to undo a division? The loss of a token is
+# minus its log-probability, from the logits of the position before it.
 #
 # </details>
 
-# %% [markdown]
-# **3. Drop the square root.** Give the storyteller scores that are not divided, in all blocks, and
-# compare its mean loss on `story`. (An edit that is a number multiplies the array.)
+# %%
+# solution: answer = ...
+from gptlite.sampling import log_softmax
+
+
+def loss_of(edits):
+    """Measure the mean loss of the story, in nats, with edits of the computation."""
+    logits = model(story_ids, trace=Trace(edits))[0, :-1]  # [seq - 1, n_vocab]
+    return -log_softmax(logits)[np.arange(len(logits)), story_ids[1:]].mean()
+
+
+sharp = {f"h.{i}.attn.scores": d**0.5 for i in range(model.config.n_layer)}
+answer = loss_of(sharp)
+print(f"{loss_of({}):.2f} -> {answer:.2f}")
+# end of solution
+check("04.3", answer)
+
+# %% [markdown] tags=["solution"]
+# The scores have to be multiplied by the root of `head_dim`. The loss rises, for the model learned
+# with the division; a model that had learned without it would have made its queries smaller, if it
+# had got that far.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **4. Without order.** (★★☆, 10 min) Shuffle the rows of `q`, `k` and `v` in the same way, and
+# compute attention again. Is the result the old one, only shuffled in the same way: (1) without a
+# mask, `softmax(q @ k.T / d**0.5) @ v`; (2) with it, `masked_self_attention(q, k, v)`?
 #
-# The scores have to be multiplied by 8, the root of 64. The loss rises, for the model learned with
-# the division; a model that had learned without it would have made its queries smaller, if it had
-# got that far.
+# <details><summary>Hint</summary>
 #
-# ```python
-# from gptlite.sampling import log_softmax
-#
-#
-# def loss_of(edits):
-#     logits = model(story_ids, trace=Trace(edits))[0, :-1]  # [seq - 1, n_vocab]
-#     return -log_softmax(logits)[np.arange(len(logits)), story_ids[1:]].mean()
-#
-#
-# sharp = {f"h.{i}.attn.scores": 8.0 for i in range(model.config.n_layer)}
-# assert loss_of(sharp) > loss_of({}) + 0.5
-# ```
+# `order = np.array([3, 0, 4, 1, 2])` and `q[order]`. Compare with `z[order]`.
 #
 # </details>
 
-# %% [markdown]
-# **4. Without order.** Attention without a mask does not know where a token stands. Shuffle the
-# rows of `q`, `k` and `v` in the same way and compute `softmax(q @ k.T / 8) @ v`: what happens to
-# the result? Is it the same with the mask?
+# %%
+# solution: answer = (..., ...)  # True or False, twice
+order = np.array([3, 0, 4, 1, 2])
+unmasked = softmax(q @ k.T / d**0.5) @ v
+shuffled = softmax(q[order] @ k[order].T / d**0.5) @ v[order]
+masked = masked_self_attention(q[order], k[order], v[order])
+answer = (
+    np.allclose(shuffled, unmasked[order], atol=1e-4),
+    np.allclose(masked, z[order], atol=1e-2),
+)
+# end of solution
+check("04.4", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # Without a mask the result is only shuffled in the same way: each token gathers the same mixture.
 # With the mask it is not, since the mixture depends on which tokens stand to the left. Order comes
 # in by the mask and, above all, by the position embeddings.
+
+# %% [markdown]
+# **5. Heads that look left.** (★★☆, 10 min) Which head of the storyteller gives the most weight to
+# the token just before, on average over `story_ids`? Give block and head.
 #
-# ```python
-# order = np.array([3, 0, 4, 1, 2])
-# unmasked = softmax(q @ k.T / 8) @ v
-# shuffled = softmax(q[order] @ k[order].T / 8) @ v[order]
-# assert np.allclose(shuffled, unmasked[order], atol=1e-4)
-# masked = masked_self_attention(q[order], k[order], v[order])
-# assert not np.allclose(masked, z[order], atol=1e-2)
-# ```
+# <details><summary>Hint</summary>
+#
+# The weights of one head are a square; those on the token before lie just below its diagonal:
+# `np.diagonal(square, offset=-1)`.
 #
 # </details>
 
-# %% [markdown]
-# **5. Heads that look left.** Which head of the storyteller gives the most weight to the token just
-# before, on average over `story`?
+# %%
+# solution: answer = (..., ...)
+story_trace = Trace()
+model(story_ids, trace=story_trace)
+before = {
+    (i, j): np.diagonal(story_trace[f"h.{i}.attn.weights"][0, j], offset=-1).mean()
+    for i, j in heads
+}
+answer = max(before, key=before.get)
+print(f"block and head {answer}: {before[answer]:.2f}")
+# end of solution
+check("04.5", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
-# The weights just below the diagonal, averaged for each head:
-#
-# ```python
-# story_trace = Trace()
-# model(story_ids, trace=story_trace)
-# before = {
-#     (i, j): np.diagonal(story_trace[f"h.{i}.attn.weights"][0, j], offset=-1).mean()
-#     for i, j in heads
-# }
-# print("block and head:", max(before, key=before.get))
-# assert max(before.values()) > 2 * np.mean(list(before.values()))
-# ```
-#
-# </details>
+# %% [markdown] tags=["solution"]
+# The weights just below the diagonal, averaged for each head. Such heads are how the model knows
+# which token came before, and pairs of heads can do more with it: notebook 9.

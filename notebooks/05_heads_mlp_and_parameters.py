@@ -497,99 +497,135 @@ Table(
 # %% [markdown]
 # ## Exercises
 #
-# **1. The wrong reshape.** With the toy of "Splitting into heads": what does
-# `toy.reshape(2, 2, 3)` without `swapaxes` give as head 0, and why is it wrong?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **1. The wrong reshape.** (★☆☆, 5 min) With the toy of "Splitting into heads": what does
+# `toy.reshape(2, 2, 3)` without `swapaxes` give as head 0? Write it down before you run it. Why is
+# it wrong?
 #
-# It gives all six numbers of the first token, read as if they were two tokens. Right would be the
-# first three numbers of each token.
+# <details><summary>Hint</summary>
 #
-# ```python
-# assert toy.reshape(2, 2, 3)[0].tolist() == [[0, 1, 2], [3, 4, 5]]
-# assert toy.reshape(2, 2, 3).swapaxes(0, 1)[0].tolist() == [[0, 1, 2], [6, 7, 8]]
-# ```
+# A reshape reads the same numbers in the same order.
 #
 # </details>
 
-# %% [markdown]
-# **2. gpt2-xl by hand.** 48 blocks, 1,600 wide, 50,257 tokens, 1,024 positions. Count its
-# parameters with pencil and paper, then compare.
+# %%
+# solution: answer = [[...], [...]]
+answer = toy.reshape(2, 2, 3)[0].tolist()
+# end of solution
+check("05.1", answer)
+
+# %% [markdown] tags=["solution"]
+# It gives all six numbers of the first token, read as if they were two tokens. Right would be the
+# first three numbers of each token, `[[0, 1, 2], [6, 7, 8]]`.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **2. gpt2-xl by hand.** (★★☆, 10 min) 48 blocks, 1,600 wide, 50,257 tokens, 1,024 positions. Count
+# its parameters with pencil and paper; the check knows what is most often forgotten.
 #
+# <details><summary>Hint</summary>
+#
+# In a block: four matrices, four biases, two norms. Around the blocks: two tables and a norm.
+#
+# </details>
+
+# %%
+# solution: answer = ...
+width = 1600
+block_size = 12 * width**2 + 13 * width
+answer = 48 * block_size + (50_257 + 1_024) * width + 2 * width
+print(f"{answer:,}")
+# end of solution
+check("05.2", answer)
+
+# %% [markdown] tags=["solution"]
 # A block has $12 d^2$ in its matrices (3 + 1 + 4 + 4), $9d$ in their biases (3 + 1 + 4 + 1) and
 # $4d$ in two norms. Around the blocks there are two tables and `ln_f`.
+
+# %% [markdown]
+# **3. A bias without effect.** (★★★, 10 min) Set the *key* part of `c_attn`'s bias to 0 in every
+# block, and call `gpt`. The logits do not change. Why not?
 #
-# ```python
-# width = 1600
-# block_size = 12 * width**2 + 13 * width
-# total = 48 * block_size + (50_257 + 1_024) * width + 2 * width
-# print(f"{total:,}")
-# assert total == GPTConfig.preset("gpt2-xl").n_params == 1_557_611_200
-# ```
+# - (a) The bias of a trained model is so small that it makes no difference.
+# - (b) It adds the same number to every score in a row.
+# - (c) The layer norm before it takes any constant out.
+#
+# <details><summary>Hint</summary>
+#
+# Multiply out $q \cdot (k + b)$, for one query and all keys.
 #
 # </details>
 
-# %% [markdown]
-# **3. A bias without effect.** Set the *key* part of `c_attn`'s bias to 0 in every block. The
-# logits do not change. Why not?
+# %%
+# solution: answer = "?"
+changed = {name: array.copy() for name, array in model.parameters.items()}
+for i in range(model.config.n_layer):
+    changed[f"h.{i}.attn.c_attn.bias"][n_embd : 2 * n_embd] = 0
+print(np.allclose(gpt(ids, changed), by_hand, atol=1e-2))
+answer = "b"
+# end of solution
+check("05.3", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # The bias $b$ adds the same $q \cdot b$ to every score in a row, and softmax only sees differences
-# within a row. So 256 numbers of each block do nothing (in GPT-2 small 768 in each of 12 blocks).
+# within a row. So `n_embd` numbers of each block do nothing (in GPT-2 small 768 in each of 12
+# blocks).
+
+# %% [markdown]
+# **4. The order of heads.** (★★★, 15 min) Exchange heads 0 and 3 of a block: their columns in all
+# three thirds of `c_attn`, and their rows in `c_proj`. Give the columns of `c_attn` in their new
+# order, an array of `3 * n_embd` numbers. What happens to the block's output?
 #
-# ```python
-# changed = {name: array.copy() for name, array in model.parameters.items()}
-# for i in range(model.config.n_layer):
-#     changed[f"h.{i}.attn.c_attn.bias"][n_embd : 2 * n_embd] = 0
-# assert np.allclose(gpt(ids, changed), by_hand, atol=1e-2)
-# ```
+# <details><summary>Hint</summary>
+#
+# Start with `np.arange(n_embd).reshape(n_head, d)`, and put its rows in another order. The second
+# third begins at `n_embd`.
 #
 # </details>
 
-# %% [markdown]
-# **4. The order of heads.** Exchange heads 0 and 3 of a block: their columns in all three thirds of
-# `c_attn` (weight and bias), and their rows in `c_proj`. What happens to the output?
+# %%
+# solution: answer = ...
+heads_in_order = [3, *range(1, 3), 0, *range(4, n_head)]
+order = np.arange(n_embd).reshape(n_head, d)[heads_in_order].reshape(-1)  # [n_embd]
+answer = np.concatenate([order + part * n_embd for part in range(3)])  # [3 * n_embd]
+exchanged = dict(p)
+exchanged["attn.c_attn.weight"] = p["attn.c_attn.weight"][:, answer]
+exchanged["attn.c_attn.bias"] = p["attn.c_attn.bias"][answer]
+exchanged["attn.c_proj.weight"] = p["attn.c_proj.weight"][order]
+print(np.allclose(block(before, exchanged), block(before, p), atol=1e-3))
+# end of solution
+check("05.4", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # Nothing: the heads' answers are added, and a sum has no order. "Head 3" of one model has nothing
 # to do with "head 3" of another.
+
+# %% [markdown]
+# **5. No activation function.** (★★☆, 8 min) Without gelu, the two matrices of `mlp` could be one.
+# How many numbers would that save in a block 768 wide (matrices alone, no biases)?
 #
-# ```python
-# order = np.arange(n_embd).reshape(n_head, d)[[3, 1, 2, 0]].reshape(-1)
-# columns = np.concatenate([order + part * n_embd for part in range(3)])
-# exchanged = dict(p)
-# exchanged["attn.c_attn.weight"] = p["attn.c_attn.weight"][:, columns]
-# exchanged["attn.c_attn.bias"] = p["attn.c_attn.bias"][columns]
-# exchanged["attn.c_proj.weight"] = p["attn.c_proj.weight"][order]
-# assert np.allclose(block(before, exchanged), block(before, p), atol=1e-3)
-# ```
+# <details><summary>Hint</summary>
+#
+# Which shape does `c_fc @ c_proj` have?
 #
 # </details>
 
-# %% [markdown]
-# **5. No activation function.** Without gelu, `mlp` could be one matrix. Which shape would it have,
-# and how many numbers would be saved in a block of width $d$?
+# %%
+# solution: answer = ...
+product = p["mlp.c_fc.weight"] @ p["mlp.c_proj.weight"]  # [n_embd, n_embd]
+shift = p["mlp.c_fc.bias"] @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [n_embd]
+two_layers = hidden @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # no gelu
+print(product.shape, np.allclose(x @ product + shift, two_layers, atol=1e-3))
+answer = 2 * 4 * 768**2 - 768**2
+# end of solution
+check("05.5", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # The product of `c_fc` and `c_proj`, $d \times d$: $d^2$ numbers in place of $8d^2$, with the same
 # result, and therefore no more power than one layer.
-#
-# ```python
-# product = p["mlp.c_fc.weight"] @ p["mlp.c_proj.weight"]  # [n_embd, n_embd]
-# shift = p["mlp.c_fc.bias"] @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [n_embd]
-# two_layers = hidden @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # no gelu
-# assert product.shape == (n_embd, n_embd)
-# assert np.allclose(x @ product + shift, two_layers, atol=1e-3)
-# ```
-#
-# </details>

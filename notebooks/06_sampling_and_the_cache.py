@@ -459,113 +459,149 @@ Table(
 #
 # ## Exercises
 #
-# **1. Greedy, three ways.** Show that `temperature=0`, `top_k=1` and a tiny `top_p` choose the same
-# text.
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **1. Greedy, three ways.** (★☆☆, 6 min) Continue "The fox" by 10 tokens with `generate`, in three
+# ways that should all be greedy: by `temperature`, by `top_k`, by a tiny `top_p`. Give the list of
+# the three texts.
 #
+# <details><summary>Hint</summary>
+#
+# `top_k=0` switches that filter off.
+#
+# </details>
+
+# %%
+# solution: answer = ["...", "...", "..."]
+answer = [
+    generate(model, tokenizer, "The fox", max_new_tokens=10, seed=0, **options)
+    for options in ({"temperature": 0}, {"top_k": 1}, {"top_k": 0, "top_p": 1e-6})
+]
+# end of solution
+check("06.1", answer)
+
+# %% [markdown] tags=["solution"]
 # Each leaves one token to draw from, the most likely one.
+
+# %% [markdown]
+# **2. Does the draw keep its word?.** (★★☆, 10 min) Draw the token after "The old man" 2,000 times
+# with `Sampler`, at temperature 1 and from all tokens. What share of the draws is `·was`? (The
+# check knows its probability, and how far chance may go.)
 #
-# ```python
-# texts = {
-#     generate(model, tokenizer, "The fox", max_new_tokens=10, seed=0, **options)
-#     for options in (dict(temperature=0), dict(top_k=1), dict(top_k=0, top_p=1e-6))
-# }
-# assert len(texts) == 1
-# ```
+# <details><summary>Hint</summary>
+#
+# `sampler(logits, ids, rngs)` draws one token for each row: repeat the row 2,000 times, with `[[]]
+# * 2000` for the ids and one generator for all rows.
 #
 # </details>
 
-# %% [markdown]
-# **2. Does the draw keep its word?** Draw the token after "The old man" 2,000 times with `Sampler`,
-# and compare how often `·was` came up with its probability.
+# %%
+# solution: answer = ...
+last = model(tokenizer.encode("The old man"))[:, -1]  # [1, n_vocab]
+rng = np.random.default_rng(0)
+sampler = Sampler(temperature=1.0, top_k=0)
+drawn = sampler(np.repeat(last, 2000, axis=0), [[]] * 2000, [rng] * 2000)  # [2000]
+was = tokenizer.encode(" was")[0]
+answer = (drawn == was).mean()
+print(f"{answer:.3f} drawn, {softmax(last)[0, was]:.3f} expected")
+# end of solution
+check("06.2", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # With a batch of 2,000 equal rows one call of the sampler is enough. The count has a standard error
-# of $\sqrt{p(1-p)/2000}$, below 0.01.
+# of $\sqrt{p(1-p)/2000}$, about 0.01.
+
+# %% [markdown]
+# **3. Why no queries?.** (★☆☆, 4 min) The cache holds keys and values. Why not queries?
 #
-# ```python
-# last = model(tokenizer.encode("The old man"))[:, -1]  # [1, n_vocab]
-# rng = np.random.default_rng(0)
-# sampler = Sampler(temperature=1.0, top_k=0)
-# drawn = sampler(np.repeat(last, 2000, axis=0), [[]] * 2000, [rng] * 2000)  # [2000]
-# was = tokenizer.encode(" was")[0]
-# expected = softmax(last)[0, was]
-# assert abs((drawn == was).mean() - expected) < 0.03
-# ```
+# - (a) They would take too much memory.
+# - (b) A query is used in its own position's row only; later positions read keys and values.
+# - (c) Queries change as the text goes on.
+#
+# <details><summary>Hint</summary>
+#
+# In a call with a cache, which shapes do `trace["h.0.attn.q"]` and `trace["h.0.attn.k"]` have?
 #
 # </details>
 
-# %% [markdown]
-# **3. Why no queries?** The cache holds keys and values. Why not queries?
+# %%
+# solution: answer = "?"
+cache, trace = KVCache(model.config), Trace()
+model(words[:6], cache=cache)
+model(words[6:7], cache=cache, trace=trace)
+print(trace["h.0.attn.q"].shape, trace["h.0.attn.k"].shape)
+answer = "b"
+# end of solution
+check("06.3", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # A query is used in the row of its own position only, to compute that position's mixture. Once that
-# is done, nothing needs it again. Keys and values are what *later* positions read. In a call with a
-# cache there is one query and `total` keys:
+# is done, nothing needs it again. In a call with a cache there is one query and `total` keys.
+
+# %% [markdown]
+# **4. A false economy.** (★★★, 12 min) Somebody keeps the cache of "The old man said", takes the
+# last token back by lowering `cache.length`, and adds " laughed" instead. Are the logits right? And
+# are they, if they exchange the *first* token's key and value for those of "A" in the same way?
 #
-# ```python
-# cache, trace = KVCache(model.config), Trace()
-# model(words[:6], cache=cache)
-# model(words[6:7], cache=cache, trace=trace)
-# assert trace["h.3.attn.q"].shape == (1, 4, 1, 64)
-# assert trace["h.3.attn.k"].shape == trace["h.3.attn.v"].shape == (1, 4, 7, 64)
-# ```
+# <details><summary>Hint</summary>
+#
+# Compare with the logits of a call without a cache. On what do the keys of block 1 depend?
 #
 # </details>
 
-# %% [markdown]
-# **4. A false economy.** Somebody keeps the cache of "The old man said", takes the last token back
-# by lowering `cache.length`, and adds "laughed" instead. Is that right? And if they exchange the
-# *first* token's key and value for those of "A" in the same way?
+# %%
+# solution: answer = (..., ...)  # True or False, twice
+old, new = tokenizer.encode("The old man said"), tokenizer.encode("The old man laughed")
+kept = KVCache(model.config)
+model(old, cache=kept)
+kept.length = len(old) - 1
+taken_back = np.allclose(
+    model(new[len(old) - 1 :], cache=kept)[0, -1], model(new)[0, -1], atol=1e-3
+)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+first, patched = KVCache(model.config), KVCache(model.config)
+model(tokenizer.encode("A"), cache=first)
+model(old[:-1], cache=patched)
+patched.keys[:, :, :, 0] = first.keys[:, :, :, 0]
+patched.values[:, :, :, 0] = first.values[:, :, :, 0]
+right = model([*tokenizer.encode("A"), *old[1:]])[0, -1]
+exchanged = np.allclose(model(old[-1:], cache=patched)[0, -1], right, atol=1e-2)
+answer = (taken_back, exchanged)
+# end of solution
+check("06.4", answer)
+
+# %% [markdown] tags=["solution"]
 # Taking back the end is right: no earlier token has seen it. Exchanging the beginning is wrong from
 # block 1 on: the later tokens have gathered from the old token, so their own keys and values are
 # out of date.
+
+# %% [markdown]
+# **5. Penalise repetition.** (★★☆, 8 min) `repetition_penalty` makes every token that has occurred
+# less likely. Continue `prompt` greedily by 80 tokens with a penalty of 1.3, as the greedy text
+# above was made, and give the 80 ids. What could go wrong with this remedy?
 #
-# ```python
-# old, new = tokenizer.encode("The old man said"), tokenizer.encode("The old man laughed")
-# kept = KVCache(model.config)
-# model(old, cache=kept)
-# kept.length = 3
-# assert old[:3] == new[:3]
-# assert np.allclose(model(new[3:], cache=kept)[0, -1], model(new)[0, -1], atol=1e-3)
+# <details><summary>Hint</summary>
 #
-# first, patched = KVCache(model.config), KVCache(model.config)
-# model(tokenizer.encode("A"), cache=first)
-# model(old[:3], cache=patched)
-# patched.keys[:, :, :, 0] = first.keys[:, :, :, 0]
-# patched.values[:, :, :, 0] = first.values[:, :, :, 0]
-# right = model([*tokenizer.encode("A"), *old[1:]])[0, -1]
-# assert not np.allclose(model(old[3:], cache=patched)[0, -1], right, atol=1e-2)
-# ```
+# Take the cell that made `loop_ids`, and give its `Sampler` one setting more.
 #
 # </details>
 
-# %% [markdown]
-# **5. Penalise repetition.** `repetition_penalty` makes every token that has occurred less likely.
-# Continue `prompt` greedily with 1.3. Is the circle broken? What could go wrong with this remedy?
+# %%
+# solution: answer = [...]
+penalised = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)
+steps = list(generate_tokens(model, [tokenizer.encode(prompt)], penalised, 80))
+answer = [int(step.ids[0]) for step in steps]
+print(tokenizer.decode(answer))
+print(len(set(loop_ids)), "different tokens before,", len(set(answer)), "with the penalty")
+# end of solution
+check("06.5", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
-# It is broken, but the remedy cannot tell a phrase from a comma: words that a text needs again and
-# again are pushed down too.
-#
-# ```python
-# penalised = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)
-# steps = list(generate_tokens(model, [tokenizer.encode(prompt)], penalised, 80))
-# new = [int(step.ids[0]) for step in steps]
-# print(tokenizer.decode(new))
-# assert len(set(new)) > 1.5 * len(set(loop_ids))
-# ```
-#
-# </details>
+# %% [markdown] tags=["solution"]
+# It does not run in circles, but the remedy cannot tell a phrase from a comma: words that a text
+# needs again and again are pushed down too.

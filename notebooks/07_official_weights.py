@@ -447,80 +447,126 @@ view
 # %% [markdown]
 # ## Exercises
 #
-# **1.** Derive the number of parameters of GPT-2 xl by hand from its four sizes: 48 blocks, 1,600
-# wide, 50,257 tokens, 1,024 positions.
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. Wider or higher.** (★★☆, 6 min) Take the parameters of the blocks alone, as many as gpt2 has.
+# By which factor do they grow if (1) the width is doubled, and (2) the number of blocks is doubled?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# A block: `12 d²` in four matrices, `13 d` in their biases (`3d + d + 4d + d`) and in two layer
-# norms (`4d`). Then the embeddings and the last layer norm.
-#
-# ```python
-# d = 1600
-# by_hand = 48 * (12 * d * d + 13 * d) + 50257 * d + 1024 * d + 2 * d
-# assert by_hand == PRESETS["gpt2-xl"].n_params == 1_557_611_200
-# ```
+# A block has about $12 d^2$ numbers.
 #
 # </details>
+
+
+# %%
+# solution: answer = (..., ...)
+def in_blocks(width, n_blocks):
+    """Count the parameters of a stack of blocks."""
+    return n_blocks * (12 * width**2 + 13 * width)
+
+
+answer = (in_blocks(1536, 12) / in_blocks(768, 12), in_blocks(768, 24) / in_blocks(768, 12))
+# end of solution
+check("07.1", answer)
+
+# %% [markdown] tags=["solution"]
+# About four, and two: matrices grow with the square of the width. So the largest model, 2.1 times
+# as wide and four times as high as the smallest, has about 17 times as many numbers in its blocks.
+
+# %% [markdown]
+# **2. What fits.** (★☆☆, 5 min) Which of the four sizes can a machine with 4 GB of free memory hold
+# in float32, and which in float16? Give two lists of names, smallest first.
 #
-# **2.** Which of the four sizes can a machine with 4 GB of free memory load in float32, which in
-# float16?
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
+# `PRESETS` has the four sizes by name; a GB is 10⁹ bytes.
 #
+# </details>
+
+# %%
+# solution: answer = [[...], [...]]
+answer = [
+    [name for name, c in PRESETS.items() if bytes_per_number * c.n_params < 4e9]
+    for bytes_per_number in (4, 2)
+]
+# end of solution
+check("07.2", answer)
+
+# %% [markdown] tags=["solution"]
 # In float32 up to gpt2-large, with 3.1 GB, if little else is needed; in float16 gpt2-xl too.
+
+# %% [markdown]
+# **3. Another table of contents.** (★★☆, 6 min) The file on the hub for gpt2-medium has
+# 1,519,984,962 bytes. How many of them are its table of contents?
 #
-# ```python
-# for bytes_a_number in (4, 2):
-#     print([name for name, c in PRESETS.items() if bytes_a_number * c.n_params < 4e9])
-# ```
+# <details><summary>Hint</summary>
+#
+# As for the smallest model: take away the weights, and one mask for each block.
 #
 # </details>
-#
-# **3.** The file on the hub for gpt2-medium has 1,519,984,962 bytes. How long is its table of
-# contents?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = ...
+medium = SOURCES["gpt2-medium"][0].files[-1]
+answer = medium.size - 4 * PRESETS["gpt2-medium"].n_params - 24 * 1024 * 1024 * 4
+print(f"{answer:,} bytes against {rest:,}")
+# end of solution
+check("07.3", answer)
+
+# %% [markdown] tags=["solution"]
 # Take away the weights and 24 masks: the rest is about twice as long as the smallest model's table,
 # for twice as many arrays.
+
+# %% [markdown]
+# **4. Heads.** (★★☆, 5 min) All four models have heads of the same width. What is it? And is it, or
+# the number of heads, in the shape of any array, True or False?
 #
-# ```python
-# medium = SOURCES["gpt2-medium"][0].files[-1]
-# left = medium.size - 4 * PRESETS["gpt2-medium"].n_params - 24 * 1024 * 1024 * 4
-# print(f"{left:,} bytes against {rest:,}")
-# ```
+# <details><summary>Hint</summary>
+#
+# Divide the width by the number of heads. Compare `parameter_shapes` of two configurations that
+# differ in `n_head` alone.
 #
 # </details>
-#
-# **4.** All four models have heads of the same width. What is it, and how can you see it in the
-# table of sizes? Is it in any array's shape?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = (..., ...)
+[width] = {config.head_dim for config in PRESETS.values()}
+other = GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=4, n_layer=2)
+answer = (width, parameter_shapes(other) != parameter_shapes(tiny.config))
+# end of solution
+check("07.4", answer)
+
+# %% [markdown] tags=["solution"]
 # 64 numbers, the width divided by the heads. No array shows it: `c_attn` has `3 d` columns however
 # they are shared out. So the number of heads has to be given in `config.json` or `hparams.json`
 # (*hparams* is short for hyper-parameters); with another number the file would load, and the model
 # would talk nonsense.
+
+# %% [markdown]
+# **5. One bit.** (★★☆, 6 min) Why is it not enough that a file has the right length? Flip bit 30 of
+# the float32 number 0.1 (the sign is bit 31). What number comes out?
 #
-# ```python
-# assert {config.head_dim for config in PRESETS.values()} == {64}
-# other = GPTConfig(n_vocab=64, n_ctx=32, n_embd=16, n_head=4, n_layer=2)
-# assert parameter_shapes(other) == parameter_shapes(tiny.config)
-# ```
+# <details><summary>Hint</summary>
+#
+# `array.view(np.uint32)` reads the same bits as whole numbers; `^` flips bits.
 #
 # </details>
-#
-# **5.** Why is it not enough that a file has the right length?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = ...
+bits = np.array([0.1], np.float32).view(np.uint32)  # [1]
+answer = float((bits ^ np.uint32(1 << 30)).view(np.float32)[0])
+print(f"{answer:.1e}")
+# end of solution
+check("07.5", answer)
+
+# %% [markdown] tags=["solution"]
 # One wrong bit in half a gigabyte leaves the length as it is. In the sign of one weight it would
-# hardly be noticed, in its exponent it may turn 0.1 into 10³⁷, and every answer into nonsense.
-#
-# ```python
-# bits = np.array([0.1], np.float32).view(np.uint32)
-# print(f"{(bits ^ np.uint32(1 << 30)).view(np.float32)[0]:.1e}")
-# ```
-#
-# </details>
+# hardly be noticed; in its exponent it turns 0.1 into 10³⁷, and every answer into nonsense.

@@ -513,92 +513,141 @@ _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 # %% [markdown]
 # ## Exercises
 #
-# **1.** GPT-2's vocabulary has 50,257 tokens. What should its loss be at the first step of
-# training, in nats and in bits?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. The first step.** (★☆☆, 3 min) GPT-2's vocabulary has 50,257 tokens. What should its loss be
+# at the first step of training, in nats and in bits?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# The logarithm of the vocabulary: 10.8 nats, 15.6 bits. Notebook 7 measures it on random weights
-# of GPT-2's shape.
-#
-# ```python
-# print(f"{math.log(50257):.1f} nats, {math.log2(50257):.1f} bits")
-# ```
+# A model that knows nothing finds all tokens equally likely.
 #
 # </details>
+
+# %%
+# solution: answer = (..., ...)
+answer = (math.log(50257), math.log2(50257))
+# end of solution
+check("08.1", answer)
+
+# %% [markdown] tags=["solution"]
+# The logarithm of the vocabulary: 10.8 nats, 15.6 bits. Notebook 7 measures it on random weights of
+# GPT-2's shape.
+
+# %% [markdown]
+# **2. A free pronoun.** (★★☆, 5 min) If the pronoun did not have to fit the person but were `he` or
+# `she` with probability one half, what would the limit be, in nats per token?
 #
-# **2.** If the pronoun did not have to fit the person but were `he` or `she` with probability one
-# half, what would the limit be, in nats per token?
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
+# How many free choices has a sentence now, and among how many words is the new one?
 #
+# </details>
+
+# %%
+# solution: answer = ...
+answer = (5 * math.log(8) + math.log(2)) / 12
+print(f"{answer:.2f} nats in place of {floor:.2f}")
+# end of solution
+check("08.2", answer)
+
+# %% [markdown] tags=["solution"]
 # One more free choice, between two words: `ln 2` is added to each sentence of twelve tokens.
+
+# %% [markdown]
+# **3. The answer in the question.** (★★☆, 10 min) A training program has a mistake: the inputs and
+# the targets are the same tokens, not shifted by one. What will be seen?
 #
-# ```python
-# print(f"{(5 * math.log(8) + math.log(2)) / 12:.2f} nats in place of {floor:.2f}")
-# ```
+# - (a) The loss stays near its first value: there is nothing to learn.
+# - (b) The loss falls to nearly 0, below the limit of the language; asked to write, the model
+#   repeats its last token for ever.
+# - (c) The loss falls to the limit of the language, as with shifted targets.
+#
+# <details><summary>Hint</summary>
+#
+# Train a new model for 60 steps with `loss_and_gradients(leaky, inputs, inputs)`, and let it
+# continue "The old".
 #
 # </details>
-#
-# **3.** A training program has a mistake: the inputs and the targets are the same tokens, not
-# shifted by one. What will the loss curve look like, and what will the model say?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = "?"
+leaky = GPT.init(config, seed=0)
+moments = {n: Moments(np.zeros_like(p), np.zeros_like(p)) for n, p in leaky.parameters.items()}
+for step in range(1, 61):
+    inputs, _ = batch(rng, tokens, 8)
+    loss, gradients = loss_and_gradients(leaky, inputs, inputs)
+    for name, p in leaky.parameters.items():
+        adamw_step(p, gradients[name], moments[name], step, 3e-3, 0.1)
+print("below half of the limit:", loss < floor / 2)
+print(repr(generate(leaky, tokenizer, "The old", 5, temperature=0)))
+answer = "b"
+# end of solution
+check("08.3", answer)
+
+# %% [markdown] tags=["solution"]
 # The loss falls to zero almost at once, for the model only has to repeat the token that it is
 # looking at. Asked to generate, it repeats its last token for ever. A loss far below what is
 # possible is always a sign that the answer leaked into the question.
+
+# %% [markdown]
+# **4. Short embeddings.** (★★★, 12 min) Train a model whose embeddings start as OpenAI's code draws
+# them, not five times as long, for the same 300 steps. One of the places in a sentence is still not
+# learned. What is the loss of the pronoun now, in nats?
 #
-# ```python
-# leaky = GPT.init(config, seed=0)
-# moments = {n: Moments(np.zeros_like(p), np.zeros_like(p)) for n, p in leaky.parameters.items()}
-# for step in range(1, 61):
-#     inputs, _ = batch(rng, tokens, 8)
-#     loss, gradients = loss_and_gradients(leaky, inputs, inputs)
-#     for name, p in leaky.parameters.items():
-#         adamw_step(p, gradients[name], moments[name], step, 3e-3, 0.1)
-# assert loss < floor / 2
-# said = generate(leaky, tokenizer, "The old", 5, temperature=0)
-# assert set(said.split()) == {"old"}
-# ```
+# <details><summary>Hint</summary>
+#
+# `train(GPT.init(config, seed=0), tokens, n_steps=300)` gives the log; `PLACES` says which place
+# the pronoun has.
 #
 # </details>
+
+# %%
+# solution: answer = ...
+short = GPT.init(config, seed=0)
+answer = train(short, tokens, n_steps=300)[-1]["places"][PLACES["pronoun"]]
+print(f"the pronoun: {answer:.1f} nats, ln 2 = {math.log(2):.1f}")
+# end of solution
+check("08.4", answer)
+
+# %% [markdown] tags=["solution"]
+# It stays at ln 2, a coin toss between `he` and `she`. Everything that depends on the last token
+# alone is learned, for the stream carries that token from bottom to top; but attention has to
+# *compare* tokens, and vectors that short give scores near 0, so nearly equal weights, so hardly a
+# gradient to learn from. With more steps it gets there.
+
+# %% [markdown]
+# **5. Below the limit.** (★★☆, 6 min) The limit was computed from the rules of the language. Could
+# a model's loss on *unseen* sentences be below it?
 #
-# **4.** Train a model whose embeddings start as OpenAI's code draws them, not five times as long.
-# Which part of the loss is different after the same 300 steps, and what did the model learn all the
-# same?
+# - (a) Never, not on a single sentence.
+# - (b) Yes, on average too, if the model is large enough.
+# - (c) On a few sentences by luck; on average over many, never.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# The pronoun: it stays at ln 2, a coin toss between `he` and `she`. Everything that depends on the
-# last token alone is learned, for the stream carries that token from bottom to top; but attention
-# has to *compare* tokens, and vectors that short give scores near 0, so nearly equal weights, so
-# hardly a gradient to learn from. With more steps it gets there.
-#
-# ```python
-# short = GPT.init(config, seed=0)
-# places = train(short, tokens, n_steps=300)[-1]["places"]
-# print(f"the pronoun: {places[8]:.1f} nats, ln 2 = {math.log(2):.1f}")
-# assert places[8] > 0.5 and places[6] < 0.2
-# ```
+# What is the loss of a model that knows the true probabilities: on one sentence, and on average?
 #
 # </details>
-#
-# **5.** The limit was computed from the rules of the language. Could a model's loss on *unseen*
-# sentences ever be below it?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = "?"
+told = set(training_text.splitlines())
+repeated = sum(line in told for line in validation_text.splitlines())
+print(f"{repeated} of 100 are in the training text; expected about {100 * 3000 / 8**5:.0f}")
+answer = "c"
+# end of solution
+check("08.5", answer)
+
+# %% [markdown] tags=["solution"]
 # By luck, on a few sentences: the choices there may happen to be the ones that the model thinks a
 # little more likely. On average over many sentences never, whatever the model: that is Shannon's
 # theorem, the cross-entropy is at least the entropy. A validation loss below the limit means that
 # the validation text has leaked into the training text. Here even that can happen by chance, for
-# there are only 32,768 sentences:
-#
-# ```python
-# told = set(training_text.splitlines())
-# repeated = sum(line in told for line in validation_text.splitlines())
-# print(f"{repeated} of 100 are in the training text; expected about {100 * 3000 / 8**5:.0f}")
-# ```
-#
-# </details>
+# there are only 32,768 sentences.

@@ -496,95 +496,149 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 #
 # ## Exercises
 #
-# **1.** Cut out all four heads of one block at a time, then each MLP. Which block's attention, and
-# which MLP, can the storyteller spare least?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. What cannot be spared.** (★★☆, 12 min) Cut out all heads of one block at a time, then each
+# MLP, and measure the loss on "Once upon a time there was a miller who had a daughter, and the
+# daughter had a little grey cat." Which block's attention, and which block's MLP, can the
+# storyteller spare least? Give two block numbers.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# Among the attentions it is block 1's, among the MLPs by far the first: without it the loss is
-# worse than blind guessing. It seems to do much of the work of a table of which token follows
-# which, on which everything above relies.
-#
-# ```python
-# attentions = [loss_of(tale, views.without_heads(i, range(4))) - whole for i in range(n_layer)]
-# mlps = [loss_of(tale, {f"h.{i}.mlp.out": 0}) - whole for i in range(n_layer)]
-# assert np.argmax(attentions) == 1 and np.argmax(mlps) == 0
-# print(f"block 1's attention {attentions[1]:.1f}, block 0's MLP {mlps[0]:.1f} nats")
-# ```
-#
-# </details>
-#
-# **2.** The MLP's answer at the last position was not patched above. Patch `h.i.attn.out` and
-# `h.i.mlp.out` at the last position, for all blocks. Which of them carry the information for the
-# pronoun?
-#
-# <details><summary>Answer</summary>
-#
-# The attention of block 4, and nothing else as much. The MLPs of blocks 4 and 5 even push a little
-# the other way: they come later, and in the patched run they see a stream to which they would
-# answer differently.
-#
-# ```python
-# at_end = {
-#     name: turned(views.patched(other_trace, name, [-1]))
-#     for i in range(n_layer)
-#     for name in (f"h.{i}.attn.out", f"h.{i}.mlp.out")
-# }
-# assert max(at_end, key=at_end.get) == "h.4.attn.out"
-# for name, share in at_end.items():
-#     print(f"{name:12} {share:5.2f}")
-# ```
+# `views.without_heads(i, range(n_head))` is the edit for attention; for an MLP, multiply its
+# output, `h.i.mlp.out`, by 0.
 #
 # </details>
+
+# %%
+# solution: answer = (..., ...)
+miller = tokenizer.encode(
+    "Once upon a time there was a miller who had a daughter, and the daughter had a little grey "
+    "cat."
+)
+attentions = [loss_of(miller, views.without_heads(i, range(n_head))) for i in range(n_layer)]
+mlps = [loss_of(miller, {f"h.{i}.mlp.out": 0}) for i in range(n_layer)]
+answer = (int(np.argmax(attentions)), int(np.argmax(mlps)))
+print("attention", np.round(attentions, 1), " MLP", np.round(mlps, 1))
+# end of solution
+check("09.1", answer)
+
+# %% [markdown] tags=["solution"]
+# As a rule the first MLP is the one that can be spared least: it seems to do much of the work of a
+# table of which token follows which, on which everything above relies.
+
+# %% [markdown]
+# **2. The last position.** (★★★, 15 min) The MLP's answer at the last position was not patched
+# above. Patch `h.i.attn.out` and `h.i.mlp.out` at the last position, for all blocks, from the
+# queen's sentence into the king's. Which of these arrays turns the answer furthest? Give its name.
 #
-# **3.** The storyteller never saw anything like random tokens. Take a sentence with invented names,
-# twice, and measure the induction scores on that.
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
-#
-# Head 0 of block 5 has the highest score again, now about 0.2, several times what even weights
-# would give: a beginning of induction that shows only on text of a familiar form.
-#
-# ```python
-# once = tokenizer.encode("Tiddy Mun was a strange man, and Yallery Brown was his friend.")
-# twice = Trace()
-# model(once + once, trace=twice)
-# scores = induction_scores(weights_of(twice))
-# assert np.unravel_index(scores.argmax(), scores.shape) == (5, 0)
-# print(f"{scores.max():.1f} against {1 / (1.5 * len(once)):.2f}")
-# ```
-#
-# </details>
-#
-# **4.** What happens to the pronoun if block 4, head 0 is cut out? Guess the preference for *she*
-# after king and queen, then look.
-#
-# <details><summary>Answer</summary>
-#
-# The two answers come close to each other: the model falls back on what is likely without knowing
-# who is meant. It does not fall all the way, since other heads carry the rest.
-#
-# ```python
-# edits = views.without_heads(4, [0])
-# cut = [preference(model(text, trace=Trace(edits=edits))) for text in (ids, other)]
-# assert abs(cut[1] - cut[0]) < (queen - king) / 2
-# print(f"king {cut[0]:.1f}, queen {cut[1]:.1f}")
-# ```
+# `turned(views.patched(other_trace, name, [-1]))` measures one of them.
 #
 # </details>
+
+# %%
+# solution: answer = "..."
+at_end = {
+    name: turned(views.patched(other_trace, name, [-1]))
+    for i in range(n_layer)
+    for name in (f"h.{i}.attn.out", f"h.{i}.mlp.out")
+}
+answer = max(at_end, key=at_end.get)
+for name, share in at_end.items():
+    print(f"{name:12} {share:5.2f}")
+# end of solution
+check("09.2", answer)
+
+# %% [markdown] tags=["solution"]
+# What one position hands to another goes through attention; an MLP works on its own position alone.
+# A negative share pushes the other way: that part comes later, and in the patched run it sees a
+# stream to which it would answer differently.
+
+# %% [markdown]
+# **3. Induction on familiar words.** (★★☆, 10 min) The storyteller never saw anything like random
+# tokens. Take "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, and measure
+# the induction scores on that. Which head has the highest? Give block and head.
 #
-# **5.** The head built by hand has a weakness: what does it predict when the current token came
-# twice before, followed by different tokens?
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
+# `model(once + once, trace=twice)`, then `induction_scores(weights_of(twice))`. `np.unravel_index`
+# turns a place in a flat array into block and head.
 #
+# </details>
+
+# %%
+# solution: answer = (..., ...)
+once = tokenizer.encode("Tiddy Mun was a strange man, and Yallery Brown was his friend.")
+twice = Trace()
+model(once + once, trace=twice)
+scores = induction_scores(weights_of(twice))  # [n_layer, n_head]
+answer = np.unravel_index(scores.argmax(), scores.shape)
+print(f"{scores.max():.1f} against {1 / (1.5 * len(once)):.2f}")
+# end of solution
+check("09.3", answer)
+
+# %% [markdown] tags=["solution"]
+# Compare its score with what even weights would give before you call it an induction head: several
+# times as much is a beginning, near 1 is the thing itself.
+
+# %% [markdown]
+# **4. Without that head.** (★★★, 15 min) Take the head that turned the answer furthest in "One head
+# from the queen's sentence", and cut it out. How far apart are the two sentences now: the
+# preference for *she* after the queen, less that after the king, in logits? Guess first.
+#
+# <details><summary>Hint</summary>
+#
+# `by_head` has the numbers. `views.without_heads(i, [j])` is the edit, and `preference` measures
+# both sentences.
+#
+# </details>
+
+# %%
+# solution: answer = ...
+layer, head = np.unravel_index(np.argmax(by_head), np.shape(by_head))
+edits = views.without_heads(layer, [head])
+cut = [preference(model(text, trace=Trace(edits=edits))) for text in (ids, other)]
+answer = cut[1] - cut[0]
+print(f"{queen - king:.1f} apart with all heads, {answer:.1f} without ({layer}, {head})")
+# end of solution
+check("09.4", answer)
+
+# %% [markdown] tags=["solution"]
+# The two answers come closer to each other: the model falls back on what is likely without knowing
+# who is meant. As far as it does not fall all the way, other heads carry the rest.
+
+# %% [markdown]
+# **5. Twice before.** (★★☆, 8 min) The head built by hand has a weakness. What does it predict when
+# the current token came twice before, followed by different tokens?
+#
+# - (a) What followed the last time.
+# - (b) What followed the first time.
+# - (c) Both followers, about equally.
+#
+# <details><summary>Hint</summary>
+#
+# Call `copier` with a row such as `[30, 7, 1, 9, 7, 2, 31, 7]`, and look at the probabilities of 1
+# and 2.
+#
+# </details>
+
+# %%
+# solution: answer = "?"
+told = np.exp(log_softmax(copier([30, 7, 1, 9, 7, 2, 31, 7])[0, -1]))  # [n]
+print(told[[1, 2]].round(1))
+answer = "c"
+# end of solution
+check("09.5", answer)
+
+# %% [markdown] tags=["solution"]
 # Both places answer equally loudly, so it copies the average of the two followers: each gets about
 # half of the probability. A trained model can do better, for instance by comparing more than one
 # token.
-#
-# ```python
-# told = np.exp(log_softmax(copier([30, 7, 1, 9, 7, 2, 31, 7])[0, -1]))
-# assert abs(told[1] - told[2]) < 0.1 and told[1] + told[2] > 0.5
-# ```
-#
-# </details>

@@ -378,73 +378,126 @@ print(f"{len(quick) / len(passes):.1f} tokens per pass on average")
 # %% [markdown]
 # ## Exercises
 #
-# **1.** A laptop reads 50 GB per second from memory. How many tokens per second can GPT-2 xl write
-# on it at best, in float32? With 4 bits per weight?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. A laptop.** (★★☆, 6 min) A laptop reads 50 GB per second from memory. How many tokens per
+# second can GPT-2 xl write on it at best, in float32? And with 4 bits per weight?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# The bandwidth divided by the bytes read for each token: about 8, and about 64. Nothing but
-# bandwidth was needed to know.
-#
-# ```python
-# weights = bill(PRESETS["gpt2-xl"], total=1)["weights read"]
-# print(f"{50e9 / (4 * weights):.0f} and {50e9 / (weights / 2):.0f} tokens per second")
-# ```
+# All weights are read once for each token: `bill(PRESETS["gpt2-xl"], total=1)["weights read"]`.
 #
 # </details>
+
+# %%
+# solution: answer = (..., ...)
+weights = bill(PRESETS["gpt2-xl"], total=1)["weights read"]
+answer = (50e9 / (4 * weights), 50e9 / (weights / 2))
+# end of solution
+check("10.1", answer)
+
+# %% [markdown] tags=["solution"]
+# The bandwidth divided by the bytes read for each token: about 8, and about 64. Nothing but
+# bandwidth was needed to know.
+
+# %% [markdown]
+# **2. Training.** (★★☆, 5 min) Is training bound by memory, too?
 #
-# **2.** Is training bound by memory, too?
+# - (a) Yes: it reads all weights, and writes them too.
+# - (b) Yes, and more so, since the gradients have to be read as well.
+# - (c) No: each weight is used for thousands of tokens in one pass.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# A batch of 16 rows of 256 tokens: how many multiplications is each weight used in, for the four
+# bytes that it takes to read?
+#
+# </details>
+
+# %%
+# solution: answer = "?"
+tokens_in_a_batch = 16 * 256
+print(f"{tokens_in_a_batch / 4:,.0f} multiplications for each byte of weights")
+answer = "c"
+# end of solution
+check("10.2", answer)
+
+# %% [markdown] tags=["solution"]
 # No. Training reads like a prompt: thousands of tokens go through each matrix in one pass, hundreds
 # of multiplications for each byte. It is bound by arithmetic. That is also why training profits
 # from processors with more arithmetic, and decoding hardly does.
+
+# %% [markdown]
+# **3. What guesses are worth.** (★★☆, 8 min) Four tokens are guessed, and each guess is right with
+# probability 0.8, independently. How many tokens does a pass bring on average?
 #
-# ```python
-# tokens_in_a_batch = 16 * 256  # the storyteller's
-# assert tokens_in_a_batch * 0.25 > 1000  # multiplications for each byte of weights
-# ```
+# <details><summary>Hint</summary>
 #
-# </details>
-#
-# **3.** If each guessed token is right with probability `p`, independently, and 4 are guessed, how
-# many tokens does a pass bring on average?
-#
-# <details><summary>Answer</summary>
-#
-# One for sure, and one more for each prefix of the guess that is right: `1 + p + p² + p³ + p⁴`.
-#
-# ```python
-# for p in (0.0, 0.5, 0.8, 1.0):
-#     print(p, round(sum(p**k for k in range(5)), 2))
-# ```
+# A guess counts only if all guesses before it are right. One token comes in any case.
 #
 # </details>
+
+# %%
+# solution: answer = ...
+answer = sum(0.8**k for k in range(5))
+# end of solution
+check("10.3", answer)
+
+# %% [markdown] tags=["solution"]
+# One for sure, and one more for each prefix of the guess that is right: $1 + p + p^2 + p^3 + p^4$.
+
+# %% [markdown]
+# **4. Nothing to look up.** (★☆☆, 6 min) Ask for speculation on a text with nothing to look up:
+# allow no guesses (`most=0`), for 20 tokens after `prompt`. How many passes does it take? Is the
+# text the same?
 #
-# **4.** Ask for speculation on a text with nothing to look up. How many passes does it take, and
-# is the text still the same?
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
+# `speculate(prompt, 20, most=0)` returns the tokens and a list with an entry for each pass.
 #
+# </details>
+
+# %%
+# solution: answer = ...
+same, passes_without = speculate(prompt, 20, most=0)
+print("the same text:", same == slow[:20])
+answer = len(passes_without)
+# end of solution
+check("10.4", answer)
+
+# %% [markdown] tags=["solution"]
 # With no guess every pass brings one token, so there are as many passes as tokens: no worse than
-# without speculation. (Here the guesses are switched off by allowing none.)
+# without speculation.
+
+# %% [markdown]
+# **5. Drawing and guessing.** (★★★, 8 min) Can speculation be exact when tokens are *drawn*, not
+# taken greedily?
 #
-# ```python
-# same, passes_without = speculate(prompt, 20, most=0)
-# assert same == slow[:20] and len(passes_without) == 20
-# ```
+# - (a) No: what is drawn cannot be foreseen.
+# - (b) Yes: the same text with a fixed seed, or at least the same distribution.
+# - (c) Only if the temperature is near 0.
+#
+# <details><summary>Hint</summary>
+#
+# Suppose the random number for each place is fixed beforehand.
 #
 # </details>
-#
-# **5.** Can speculation also be exact when tokens are *drawn*, not taken greedily?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = "?"
+answer = "b"
+# end of solution
+check("10.5", answer)
+
+# %% [markdown] tags=["solution"]
 # Yes, in two ways. With a fixed seed you can draw the token that the model would have drawn after
 # each guessed token, with the same random number for each place, and keep the guesses as long as
 # they agree: the same text again. Or you accept a guess with the right probability, and otherwise
 # draw from the probability that is left over; that gives not the same text, but the same
 # distribution (Leviathan et al. 2023).
-#
-# </details>

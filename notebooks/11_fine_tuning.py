@@ -546,70 +546,121 @@ compared(
 #
 # ## Exercises
 #
-# **1.** Why is the answer read at the last token, and not at the first?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. Why at the end.** (★★☆, 8 min) Why is the answer read at the last token, and not at the
+# first? Take `pretrained.top_of_stack` of "The old king" and of "The lazy nun". Are the vectors the
+# same, (1) at the first position, and (2) at the last?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# `top_of_stack(ids)` gives `[batch, seq, n_embd]`. Compare up to 0.001.
+#
+# </details>
+
+# %%
+# solution: answer = (..., ...)  # True or False, twice
+texts = ("The old king", "The lazy nun")
+tops = [pretrained.top_of_stack(tokenizer.encode(text))[0] for text in texts]
+answer = tuple(np.allclose(tops[0][i], tops[1][i], atol=1e-3) for i in (0, -1))
+# end of solution
+check("11.1", answer)
+
+# %% [markdown] tags=["solution"]
 # Because of the mask: the first position sees nothing but itself, so its vector is the same for
-# every text.
+# every text that begins so.
+
+# %% [markdown]
+# **2. Three new tokens.** (★☆☆, 5 min) What would be wrong with using `<|endoftext|>` and `$` in
+# place of three new tokens?
 #
-# ```python
-# texts = ("The old king", "The lazy nun")
-# tops = [pretrained.top_of_stack(tokenizer.encode(text))[0] for text in texts]
-# assert np.allclose(tops[0][0], tops[1][0], atol=1e-5)
-# assert not np.allclose(tops[0][-1], tops[1][-1], atol=1e-1)
-# ```
+# - (a) They mean something already, and `$` may stand in a text.
+# - (b) The vocabulary would grow too large.
+# - (c) Nothing: new rows are random, and have to be learned anyway.
+#
+# <details><summary>Hint</summary>
+#
+# What does `pack_classification(tokenizer, "$ <|endoftext|> [extract]", 32)` make of a text that
+# tries to forge them?
 #
 # </details>
-#
-# **2.** What would be wrong with using `<|endoftext|>` and `$` in place of three new tokens?
-#
-# <details><summary>Answer</summary>
-#
+
+# %%
+# solution: answer = "?"
+[row] = pack_classification(tokenizer, "$ <|endoftext|> [extract]", 32)
+print(max(row[1:-1]) < tokenizer.n_vocab <= min(row[0], row[-1]))
+answer = "a"
+# end of solution
+check("11.2", answer)
+
+# %% [markdown] tags=["solution"]
 # They mean something already, which fine-tuning would have to unlearn; and `$` may stand in a text,
-# which would then seem to end too early. The ids after the vocabulary cannot stand in a text:
+# which would then seem to end too early. The ids after the vocabulary cannot stand in a text.
+
+# %% [markdown]
+# **3. Similarity.** (★☆☆, 5 min) Similarity adds the vectors of both orders. Which of its
+# properties follows from that?
 #
-# ```python
-# [row] = pack_classification(tokenizer, "$ <|endoftext|> [extract]", 32)
-# assert max(row[1:-1]) < tokenizer.n_vocab <= min(row[0], row[-1])
-# ```
+# - (a) Each text can see the other one.
+# - (b) The order of the two makes no difference.
+# - (c) Texts of different lengths can be compared.
 #
-# </details>
+# <details><summary>Hint</summary>
 #
-# **3.** Similarity adds the vectors of both orders. Which of its properties follows from that?
-#
-# <details><summary>Answer</summary>
-#
-# The order makes no difference, before any training and after it:
-#
-# ```python
-# there = pack_similarity(tokenizer, "The old king", "The nun sang", 32)
-# back = pack_similarity(tokenizer, "The nun sang", "The old king", 32)
-# undecided = Classifier.build(pretrained, n_labels=2)
-# assert np.allclose(*probabilities(undecided, [there, back]), atol=1e-5)
-# ```
+# Pack both orders with `pack_similarity`, and ask a classifier that has learned nothing yet.
 #
 # </details>
+
+# %%
+# solution: answer = "?"
+there = pack_similarity(tokenizer, "The old king", "The nun sang", 32)
+back = pack_similarity(tokenizer, "The nun sang", "The old king", 32)
+undecided = Classifier.build(pretrained, n_labels=2)
+print(np.allclose(*probabilities(undecided, [there, back]), atol=1e-5))
+answer = "b"
+# end of solution
+check("11.3", answer)
+
+# %% [markdown] tags=["solution"]
+# The order makes no difference, before any training and after it.
+
+# %% [markdown]
+# **4. What L1 is for.** (★★★, 15 min) Fine-tune with lambda 0 and with 0.5, and compare both the
+# accuracy on people without labels and the loss on the test rows as texts. What does L1 do?
 #
-# **4.** With lambda 0, is the pre-trained model still right about the people without labels? What
-# does L1 teach it?
+# - (a) Without it the model is no longer right about the people without labels.
+# - (b) The answers are as good without it; it teaches the model the task's own rows.
+# - (c) Nothing at all.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# It is, just as well: the paper too found that L1 helps on large data sets and not on small ones
-# (table 5). L1 teaches it the task's own rows, which end where raw text never does:
-#
-# ```python
-# from gptlite.finetune.learners import measure_texts
-#
-# rows, loss = [TextRow(row) for [row] in test.examples], {}
-# for lm_weight in (0.0, 0.5):
-#     recipe = replace(RECIPE, lm_weight=lm_weight, epochs=15)
-#     tuned = Classifier.build(pretrained, n_labels=2)
-#     fine_tune(tuned, labelled(0, 32, TOLD), None, recipe)
-#     assert measure_classifier(tuned, test).accuracy > 0.8
-#     loss[lm_weight] = measure_texts(tuned.model, rows).loss
-# assert loss[0.5] < loss[0.0] - 0.2
-# ```
+# `replace(RECIPE, lm_weight=0.0, epochs=15)` is a recipe without L1; `measure_texts` and `TextRow`
+# measure rows as texts.
 #
 # </details>
+
+# %%
+# solution: answer = "?"
+from gptlite.finetune.learners import measure_texts
+
+rows = [TextRow(row) for [row] in test.examples]
+for lm_weight in (0.0, 0.5):
+    recipe = replace(RECIPE, lm_weight=lm_weight, epochs=15)
+    tuned = Classifier.build(pretrained, n_labels=2)
+    fine_tune(tuned, labelled(0, 32, TOLD), None, recipe)
+    right = measure_classifier(tuned, test).accuracy
+    print(f"{lm_weight}: right {right > 0.8}, loss {measure_texts(tuned.model, rows).loss:.0f}")
+answer = "b"
+# end of solution
+check("11.4", answer)
+
+# %% [markdown] tags=["solution"]
+# The answers are just as good: the paper too found that L1 helps on large data sets and not on
+# small ones (table 5). L1 teaches the model the task's own rows, which end where raw text never
+# does.

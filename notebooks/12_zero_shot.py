@@ -649,69 +649,108 @@ Table(
 #
 # ## Exercises
 #
-# **1.** The scores of "time" after "Once upon a " and of " time" after "Once upon a" were the same.
-# What is it after "Once upon a", without any space?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right. The check asks the
+# storyteller itself where an answer depends on it.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. The space.** (★☆☆, 5 min) By how many nats is " time" (with its space) likelier than "time"
+# after "Once upon a"?
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
-# "Once upon atime" is another text, in which the last word begins differently, and it is far less
-# likely.
-#
-# ```python
-# with_space, without = (score(*storyteller, "Once upon a", [o])[0] for o in (" time", "time"))
-# assert with_space - without > 5
-# ```
+# `score(*storyteller, prompt, options)` gives a log-probability for each option.
 #
 # </details>
+
+# %%
+# solution: mine = ...
+with_space, without = (score(*storyteller, "Once upon a", [o])[0] for o in (" time", "time"))
+mine = with_space - without
+# end of solution
+check("12.1", mine)
+
+# %% [markdown] tags=["solution"]
+# "Once upon atime" is another text, in which the last word begins differently, and it is far less
+# likely.
+
+# %% [markdown]
+# **2. Longer options.** (★★☆, 6 min) By the rules of the sum, which is more likely: an option, or
+# the same option with something added to its end?
 #
-# **2.** By the rules of the sum, which is more likely: an option, or the same option with something
-# added? Is there an exception?
+# - (a) The shorter one, always.
+# - (b) The longer one, if what is added fits well.
+# - (c) It depends on the model.
 #
-# <details><summary>Answer</summary>
+# <details><summary>Hint</summary>
 #
+# Score `[" a king" + " who was old" * i for i in range(4)]` after "There was".
+#
+# </details>
+
+# %%
+# solution: mine = "?"
+longer = [" a king" + " who was old" * i for i in range(4)]
+print(score(*storyteller, "There was", longer).round(1))
+mine = "a"
+# end of solution
+check("12.2", mine)
+
+# %% [markdown] tags=["solution"]
 # The shorter one, always: every added token multiplies the probability by a number below 1. (The
 # longer option must begin with the tokens of the shorter one; an addition that changes the tokens
 # before it, such as "s" for a plural, makes it another text.)
+
+# %% [markdown]
+# **3. Coin or rule.** (★★★, 12 min) With two rules the answers may be right half of the time, and
+# still not be a coin's. Count for 100 items of `two_rules`, drawn with `np.random.default_rng(3)`,
+# how often the model chooses the quality that was named *last*. (There is no right number: the
+# check says what yours means.)
 #
-# ```python
-# longer = [" a king" + " who was old" * i for i in range(4)]
-# assert (np.diff(score(*storyteller, "There was", longer)) < 0).all()
-# ```
+# <details><summary>Hint</summary>
 #
-# </details>
-#
-# **3.** With two rules the model was at chance. Does it toss a coin, or does it follow something
-# else, such as which of the two was said last?
-#
-# <details><summary>Answer</summary>
-#
-# Count how often it chooses the quality named last. Half of the time the last one is right, so
-# always naming the last gives 50 %, too: being at chance does not mean that its answers follow no
-# rule.
-#
-# ```python
-# rng, last = np.random.default_rng(3), 0
-# for _ in range(100):
-#     item = two_rules(rng)
-#     named = max(range(2), key=lambda i: item.prompt.find(item.options[i]))
-#     last += int(score(*storyteller, item.prompt, item.options).argmax() == named)
-# print(f"the one named last: {last} of 100")
-# ```
+# `item.prompt.find(option)` says where an option stands in the prompt; `score(...).argmax()` is the
+# model's choice.
 #
 # </details>
+
+# %%
+# solution: mine = ...
+rng, mine = np.random.default_rng(3), 0
+for _ in range(100):
+    item = two_rules(rng)
+    named = max(range(2), key=lambda i: item.prompt.find(item.options[i]))
+    mine += int(score(*storyteller, item.prompt, item.options).argmax() == named)
+# end of solution
+check("12.3", mine)
+
+# %% [markdown] tags=["solution"]
+# Half of the time the quality named last is the right one, so always naming the last gives 50 %,
+# too: being at chance does not mean that the answers follow no rule.
+
+# %% [markdown]
+# **4. A preference for a word.** (★★☆, 8 min) `entail` compares " True" with " False". What share
+# of the probability of the two does " True" get after nothing but "Answer:"? What would you do
+# about it?
 #
-# **4.** `entail` compares " True" with " False". Which of the two does the model prefer before it
-# has read anything but "Answer:"? What would you do about it?
+# <details><summary>Hint</summary>
 #
-# <details><summary>Answer</summary>
-#
-# Its preference for a word can be measured with a prompt that says nothing, and subtracted (the
-# field says: calibration). The rest is due to the premise. That moves the border between the two
-# answers; it does not help a model that cannot tell true from false.
-#
-# ```python
-# empty = score(*storyteller, "Answer:", [" True", " False"])
-# print(f"True by itself: {np.exp(empty[0] - np.logaddexp(*empty)):.2f}")
-# ```
+# Two log-probabilities: turn them into probabilities, and divide by their sum.
 #
 # </details>
+
+# %%
+# solution: mine = ...
+empty = score(*storyteller, "Answer:", [" True", " False"])  # [2]
+mine = np.exp(empty[0] - np.logaddexp(*empty))
+print(f"{mine:.2f}")
+# end of solution
+check("12.4", mine)
+
+# %% [markdown] tags=["solution"]
+# The model's preference for a word can be measured with a prompt that says nothing, and subtracted
+# (the field says: calibration). The rest is due to the premise. That moves the border between the
+# two answers; it does not help a model that cannot tell true from false.

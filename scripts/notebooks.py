@@ -3,30 +3,36 @@
     python scripts/notebooks.py build           # all of them
     python scripts/notebooks.py build 04 05     # only these
     python scripts/notebooks.py check           # execute afresh, write nothing, print differences
+    python scripts/notebooks.py reword 04       # new text, and the outputs that are there
 
-A source is a Python file, notebooks/NN_name.py, in jupytext's py:percent form, and NN_name.ipynb
-is its product, with outputs that are the same each time: fixed metadata, cell ids made from the
-cells' text, no times. Both commands refuse a notebook that
+A source is a Python file, notebooks/NN_name.py, in jupytext's py:percent form. Its products, with
+outputs that are the same each time (fixed metadata, cell ids made from the cells' text, no times),
+are the student's edition, NN_name.ipynb, and, where the source has solutions, the instructor's,
+solutions/NN_name.ipynb. How solutions are marked: see the head of scripts/book/editions.py. The
+cells are executed once, with the solutions; the cells in which a student works have no outputs in
+the student's edition.
 
-- raises, writes to standard error, or shows a path of this machine;
-- takes more than ``LIMIT_S`` seconds, or is larger than ``LIMIT_BYTES``;
+All commands refuse a notebook that
+
 - does not say in its first code cell how to install gptlite (``INSTALL``);
 - has a line in a Markdown cell that begins with ``#`` and is no heading;
-- has an answer that is not in the form below, or whose code raises.
+- has a solution that does not begin or does not end, or hides what is no hint;
+
+and ``build`` and ``check`` one that
+
+- raises, writes to standard error, or shows a path of this machine;
+- has a solution that does not pass its check;
+- takes more than ``LIMIT_S`` seconds, or is larger than ``LIMIT_BYTES``.
 
 ``check`` compares every cell, and all outputs that are text but not HTML; for images and HTML it
-only compares that they are there.
+only compares that they are there. ``reword`` executes nothing: it is for text that has changed, and
+a cell whose code has changed has no outputs until it is built.
 
-An exercise's answer is hidden in a Markdown cell, in this form:
+A hint is hidden in a Markdown cell, in this form:
 
-    <details><summary>Answer</summary>
+    <details><summary>Hint</summary>
 
-    Words, and code, which is run at the notebook's end, answer after answer, with all that the
-    cells have defined:
-
-    ```python
-    assert tokenizer.encode(" robot") != tokenizer.encode("robot")
-    ```
+    Words.
 
     </details>
 
@@ -44,7 +50,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 try:
-    from book.product import build, check
+    from book.product import build, check, reword
     from book.source import NotebookError, sources
 except ImportError as missing:
     raise SystemExit(f"notebooks.py: error: {missing}: pip install -e '.[notebooks]'") from None
@@ -53,17 +59,18 @@ from gptlite.command import complain
 
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAM = "notebooks.py"
+COMMANDS = {"build": build, "check": check, "reword": reword}
 
 
 def main(argv: Sequence[str] | None = None, folder: Path = ROOT / "notebooks") -> int:
-    """Build or check; return the exit status: 0, or 1 if any notebook is not as it should be."""
+    """Run one of the commands; return the exit status: 1 if any notebook is not as it should be."""
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__.partition("\n")[0])
-    parser.add_argument("command", choices=["build", "check"])
+    parser.add_argument("command", choices=[*COMMANDS])
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="04 or 04_attention (default: all)"
     )
     options = parser.parse_args(argv)
-    work = build if options.command == "build" else check
+    work = COMMANDS[options.command]
     try:
         paths = sources(folder, options.names)
     except NotebookError as failure:

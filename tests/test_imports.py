@@ -26,17 +26,8 @@ import gptlite
 ROOT = Path(gptlite.__file__).resolve().parent.parent
 
 WINGS = {
-    *(
-        "checkpoints",
-        "download",
-        "evaluate",
-        "explain",
-        "figures",
-        "finetune",
-        "pretrain",
-        "storyteller",
-    ),
-    *("tasks", "training", "views"),
+    *("checkpoints", "download", "evaluate", "exercises", "explain", "figures", "finetune"),
+    *("pretrain", "storyteller", "tasks", "training", "views"),
 }
 # The reading path, and what lies beside it on the ground floor.
 PATH = tuple(

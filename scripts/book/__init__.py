@@ -1,8 +1,9 @@
 """The rooms behind scripts/notebooks.py, slides.py, quiz.py and reading_guide.py.
 
-source.py       a notebook's source: its cells, its hidden answers
+source.py       a notebook's source: its cells, its hidden hints
+editions.py     the student's edition and the instructor's, from one source
 execution.py    a source executed in a fresh kernel; outputs that are refused
-product.py      the committed notebook: building it, and checking it against its source
+product.py      the committed notebooks: building them, and checking them against their source
 lesson.py       an executed notebook as a lesson: without exercises and installation
 slides.py       a lesson as slides
 quiz.py         what a lesson asks a reader to guess

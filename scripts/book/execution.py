@@ -19,18 +19,20 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernel
 from nbformat import NotebookNode
 from tqdm import tqdm
 
-from book.source import METADATA, NotebookError, answers_of, source_of
+from book.editions import instructor_s
+from book.source import METADATA, NotebookError, source_of
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 120
 LIMIT_BYTES = 1_000_000
 # Every figure starts from these settings, whatever the user's own are.
 FIGURES = "figure.figsize: 6.4, 4.8\nfigure.dpi: 100\nsavefig.dpi: figure\n"
+WRONG = "✗"  # how a check's answer begins that is not right
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class Executed(NamedTuple):
-    """A notebook with its outputs, and the seconds it took, its answers not counted."""
+    """A notebook with its outputs, solutions included, and the seconds it took."""
 
     notebook: NotebookNode
     seconds: float
@@ -69,15 +71,12 @@ def environment() -> Iterator[None]:
 
 
 def execute(path: Path) -> Executed:
-    """Run a source's cells in a fresh kernel, in the folder it lies in; then its answers.
+    """Run a source's cells in a fresh kernel, in the folder it lies in, with its solutions.
 
     Raises:
         NotebookError: see the head of scripts/notebooks.py.
     """
-    notebook = source_of(path)
-    own = len(notebook.cells)
-    answers = [nbformat.v4.new_code_cell(code) for code in answers_of(notebook, path.name)]
-    notebook.cells += answers
+    notebook = instructor_s(source_of(path))
     seconds = 0.0
     client = NotebookClient(
         notebook,
@@ -95,16 +94,14 @@ def execute(path: Path) -> Executed:
             try:
                 client.execute_cell(cell, index)
             except (CellExecutionError, CellTimeoutError, DeadKernelError) as failure:
-                which = "an answer" if index >= own else "a cell"
                 said = _ANSI.sub("", str(failure)).strip()
-                raise NotebookError(f"{path.name}: {which} failed:\n{said}") from None
+                raise NotebookError(f"{path.name}: a cell failed:\n{said}") from None
             finally:
                 bar.update()
-            seconds += time.monotonic() - began if index < own else 0
+            seconds += time.monotonic() - began
             if cell.cell_type == "code":
                 cell.outputs = joined_streams(cell.outputs)
                 refuse_outputs(cell, path.name)
-    del notebook.cells[own:]
     notebook.metadata = nbformat.from_dict(METADATA)  # the kernel has added its versions
     if seconds > LIMIT_S:
         raise NotebookError(f"{path.name}: took {seconds:.0f} s, more than {LIMIT_S}")
@@ -126,12 +123,14 @@ def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
 
 
 def refuse_outputs(cell: NotebookNode, name: str) -> None:
-    """Refuse standard error and paths of the machine with a NotebookError."""
+    """Refuse standard error, paths of the machine, and a check that says no: a NotebookError."""
     private = {str(ROOT), str(Path.home()), sys.prefix, tempfile.gettempdir()} - {"/"}
     for output in cell.outputs:
         if output.get("name") == "stderr":
             raise NotebookError(f"{name}: standard error:\n{output.text}\nfrom\n{cell.source}")
         texts = [output.text] if "text" in output else text_of(output).values()
+        if said := next((text for text in texts if text.startswith(WRONG)), ""):
+            raise NotebookError(f"{name}: a solution does not pass its check:\n{said}")
         for path in private:
             if any(path in text for text in texts):
                 raise NotebookError(f"{name}: a path of this machine, {path}, from\n{cell.source}")

@@ -1,4 +1,4 @@
-"""A notebook's source, notebooks/NN_name.py in py:percent form: its cells, its hidden answers."""
+"""A notebook's source, notebooks/NN_name.py in py:percent form: its cells, its hidden hints."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from book.editions import marks_fit
+
 INSTALL = "pip install -e '.[notebooks]'"
 
 METADATA = {
@@ -19,9 +21,8 @@ METADATA = {
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
 
-_ANSWER = re.compile(r"<details><summary>Answer</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
+_HINT = re.compile(r"<details><summary>Hint</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
 _FALSE_HEADING = re.compile(r"^#+[^#\s].*", re.MULTILINE)  # "#9 is index 8"
-_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 class NotebookError(Exception):
@@ -31,9 +32,12 @@ class NotebookError(Exception):
 def source_of(path: Path) -> NotebookNode:
     """Read the notebook that a source describes, without outputs.
 
+    Solutions are in it with their marks: see editions.py.
+
     Raises:
-        NotebookError: the first code cell does not say how to install gptlite; or a Markdown cell
-            has a line that begins with ``#`` and is no heading.
+        NotebookError: the first code cell does not say how to install gptlite; a Markdown cell has
+            a line that begins with ``#`` and is no heading, or hides what is no hint; or a solution
+            does not begin or does not end.
     """
     read = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
     make = {"code": nbformat.v4.new_code_cell, "markdown": nbformat.v4.new_markdown_cell}
@@ -44,11 +48,13 @@ def source_of(path: Path) -> NotebookNode:
             raise NotebookError(f"{path.name}: a cell is {cell.cell_type}, not code or markdown")
         if cell.cell_type == "markdown" and (line := _FALSE_HEADING.search(cell.source)):
             raise NotebookError(f"{path.name}: a line that some take for a heading: {line[0]}")
+        refuse_marks(cell, path.name)
         # Made from the text, so that an id stays as it is when cells around it change.
         text = f"{cell.source}{seen[cell.source] or ''}"
         seen[cell.source] += 1
         fixed = {"id": hashlib.sha256(text.encode()).hexdigest()[:12]}
-        notebook.cells.append(make[cell.cell_type](cell.source, **fixed))
+        tags = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
+        notebook.cells.append(make[cell.cell_type](cell.source, metadata=tags, **fixed))
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "code"), "")
     if INSTALL not in first or "import gptlite" not in first:
         raise NotebookError(
@@ -57,30 +63,22 @@ def source_of(path: Path) -> NotebookNode:
     return notebook
 
 
-def answers_of(notebook: NotebookNode, name: str) -> list[str]:
-    """Collect the Python code of the hidden answers, block after block.
+def refuse_marks(cell: NotebookNode, name: str) -> None:
+    """Refuse a hidden part that is no hint, and a solution without beginning or end.
 
     Raises:
-        NotebookError: a ``<details>`` that is not in the form of an answer.
+        NotebookError: see ``source_of``.
     """
-    blocks = []
-    for cell in notebook.cells:
-        if cell.cell_type != "markdown":
-            continue
-        answers = _ANSWER.findall(cell.source)
-        if cell.source.count("<details") != len(answers):
-            raise NotebookError(
-                f"{name}: expected answers as <details><summary>Answer</summary>, a blank line, "
-                f"the answer, a blank line, </details>; found\n{cell.source}"
-            )
-        for answer in answers:
-            found = _PYTHON.findall(answer)
-            if answer.count("```") != 2 * len(found):
-                raise NotebookError(
-                    f"{name}: expected code in answers as ```python; found\n{answer}"
-                )
-            blocks += found
-    return blocks
+    if cell.cell_type == "code" and not marks_fit(cell.source):
+        raise NotebookError(
+            f"{name}: expected each `# solution:` to have its `# end of solution`; found\n"
+            f"{cell.source}"
+        )
+    if cell.source.count("<details") != len(_HINT.findall(cell.source)):
+        raise NotebookError(
+            f"{name}: expected hidden parts as <details><summary>Hint</summary>, a blank line, the "
+            f"hint, a blank line, </details>; found\n{cell.source}"
+        )
 
 
 def sources(folder: Path, names: Sequence[str] = ()) -> list[Path]:

@@ -14,8 +14,9 @@ pytest.importorskip("matplotlib")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from book import execution
-from book.product import build, check, product_of
-from book.source import INSTALL, METADATA, NotebookError, sources
+from book.editions import for_instructor, for_student, instructor_s
+from book.product import build, check, editions, product_of, reword, solutions_of
+from book.source import INSTALL, METADATA, NotebookError, source_of, sources
 
 import notebooks as door
 
@@ -36,6 +37,13 @@ FULL = (
 # %%
 import matplotlib.pyplot as plt
 
+from gptlite.exercises import Verdict
+
+
+def check(exercise, answer):
+    return Verdict(answer == 1.5, exercise, "halved")
+
+
 for i in range(3):
     print("line", i, flush=True)
 plt.plot([0, 1])
@@ -54,20 +62,36 @@ HTML("<b>bold</b>")
 gptlite.GPTConfig()
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **1.** A question.
+#
+# <details><summary>Hint</summary>
 #
 # Words.
 #
-# ```python
-# i += 1
-# ```
-#
-# ```python
-# assert i == 3
-# print("an answer's output is kept nowhere")
-# ```
-#
 # </details>
+
+# %%
+# solution: answer = ...
+answer = i + 1
+print("worked out")
+# end of solution
+Verdict(answer == 3, "01.1", "words")
+
+# %% [markdown] tags=["solution"]
+# Three, since i is 2.
+
+# %%
+def half(x):
+    # Half of x.
+    # solution:
+    y = x / 2
+
+    return y
+    # end of solution
+
+
+# %%
+check("01.2", half(answer))
 """
 )
 
@@ -75,6 +99,14 @@ gptlite.GPTConfig()
 @pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
 def test_notebook_is_what_its_source_gives(path):
     check(path)
+
+
+@pytest.mark.parametrize("path", sources(NOTEBOOKS), ids=lambda path: path.stem)
+def test_cells_are_the_source_s(path):
+    given = editions(path, instructor_s(source_of(path)))
+    for product, notebook in given.items():
+        cells = [(cell["id"], "".join(cell["source"])) for cell in read(product)]
+        assert cells == [(cell.id, cell.source) for cell in notebook.cells]
 
 
 @pytest.fixture
@@ -105,20 +137,85 @@ def test_build_gives_the_same_file_each_time_and_check_agrees(built):
     check(built)
 
 
+def read(path):
+    """Read a notebook's cells."""
+    return json.loads(path.read_bytes())["cells"]
+
+
 def test_what_is_in_the_file(built):
     notebook = json.loads(product_of(built).read_bytes())
     cells = notebook["cells"]
     assert notebook["metadata"] == METADATA
-    assert len({cell["id"] for cell in cells}) == len(cells) == 7  # two have the same text
+    assert len({cell["id"] for cell in cells}) == len(cells) == 10  # two have the same text
     assert all(cell["metadata"] == {} for cell in cells)
     code = [cell for cell in cells if cell["cell_type"] == "code"]
-    assert [cell["execution_count"] for cell in code] == [1, 2, 3, 4, 5]
+    assert [cell["execution_count"] for cell in code] == [1, 2, 3, 4, 5, None, None, None]
     before, figure, after = code[1]["outputs"]
     assert "".join(before["text"]) == "line 0\nline 1\nline 2\n"
     assert figure["data"].keys() == {"image/png", "text/plain"}
     assert "".join(figure["data"]["text/plain"]) == "<Figure size 640x480 with 1 Axes>"
     assert "".join(after["text"]) == "after\n"
-    assert "an answer's output" not in json.dumps([cell.get("outputs") for cell in cells])
+
+
+def test_the_student_s_edition_lacks_the_solutions_and_nothing_else(built):
+    students, instructors = read(product_of(built)), read(solutions_of(built))
+    [explained] = [cell for cell in instructors if cell["source"] == ["Three, since i is 2."]]
+    instructors.remove(explained)
+    different = [
+        ("".join(a["source"]), "".join(b["source"]))
+        for a, b in zip(students, instructors, strict=True)
+        if a["source"] != b["source"]
+    ]
+    assert different == [
+        (
+            'answer = ...\nVerdict(answer == 3, "01.1", "words")',
+            'answer = i + 1\nprint("worked out")\nVerdict(answer == 3, "01.1", "words")',
+        ),
+        (
+            "def half(x):\n    # Half of x.\n    ...",
+            "def half(x):\n    # Half of x.\n    y = x / 2\n\n    return y",
+        ),
+    ]
+    assert [cell["id"] for cell in students] == [cell["id"] for cell in instructors]
+    assert students[:7] == instructors[:7]
+    assert not any(cell["outputs"] for cell in students[7:])
+    assert "worked out" in "".join(instructors[7]["outputs"][0]["text"])
+    assert "✓ 01.2: halved" in "".join(instructors[9]["outputs"][0]["data"]["text/plain"])
+
+
+def test_a_notebook_without_solutions_has_one_edition(write):
+    path = write()
+    build(path)
+    assert not solutions_of(path).exists()
+
+
+def test_marks_of_solutions():
+    first = "a = 1\n# solution:\nb = 2\n# end of solution\n"
+    code = f"{first}# solution: c = ...\nc = 3\n# end of solution"
+    assert for_student(code) == "a = 1\n...\nc = ..."
+    assert for_instructor(code) == "a = 1\nb = 2\nc = 3"
+
+
+def test_check_sees_a_solution_that_changes_in_the_notebook_alone(built):
+    solutions = solutions_of(built)
+    solutions.write_text(solutions.read_text().replace("worked out", "guessed"))
+    with pytest.raises(NotebookError, match=r"solutions/01_try.ipynb: differs"):
+        check(built)
+    solutions.unlink()
+    with pytest.raises(NotebookError, match=r"there is no solutions/01_try\.ipynb: build it"):
+        check(built)
+
+
+def test_reword_keeps_the_outputs_of_code_that_is_the_same(built):
+    first = product_of(built).read_bytes(), solutions_of(built).read_bytes()
+    reword(built)
+    assert (product_of(built).read_bytes(), solutions_of(built).read_bytes()) == first
+    built.write_text(built.read_text().replace("A question", "Another").replace("i + 1", "1 + i"))
+    reword(built)
+    assert "Another" in product_of(built).read_text()
+    assert [len(cell.get("outputs", [])) for cell in read(solutions_of(built))] == [
+        *(0, 0, 3, 1, 1, 1, 0, 0, 0, 0, 1)
+    ]
 
 
 def test_the_readers_own_settings_count_for_nothing(built, monkeypatch, tmp_path):
@@ -188,20 +285,28 @@ def test_notebook_that_is_refused(write, cell, message):
 
 
 @pytest.mark.parametrize(
-    ("answer", "message"),
+    ("cell", "message"),
     [
-        ("\n```python\nassert 1 == 2\n```\n\n</details>", "an answer failed:.*AssertionError"),
-        ("\n```python\nnowhere\n```\n\n</details>", "an answer failed:.*NameError"),
-        ("\n```\n1 / 0\n```\n\n</details>", "expected code in answers as ```python"),
-        ("```python\n1 / 0\n```\n\n</details>", "expected answers as"),  # no blank line
-        ("\n```python\n1 / 0\n```\n", "expected answers as"),  # no end
+        ("# %%\n# solution:\nassert 1 == 2\n# end of solution", "a cell failed:.*AssertionError"),
+        ("# %%\n# solution:\n1\n", "expected each `# solution:` to have its `# end of solution`"),
+        (
+            "# %%\n1\n# end of solution",
+            "expected each `# solution:` to have its `# end of solution`",
+        ),
+        (
+            "# %%\nfrom gptlite.exercises import Verdict\nVerdict(False, '01.1', 'no')",
+            "a solution does not pass its check:\n✗ 01.1: no",
+        ),
+        (
+            "# %% [markdown]\n# <details><summary>Answer</summary>\n#\n# Words.\n#\n# </details>",
+            "expected hidden parts as <details><summary>Hint",
+        ),
+        ("# %% [markdown]\n# <details><summary>Hint</summary>\n# Words.", "expected hidden parts"),
     ],
 )
-def test_answer_that_is_refused(write, answer, message):
-    cell = f"<details><summary>Answer</summary>\n{answer}"
-    path = write("# %% [markdown]\n" + "\n".join(f"# {line}" for line in cell.split("\n")))
+def test_solution_or_hint_that_is_refused(write, cell, message):
     with pytest.raises(NotebookError, match=rf"(?s)01_try\.py: {message}"):
-        build(path)
+        build(write(cell))
 
 
 @pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\n1\n"])
