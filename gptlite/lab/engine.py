@@ -5,10 +5,11 @@ of JSON out. The server on one's own machine calls it, a worker in the browser c
 writer of a page that is one file stores the answers that it gives. It keeps nothing between two
 questions but a few traces it may be asked about again: each question holds all it is about.
 
-A question is ``{"kind": ..., ...}``. What is a *reading* in the questions below are three fields:
+A question is ``{"kind": ..., ...}``. What is a *reading* in the questions below are four fields:
 
     "text": str            the text to read
     "eot": bool            True, the default, if ``<|endoftext|>`` stands before it
+    "more": [int ...]      ids of tokens that were drawn, and follow the text; [] by default
     "edits": [change ...]  the changes on the way, in order; [] by default
 
 and a change is one of
@@ -27,6 +28,7 @@ The questions, and what is in their answers:
         "vocabulary": [label ...]     of each token, as the page writes it
         "eot": str or null            the label of the token that begins a text
         "max_tokens": int             that the page takes
+        "blocks": [int ...]           whose arrays may be asked for: all, unless there is no room
         "walk", "tour": [name ...]    all stops in order, and the short way
         "steps": {step: {...}}        what there is to say of "h.i.STEP", and of the others:
             "title", "field", "where": str, "axes": [str ...], "equation": a tree of MathML
@@ -35,6 +37,7 @@ The questions, and what is in their answers:
         "machine": {...}              the drawing: see ``gptlite.views.machine``
 
     {"kind": "read", **reading}
+        "said": str                                the text with what was drawn
         "ids": [int ...], "bytes": [str ...]       of each token, those in hexadecimal
         "shapes": {name: [int ...]}                of each array that may be asked for
         "before", "after": array [n_vocab]         the logits of the last position, without the
@@ -135,6 +138,7 @@ class Engine:
             "vocabulary": labels,
             "eot": labels[self.tokenizer.eot] if self.begins else None,
             "max_tokens": min(MAX_TOKENS, config.n_ctx),
+            "blocks": list(range(config.n_layer)),
             "walk": walk(config.n_layer),
             "tour": tour(config.n_layer),
             "steps": described(config),
@@ -153,6 +157,7 @@ class Engine:
             if name.endswith("attn.scores"):
                 shapes[name.replace("scores", "unmasked")] = shapes[name]
         return {
+            "said": asked.text + self.tokenizer.decode(asked.more),
             "ids": ids,
             "bytes": [self.tokenizer.decode_bytes([i]).hex(" ").upper() for i in ids],
             "shapes": shapes,
@@ -199,6 +204,9 @@ class Engine:
         ids = self.tokenizer.encode(asked.text)
         if asked.eot and self.begins:
             ids = [self.tokenizer.eot, *ids]
+        if (highest := max(asked.more, default=0)) >= self.known:
+            raise ValueError(f"there is no token {highest}: there are {self.known:,}")
+        ids += asked.more
         most = min(MAX_TOKENS, self.model.config.n_ctx)
         if not ids:
             raise ValueError("the text is empty: give at least one character")

@@ -11,10 +11,11 @@ LARGEST = 100.0  # factor
 
 
 class Reading(NamedTuple):
-    """A text to read: its words, whether ``<|endoftext|>`` stands before them, the changes."""
+    """A text to read, whether ``<|endoftext|>`` stands before it, and the changes on the way."""
 
     text: str
     eot: bool
+    more: tuple[int, ...] = ()  # ids that follow the text
     edits: tuple[str, ...] = ()  # each as JSON, so that a reading can be a key
 
 
@@ -85,9 +86,12 @@ def reading(request: dict[str, Any]) -> Reading:
         raise ValueError(
             f"the text has {len(text):,} characters, and the page takes {MAX_TOKENS} tokens at most"
         )
+    more = get(request, "more", list, [])
+    if not all(type(token) is int and token >= 0 for token in more):
+        raise ValueError("each token that follows the text must be an id")
     edits = get(request, "edits", list, [])
     if len(edits) > MAX_CHANGES:
         raise ValueError(f"there are {len(edits)} changes, and the page takes {MAX_CHANGES}")
     if not all(isinstance(edit, dict) for edit in edits):
         raise ValueError("each change must be a JSON object")
-    return Reading(text, eot, tuple(json.dumps(edit, sort_keys=True) for edit in edits))
+    return Reading(text, eot, tuple(more), tuple(json.dumps(edit, sort_keys=True) for edit in edits))
