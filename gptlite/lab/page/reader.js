@@ -101,17 +101,17 @@ export function drawWalk() {
 /** Let the walk follow where the reader scrolls to: `arrive(step)` is told of each new section. */
 export function watchScrolling(arrive) {
   let byHand = false;
-  let waiting = false;
+  let seen = true;
   const hand = () => (byHand = true);
   for (const event of ["wheel", "touchmove"]) addEventListener(event, hand, { passive: true });
   addEventListener("keydown", (event) => {
     if (["PageUp", "PageDown", "ArrowUp", "ArrowDown", "Home", "End", " "].includes(event.key)) hand();
   });
   addEventListener("scroll", () => {
-    if (!byHand || waiting) return;
-    waiting = true;
+    if (!byHand || !seen) return;
+    seen = false;
     requestAnimationFrame(() => {
-      waiting = false;
+      seen = true;
       const line = byId("reader").getBoundingClientRect().bottom + 140;
       const above = sections().filter((section) => section.getBoundingClientRect().top < line);
       if (byHand && above.length) arrive(above.at(-1).dataset.step);
