@@ -132,7 +132,9 @@ def choose(driver: Any, selector: str, value: object) -> None:
     script = """
         const field = document.querySelector(arguments[0]);
         field.value = arguments[1];
-        for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+        for (const name of ["input", "change"]) {
+          field.dispatchEvent(new Event(name, { bubbles: true }));
+        }
         return field.value;
     """
     assert driver.execute_script(script, selector, str(value)) == str(value)

@@ -176,7 +176,7 @@ def test_the_keyboard_alone_walks_the_tour(opened, trace):
         step = stop.split(".", 2)[-1] if stop.startswith("h.") else stop
         assert all_of(opened, "#machine .lit.part")[0].get_attribute("data-part") == step
         top = opened.execute_script(
-            "return document.querySelector('.step.lit h2, .step.lit h3').getBoundingClientRect().top"
+            "return document.querySelector('.lit :is(h2, h3)').getBoundingClientRect().top"
         )
         assert step == "next" or 60 < top < 500, stop  # the section is under the bar
     assert not one(opened, "#walk-on").is_enabled()
@@ -197,7 +197,8 @@ def test_the_tab_key_reaches_everything_and_shows_where_it_is(opened):
         script = """
             const active = document.activeElement;
             const around = active.closest("label") ?? active.parentElement;
-            const styles = [active, around, active.querySelector("rect") ?? active].map(getComputedStyle);
+            const all = [active, around, active.querySelector("rect") ?? active];
+            const styles = all.map((each) => getComputedStyle(each));
             const seen = styles.some((s) => s.outlineStyle === "solid" || s.strokeWidth === "3px");
             return [active.id || active.name || active.textContent.trim().slice(0, 20), seen];
         """
@@ -618,7 +619,6 @@ def test_a_head_cut_where_it_is_shown(live, storyteller):
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     np.testing.assert_allclose(after_of(live), changed["logits"][0, -1], atol=1e-5)
-    assert weights_of(live) == ["0%"] * 9 + ["0%"] or "–" in weights_of(live)
     click(live, ".card:nth-child(1) .cut")
     assert one(live, "#changed-says").text == "1 change"
 
@@ -632,7 +632,9 @@ def test_a_link_restores_everything(live, driver, local):
     slide(live, temperature=0.5, top_k=7)
     click(live, "#machine [data-part='mid']")
     before, url = after_of(live), live.current_url
-    seen = [texts(live, s) for s in ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")]
+    seen = [
+        texts(live, s) for s in ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")
+    ]
     for again in visit(driver, local, url.split("#")[1]):
         assert np.array_equal(after_of(again), before)
         shown = ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")
@@ -721,9 +723,9 @@ def test_a_server_that_stops_is_told_in_the_page(driver):
         opened.execute_async_script("setTimeout(arguments[0], 500)")  # the page waits at alive
         assert list(serving) == []
         opened.execute_async_script("setTimeout(arguments[0], 500)")
-        assert "gptlite lab has stopped" in one(opened, "#problem").text
+        assert "The server has stopped" in one(opened, "#problem").text
         read_text(opened, "hen")
-        assert "gptlite lab has stopped" in one(opened, "#problem").text
+        assert "The server has stopped" in one(opened, "#problem").text
         assert one(opened, "h1").text == "fox"
 
 

@@ -480,7 +480,7 @@ def test_the_machine_has_a_part_for_every_array():
     wide, high = placed["size"]
     boxes = [part["at"] for part in placed["parts"]]
     for i, (x, y, across, tall) in enumerate(boxes):
-        assert 0 <= x and x + across <= wide and 0 <= y and y + tall <= high
+        assert x >= 0 and x + across <= wide and y >= 0 and y + tall <= high
         for left, top, wide_, high_ in boxes[:i]:  # none lies over another
             assert x >= left + wide_ or left >= x + across or y >= top + high_ or top >= y + tall
 
