@@ -284,7 +284,8 @@ def test_one_product_term_by_term(opened, trace):
     )
     for j in (0, 4, 9):
         click(opened, f"#product-keys input[value='{j}']")
-        query, key, terms = rows_of(opened, "product-figure")
+        query, key = rows_of(opened, "product-figure")
+        (terms,) = rows_of(opened, "terms-figure")
         assert np.array_equal(query.astype(np.float32), q[9])
         assert np.array_equal(key.astype(np.float32), k[j])
         np.testing.assert_allclose(terms, q[9] * k[j], rtol=1e-6)
