@@ -27,7 +27,7 @@ ROOT = Path(gptlite.__file__).resolve().parent.parent
 
 WINGS = {
     *("checkpoints", "download", "evaluate", "exercises", "explain", "figures", "finetune"),
-    *("pretrain", "storyteller", "tasks", "training", "views"),
+    *("lab", "pretrain", "storyteller", "tasks", "training", "views"),
 }
 # The reading path, and what lies beside it on the ground floor.
 PATH = tuple(
@@ -52,8 +52,9 @@ FORBIDDEN = {
     "pretrain": {"finetune", "tasks", "evaluate"},
     "finetune": {"pretrain", "tasks", "evaluate"},
     "tasks": {"training", "pretrain", "finetune", "evaluate"},
-    "evaluate": {"pretrain", "finetune", "views", "explain"},
-    "views": {"explain", "figures"},
+    "evaluate": {"pretrain", "finetune", "views", "explain", "lab"},
+    "views": {"explain", "figures", "lab"},
+    "lab": {"explain", "training", "pretrain", "finetune", "tasks", "evaluate"},
 }
 
 # Libraries that are imported inside functions alone, wherever that is.
