@@ -50,7 +50,8 @@ def try_lock(file: IO[bytes]) -> bool | None:
     """Try to lock a file until it is closed, and say whether that worked.
 
     Returns:
-        False: another process has locked it. None: this file system has no locks.
+        False: another process has locked it. None: there are no locks on this file system, or
+            none in this Python, as in a browser.
     """
     if sys.platform == "win32":
         import msvcrt
@@ -61,8 +62,10 @@ def try_lock(file: IO[bytes]) -> bool | None:
         except OSError:
             return False
         return True
-    import fcntl
-
+    try:
+        import fcntl
+    except ImportError:
+        return None
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

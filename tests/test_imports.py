@@ -37,8 +37,15 @@ PATH = tuple(
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
-        *("special", "characters", "offsets", "fast.pool"),
-        *("fast.chunks", "fast.bpe", "fast.joining", "fast.memory", "fast.threads"),
+        *("special", "characters", "offsets", "patterns", "fast.pool"),
+        *(
+            "fast.chunks",
+            "fast.bpe",
+            "fast.joining",
+            "fast.memory",
+            "fast.threads",
+            "fast.products",
+        ),
     )
 )
 
@@ -61,7 +68,8 @@ LIBRARIES = {
     "requests": "the network, only where something is fetched",
     "urllib3": "an error of the network, only where something is fetched",
     "matplotlib": "drawing, which is not installed with gptlite",
-    "fcntl": "is not there on Windows",
+    "fcntl": "is not there on Windows, nor in a browser",
+    "ssl": "is not there in a browser",
     "msvcrt": "is there on Windows only",
 }
 

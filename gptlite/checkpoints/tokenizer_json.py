@@ -19,7 +19,7 @@ token is said to cover.
 from collections.abc import Mapping
 from typing import Any
 
-from gptlite.alphabet import PATTERN
+from gptlite.alphabet import CUTS
 from gptlite.checkpoints.added_tokens import Declared, parse_token
 from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
@@ -50,7 +50,7 @@ _CUT_BY_BYTE_LEVEL: _Options = {**_BYTE_LEVEL, "add_prefix_space": (False,), "us
 # The same cut in two steps: the pattern spelled out, then bytes for characters.
 _CUT_BY_PATTERN: _Options = {
     "type": ("Split",),
-    "pattern": ({"Regex": PATTERN.pattern},),
+    "pattern": ({"Regex": CUTS},),
     "behavior": ("Isolated",),
     "invert": (False,),
 }
