@@ -1,6 +1,5 @@
-"""A page for a browser that shows the model at work on a text.
+"""A page for a browser that shows the model at work on a text: the lab's page as one file.
 
-page.py          the numbers of one call, and the HTML file around them
-template/        its HTML, CSS and JavaScript
+page.py          the answers that the page needs, and the HTML file around them
 __main__.py      the command: python -m gptlite.explain "Once upon a time"
 """

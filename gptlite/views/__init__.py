@@ -16,6 +16,7 @@ Most functions make a figure of the article, and cite its section.
 from gptlite.views.attention import attention_grid, attention_map, masking, qkv_split, value_table
 from gptlite.views.edits import patched, without_heads, without_mask
 from gptlite.views.learning import loss_curve
+from gptlite.views.machine import block_diagram
 from gptlite.views.memory import cache_step
 from gptlite.views.prediction import next_token, sampling_steps, text_probabilities
 from gptlite.views.sizes import four_sizes, parameter_table
@@ -25,6 +26,7 @@ from gptlite.views.text import bpe_steps, prefixes, token_label, token_labels, t
 __all__ = [
     "attention_grid",
     "attention_map",
+    "block_diagram",
     "bpe_steps",
     "cache_step",
     "four_sizes",

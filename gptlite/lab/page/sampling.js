@@ -1,5 +1,3 @@
-"use strict";
-
 // From logits to probabilities: gptlite/sampling.py again, line for line, in the browser.
 //
 // A JavaScript number has 64 bits. Math.fround rounds it to the 32 bits that NumPy computes with, so
@@ -7,18 +5,18 @@
 // the last digit.
 
 /** Compute `logits / temperature`, for a temperature above 0. */
-function applyTemperature(logits, temperature) {
+export function applyTemperature(logits, temperature) {
   return logits.map((x) => x / Math.fround(temperature)); // a Float32Array rounds its numbers
 }
 
 /** Keep the k highest logits, and any that equals the k-th. */
-function applyTopK(logits, k) {
+export function applyTopK(logits, k) {
   const kth = logits.toSorted().at(-Math.min(k, logits.length));
   return logits.map((x) => (x < kth ? -Infinity : x));
 }
 
 /** Keep the fewest tokens that together have probability p. Among equal logits, later ids stay. */
-function applyTopP(logits, p) {
+export function applyTopP(logits, p) {
   const kept = [...logits.keys()].filter((id) => logits[id] > -Infinity);
   const rising = kept.sort((a, b) => logits[a] - logits[b]); // stable, as in sampling.py
   const probabilities = softmax(Float32Array.from(rising, (id) => logits[id]));
@@ -33,7 +31,7 @@ function applyTopP(logits, p) {
 }
 
 /** Apply every setting, in the order of `Sampler.filter`; the draw is from the softmax of the result. */
-function filterLogits(logits, temperature, topK, topP) {
+export function filterLogits(logits, temperature, topK, topP) {
   if (temperature < 1e-10) {
     const highest = logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
     return logits.map((x, id) => (id === highest ? x : -Infinity));
@@ -45,9 +43,23 @@ function filterLogits(logits, temperature, topK, topP) {
 }
 
 /** Turn scores into probabilities: positive, and summing to 1. */
-function softmax(x) {
+export function softmax(x) {
   const highest = x.reduce((a, b) => Math.max(a, b));
   const p = x.map((value) => Math.exp(Math.fround(value - highest)));
   const sum = Math.fround(p.reduce((a, b) => a + b, 0));
   return p.map((value) => value / sum);
+}
+
+/**
+ * Choose a token: its probabilities lie end to end in the order of the ids, and the point, from 0 to 1,
+ * falls on one of them.
+ */
+export function choose(filtered, point) {
+  const kept = [...filtered.keys()].filter((id) => filtered[id] > -Infinity);
+  const probabilities = softmax(Float32Array.from(kept, (id) => filtered[id]));
+  let sum = 0;
+  const borders = Array.from(probabilities, (p) => (sum += p));
+  let at = 0;
+  while (at < kept.length - 1 && borders[at] <= point * sum) at += 1;
+  return kept[at];
 }

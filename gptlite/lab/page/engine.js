@@ -1,0 +1,47 @@
+// The engine, whichever it is: questions, answers, and the arrays that have come so far.
+
+import { decode, part } from "./numbers.js";
+import { reading } from "./state.js";
+
+let engine = null;
+let held = { key: "", arrays: new Map() };
+
+/** An answer that is a sentence of refusal. */
+export class Refusal extends Error {}
+
+/** Take the engine that the page is started with: `{name, ask}`, and `frozen` if it can read no text. */
+export function useEngine(given) {
+  engine = given;
+}
+
+export function isFrozen() {
+  return Boolean(engine.frozen);
+}
+
+/** Ask a question of the protocol. Throws a Refusal with the engine's sentence. */
+export async function ask(kind, fields = {}) {
+  const answer = await engine.ask({ kind, ...fields });
+  if (answer.error) throw new Refusal(answer.error);
+  return answer;
+}
+
+/** Bring arrays of the current reading here, so that `numbers` has them. */
+export async function load(names) {
+  const about = reading();
+  const key = JSON.stringify(about);
+  if (held.key !== key) held = { key, arrays: new Map() };
+  const { arrays } = held;
+  const missing = names.filter((name) => !arrays.has(name));
+  if (!missing.length) return;
+  const found = (await ask("arrays", { names: missing, ...about })).arrays;
+  for (const [name, array] of Object.entries(found)) arrays.set(name, decode(array));
+}
+
+export function has(name) {
+  return held.arrays.has(name);
+}
+
+/** Get an array, or its part at the leading indices: `numbers("h.0.attn.weights", head, row)`. */
+export function numbers(name, ...indices) {
+  return part(held.arrays.get(name), ...indices);
+}

@@ -1,0 +1,257 @@
+// The page: it asks its engine about a text, and draws the answers; then whatever changes when another
+// token, block, head or text is chosen.
+
+import { drawAnswer, drawCache, drawLens, drawLensToken, drawLogits, buildStepper, useLens } from "./answer.js";
+import { buildStages, drawHeads, drawMap, drawProduct, drawQueryKeyValue, drawSquares, drawSum, markChosen } from "./attention.js";
+import { buildChanges, complain, drawChanges, isCut, withHeadToggled } from "./changes.js";
+import { buildDraw, drawOutput, forgetDraws } from "./draw.js";
+import { byId, count } from "./elements.js";
+import { ask, isFrozen, load, useEngine } from "./engine.js";
+import { drawEmbeddings, drawStream, drawTokens, drawTop, drawWhole, entering, inBlock } from "./figures.js";
+import { buildMachine } from "./machine.js";
+import { buildReader, buildStrip, drawReader, drawWalk, reveal, scrollTo, watchScrolling } from "./reader.js";
+import { forgetColours } from "./scales.js";
+import { firstReading, known, readLink, reading, state, tokens, writeLink } from "./state.js";
+import { arrayName, buildFacts, drawFacts } from "./steps.js";
+import { buildText, drawText, say } from "./text.js";
+
+const MAP = 4_000_000; // numbers in all the heads' weights, up to which the map shows every block
+
+let latest = 0; // the number of the latest question: older answers come too late
+
+/** Start the page with an engine: `{name, ask, frozen}`; see html.py. */
+export async function start(engine) {
+  useEngine(engine);
+  try {
+    known.model = await ask("model");
+  } catch (refusal) {
+    return say(refusal.message);
+  }
+  const tokenGiven = readLink();
+  tidy();
+  build();
+  if (!(await read({}, tokenGiven))) {
+    // What the link asks for cannot be read: the page opens all the same, and says so.
+    const problem = byId("problem").textContent;
+    if (!(await read(firstReading()))) return;
+    say(problem);
+  }
+  if (location.hash.includes("stop=")) scrollTo(state.stop);
+}
+
+/** Bring the numbers of a link within the model's bounds. */
+function tidy() {
+  const { blocks, config, walk } = known.model;
+  if (!blocks.includes(state.block)) state.block = blocks[0];
+  state.head = Math.min(state.head, config.n_head - 1);
+  if (!walk.includes(state.stop)) state.stop = "tokens";
+  const layer = /^h\.(\d+)\./.exec(state.stop);
+  if (layer) state.block = Number(layer[1]);
+}
+
+let walkedByHand = () => {};
+
+function build() {
+  buildFacts();
+  buildMachine(openPart, chooseBlock);
+  buildReader({ chooseBlock, chooseHead: (head) => choose(state.block, head), goTo });
+  buildStages();
+  buildStepper();
+  buildText((text, eot) => read({ text, eot, more: [] }));
+  buildChanges(apply);
+  buildDraw((id) => read({ more: [...state.more, id] }));
+  byId("changed-undo").addEventListener("click", () => apply(state.edits.slice(0, -1)));
+  walkedByHand = watchScrolling((step) => {
+    const stop = arrayName(step);
+    if (stop === state.stop) return;
+    state.stop = stop;
+    drawWalk();
+    writeLink();
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    forgetColours();
+    drawAll();
+  });
+  for (const link of document.querySelectorAll("a[href^='#']:not(svg a)")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault(); // the # of the address is the state's
+      const target = document.querySelector(link.getAttribute("href"));
+      target.scrollIntoView();
+      const heading = target.querySelector("h2, h3") ?? target;
+      heading.tabIndex = -1;
+      heading.focus({ preventScroll: true });
+    });
+  }
+  addEventListener("hashchange", async () => {
+    if (!location.hash.includes("=")) return;
+    readLink();
+    tidy();
+    if (await read({}, true)) scrollTo(state.stop);
+  });
+  const { config } = known.model;
+  for (const name of document.querySelectorAll(".model-name")) name.textContent = known.model.name;
+  byId("facts").textContent = [
+    `${config.n_layer} blocks`,
+    `${config.n_head} heads of ${config.head_dim}`,
+    `${count(config.n_embd)} wide`,
+    `vocabulary of ${count(config.n_vocab)}`,
+    `${count(config.n_params)} parameters`,
+  ].join(" · ");
+  const notes = known.model.notes ?? [];
+  byId("left-out").replaceChildren(...notes.map((note) => Object.assign(document.createElement("li"), { textContent: note })));
+}
+
+// ---- Reading ------------------------------------------------------------------------------------
+
+/** Read the text anew after a change of the state; if that cannot be done, say why and take it back. */
+async function read(changes, keepToken = false, complainWith = say) {
+  const before = structuredClone(state);
+  Object.assign(state, changes);
+  const number = (latest += 1);
+  document.documentElement.classList.add("busy");
+  try {
+    const about = reading();
+    const answer = await ask("read", about);
+    const lens = await ask("lens", about);
+    await load(wantedArrays());
+    if (number !== latest) return false;
+    known.read = answer;
+    useLens(lens);
+  } catch (refusal) {
+    if (number === latest) Object.assign(state, before);
+    complainWith(refusal.message);
+    return false;
+  } finally {
+    if (number === latest) document.documentElement.classList.remove("busy");
+  }
+  complainWith("");
+  say("");
+  const last = tokens().length - 1;
+  const sameText = JSON.stringify([before.text, before.eot, before.more]) === JSON.stringify([state.text, state.eot, state.more]);
+  if (!(sameText && keepToken)) {
+    state.pinned = last;
+    state.step = Math.ceil((last + 1) / 2);
+    state.key = Math.max(0, last - 1);
+  }
+  state.pinned = Math.min(state.pinned, last);
+  state.key = Math.min(state.key, last);
+  state.position = state.pinned;
+  forgetDraws();
+  buildStrip(follow, pin);
+  drawAll();
+  reveal();
+  byId("content").hidden = false;
+  writeLink();
+  return true;
+}
+
+function wantedArrays() {
+  const { blocks, config } = known.model;
+  const seq = 64;
+  const all = config.n_layer * config.n_head * seq * seq <= MAP || isFrozen();
+  return [
+    ...["embed", "wte", "wpe", "ln_f", `h.${config.n_layer - 1}.out`, entering()],
+    ...["ln_1", "attn.q", "attn.k", "attn.v", "attn.unmasked", "attn.scores", "attn.weights", "attn.z"].map(inBlock),
+    ...["attn.out", "mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out"].map(inBlock),
+    ...(all ? blocks.map((i) => `h.${i}.attn.weights`) : []),
+  ];
+}
+
+/** Read the text with other changes of the model. */
+async function apply(edits) {
+  await read({ edits }, true, complain);
+}
+
+// ---- Choosing -----------------------------------------------------------------------------------
+
+function pin(position) {
+  state.pinned = position;
+  follow(position);
+  reveal();
+  writeLink();
+}
+
+function follow(position) {
+  if (state.position === position) return;
+  state.position = position;
+  drawToken();
+}
+
+async function choose(block, head) {
+  const other = block !== state.block;
+  const stop = state.stop.startsWith("h.") ? state.stop.replace(/^h\.\d+/, `h.${block}`) : state.stop;
+  const before = { block: state.block, head: state.head, stop: state.stop };
+  Object.assign(state, { block, head, stop });
+  if (other) {
+    try {
+      await load(wantedArrays());
+    } catch (refusal) {
+      Object.assign(state, before);
+      return say(refusal.message);
+    }
+    drawFacts();
+  }
+  draw();
+  writeLink();
+}
+
+function chooseBlock(block) {
+  return choose(block, state.head);
+}
+
+/** Open the section of a part of the machine. */
+function openPart(step) {
+  return goTo(arrayName(step));
+}
+
+/** Walk to a stop: choose its block, light it, and scroll to it. */
+async function goTo(stop) {
+  if (stop === undefined) return;
+  walkedByHand();
+  const layer = /^h\.(\d+)\./.exec(stop);
+  state.stop = stop;
+  if (layer && Number(layer[1]) !== state.block) await chooseBlock(Number(layer[1]));
+  state.stop = stop;
+  drawWalk();
+  scrollTo(stop);
+  writeLink();
+}
+
+// ---- Drawing ------------------------------------------------------------------------------------
+
+/** Draw everything. */
+function drawAll() {
+  drawText();
+  drawFacts();
+  drawTokens();
+  drawAnswer();
+  drawLens(pin);
+  drawLogits();
+  drawOutput();
+  drawChanges(apply);
+  draw();
+}
+
+/** Draw what depends on the chosen block and head. */
+function draw() {
+  drawMap(choose);
+  drawWhole();
+  drawSquares();
+  drawCache();
+  drawWalk();
+  drawToken();
+}
+
+/** Draw what depends on the chosen token. */
+function drawToken() {
+  drawReader();
+  drawEmbeddings();
+  drawStream();
+  drawQueryKeyValue();
+  drawProduct();
+  drawSum();
+  drawHeads(choose, isFrozen() ? null : (layer, head) => apply(withHeadToggled(layer, head)), isCut);
+  drawTop();
+  drawLensToken();
+  markChosen();
+}
