@@ -59,7 +59,9 @@ def lab(options: argparse.Namespace) -> None:
                 "out for any that is free"
             ) from None
         if isinstance(failure, PermissionError):
-            raise ValueError(f"port {options.port} is not for everybody: take one above 1023") from None
+            raise ValueError(
+                f"port {options.port} is not for everybody: take one above 1023"
+            ) from None
         raise
     # The page keeps its state behind the #: a link has it all.
     address = server.url + ("" if options.text is None else f"#text={quote(options.text, safe='')}")

@@ -94,4 +94,6 @@ def reading(request: dict[str, Any]) -> Reading:
         raise ValueError(f"there are {len(edits)} changes, and the page takes {MAX_CHANGES}")
     if not all(isinstance(edit, dict) for edit in edits):
         raise ValueError("each change must be a JSON object")
-    return Reading(text, eot, tuple(more), tuple(json.dumps(edit, sort_keys=True) for edit in edits))
+    return Reading(
+        text, eot, tuple(more), tuple(json.dumps(edit, sort_keys=True) for edit in edits)
+    )
