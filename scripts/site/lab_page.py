@@ -4,7 +4,7 @@ import re
 from importlib.resources import files
 from pathlib import Path
 
-from gptlite.lab.html import folder_page
+from gptlite.lab.html import FOLDER_POLICY, folder_page
 
 #: The links on top of each page.
 NAVIGATION = """<nav class="site" aria-label="gptlite">
@@ -14,6 +14,9 @@ NAVIGATION = """<nav class="site" aria-label="gptlite">
 <a href="reference/index.html">Reference</a>
 </nav>
 """
+HEAD = """<link rel="icon" href="icon.svg">
+<link rel="stylesheet" href="site.css">
+"""
 ABOUT = """<footer class="site">
 <p>This is <strong>gptlite</strong>, GPT-2 in pure NumPy, to read and to run. It runs in this page,
 on your own machine, with the storyteller, a small model that ships with it; nothing you type leaves
@@ -22,7 +25,7 @@ fine-tuning at length would take too long here: for those, install gptlite.
 <code>gptlite lab --model gpt2</code> opens this same page on any model.</p>
 </footer>
 """
-STYLE = Path(__file__).with_name("site.css")
+OWN_FILES = ("site.css", "icon.svg")
 
 
 def write_lab(out: Path, navigation: str) -> None:
@@ -30,9 +33,10 @@ def write_lab(out: Path, navigation: str) -> None:
     for file in (files("gptlite.lab") / "page").iterdir():
         if file.name.endswith((".js", ".css")) and file.name not in ("local.js", "frozen.js"):
             (out / file.name).write_bytes(file.read_bytes())
-    (out / "site.css").write_bytes(STYLE.read_bytes())
-    page = folder_page("browser.js").decode()
-    page = page.replace("</head>", '<link rel="stylesheet" href="site.css">\n</head>', 1)
+    for name in OWN_FILES:
+        (out / name).write_bytes(Path(__file__).with_name(name).read_bytes())
+    page = folder_page("browser.js", f"{FOLDER_POLICY}; img-src 'self'").decode()
+    page = page.replace("</head>", f"{HEAD}</head>", 1)
     page = re.sub(r"<body[^>]*>", lambda body: f"{body[0]}\n{navigation}", page, count=1)
     page = page.replace("</body>", f"{ABOUT}</body>", 1)
     (out / "index.html").write_text(page, "utf-8")

@@ -19,6 +19,7 @@ SETTINGS = {
     "jupyter-lite-schema-version": 0,
     "jupyter-config-data": {
         "appName": "gptlite's notebooks",
+        "exposeAppInBrowser": True,  # to whoever scripts the page, as the tests do
         "litePluginSettings": {
             KERNEL: {"pyodideUrl": "./../pyodide/pyodide.js", "disablePyPIFallback": True}
         },

@@ -115,7 +115,7 @@ def needed(lock: dict[str, Any], names: Iterable[str]) -> list[str]:
     found: set[str] = set()
     waiting = list(names)
     while waiting:
-        name = waiting.pop()
+        name = waiting.pop().replace("_", "-")  # a lock writes some names in both ways
         if name not in found:
             found.add(name)
             waiting += lock["packages"][name]["depends"]

@@ -18,10 +18,7 @@ from parts import PURE, PartError, core, from_pypi, needed, read_lock, wheels
 
 LAB = ("numpy",)
 #: What the notebooks need, and what their kernel installs before it begins.
-NOTEBOOKS = (
-    *("matplotlib", "micropip", "ssl", "sqlite3", "ipython", "jedi", "decorator", "traitlets"),
-    *("matplotlib-inline", "prompt_toolkit", "pygments"),
-)
+NOTEBOOKS = ("matplotlib", "micropip", "ssl", "sqlite3", "ipython", "jedi")
 
 
 def write_pyodide(out: Path, parts: Path, wheel: Path, notebooks: bool) -> None:
