@@ -96,7 +96,7 @@ def write_site(site: Path, work: Path, whole: bool) -> None:
         say("the reading guide and the reference")
         guide = (ROOT / "notebooks" / "README.md").read_text("utf-8")
         (site / "guide.html").write_text(guide_page(guide, NAVIGATION), "utf-8")
-        write_reference(site / "reference")
+        write_reference(site / "reference", ROOT)
         say("the notebooks")
         write_notebooks(site / "notebooks", work / "lite", parts, ROOT)
 

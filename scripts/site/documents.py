@@ -1,6 +1,7 @@
 """The reference, made from the docstrings by pdoc, and the reading guide as a page."""
 
 import html
+import os
 import re
 import subprocess
 import sys
@@ -32,18 +33,26 @@ NOTEBOOK = re.compile(r"\((\d\d_\w+)\.ipynb(?:#[^)\s]*)?\)")
 FOR_A_CHECKOUT = re.compile(r"They run offline.*?(?=\n## )", re.DOTALL)
 
 
-def write_reference(out: Path) -> None:
-    """Write a page for each module.
+def write_reference(out: Path, root: Path) -> None:
+    """Write a page for each module but the commands.
 
     Raises:
         PartError: pdoc fails.
     """
     options = ["--docformat", "google", "--output-directory", str(out)]
-    command = [sys.executable, "-m", "pdoc", *options, "gptlite"]
-    done = subprocess.run(command, capture_output=True, text=True)
+    command = [sys.executable, "-m", "pdoc", *options, *modules(root)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode:
         last = (done.stderr.strip() or "no message").splitlines()[-1]
         raise PartError(f"the reference cannot be made: {last}")
+
+
+def modules(root: Path) -> list[str]:
+    """List the package's modules; their ``__all__`` need not name them."""
+    files = (path.relative_to(root) for path in sorted((root / "gptlite").rglob("*.py")))
+    names = [".".join(path.with_suffix("").parts) for path in files]
+    return [name.removesuffix(".__init__") for name in names if not name.endswith("__main__")]
 
 
 def guide_page(text: str, navigation: str) -> str:
@@ -62,4 +71,5 @@ def reference_of(name: str, file: str) -> str:
     'reference/gptlite/model.html#GPT.embed'
     """
     within = name.removeprefix(file.replace("/", ".")).removeprefix(".")
+    within = within.partition(".__")[0]  # a special method stands in its class
     return html.escape(f"reference/gptlite/{file}.html" + (f"#{within}" if within else ""))

@@ -9,7 +9,7 @@ from gptlite.lab.html import FOLDER_POLICY, folder_page
 #: The links on top of each page.
 NAVIGATION = """<nav class="site" aria-label="gptlite">
 <a href="index.html">gptlite: the lab</a>
-<a href="notebooks/lab/index.html">Notebooks</a>
+<a href="notebooks/lab/index.html?path=README.md">Notebooks</a>
 <a href="guide.html">Reading guide</a>
 <a href="reference/index.html">Reference</a>
 </nav>
@@ -17,13 +17,11 @@ NAVIGATION = """<nav class="site" aria-label="gptlite">
 HEAD = """<link rel="icon" href="icon.svg">
 <link rel="stylesheet" href="site.css">
 """
-ABOUT = """<footer class="site">
-<p>This is <strong>gptlite</strong>, GPT-2 in pure NumPy, to read and to run. It runs in this page,
+ABOUT = """<p>This is <strong>gptlite</strong>, GPT-2 in pure NumPy, to read and to run. It runs in this page,
 on your own machine, with the storyteller, a small model that ships with it; nothing you type leaves
 your browser. OpenAI's models cannot be fetched from a page and are too large for it, and
 fine-tuning at length would take too long here: for those, install gptlite.
 <code>gptlite lab --model gpt2</code> opens this same page on any model.</p>
-</footer>
 """
 OWN_FILES = ("site.css", "icon.svg")
 
@@ -38,5 +36,5 @@ def write_lab(out: Path, navigation: str) -> None:
     page = folder_page("browser.js", f"{FOLDER_POLICY}; img-src 'self'").decode()
     page = page.replace("</head>", f"{HEAD}</head>", 1)
     page = re.sub(r"<body[^>]*>", lambda body: f"{body[0]}\n{navigation}", page, count=1)
-    page = page.replace("</body>", f"{ABOUT}</body>", 1)
+    page = page.replace("<footer>", f"<footer>\n{ABOUT}", 1)
     (out / "index.html").write_text(page, "utf-8")

@@ -25,6 +25,10 @@ SETTINGS = {
         },
     },
 }
+#: Markdown is shown as it reads, not as it is written.
+OVERRIDES = {
+    "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}}
+}
 WELCOME = """# gptlite's notebooks, in your browser
 
 Twelve notebooks to read beside Jay Alammar's
@@ -66,18 +70,17 @@ def write_notebooks(out: Path, work: Path, parts: Path, root: Path) -> None:
         (contents / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, contents / name)
     (work / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
+    (work / "overrides.json").write_text(json.dumps(OVERRIDES), "utf-8")
     (work / "pypi").mkdir()
     comm = from_pypi(parts, PURE["comm"])  # the kernel installs it, and Pyodide has it not
     shutil.copyfile(comm, work / "pypi" / comm.name)
     options = ["--lite-dir", ".", "--contents", "contents", "--apps", "lab"]
-    options += [
-        "--no-sourcemaps",
-        "--no-unused-shared-packages",
-        "--output-dir",
-        str(out.resolve()),
-    ]
+    options += ["--no-sourcemaps", "--no-unused-shared-packages"]
+    # Not in its place at once: contents in a folder that is called like the output are left out.
+    options += ["--output-dir", "built"]
     command = [sys.executable, "-m", "jupyterlite_core", "build", *options]
     done = subprocess.run(command, cwd=work, capture_output=True, text=True)
-    if done.returncode or not (out / "lab" / "index.html").exists():
+    if done.returncode or not (work / "built" / "files" / "notebooks").exists():
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
         raise PartError(f"JupyterLite cannot be built: {last}")
+    (work / "built").rename(out)
