@@ -15,6 +15,7 @@ from gptlite.version import __version__
 # Name -> the module with its ``main``, and what it does.
 COMMANDS = {
     "generate": ("gptlite.generate.__main__", "continue a text, or begin one"),
+    "lab": ("gptlite.lab.__main__", "open a model in the browser: look inside, change it, draw"),
     "explain": ("gptlite.explain.__main__", "write a page that shows how the model reads a text"),
     "tasks": ("gptlite.tasks.__main__", "do tasks without training: answer, cloze, score ..."),
     "evaluate": ("gptlite.evaluate.__main__", "measure how good a model is"),

@@ -56,7 +56,7 @@ class Parsed(HTMLParser):
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays in the JSON block."""
         arrays = {}
-        for name, array in self.data["arrays"].items():
+        for name, array in self.data["answers"]["arrays"].items():
             if "int" in array:
                 values = np.array(array["int"])
             else:
@@ -71,7 +71,7 @@ HOSTILE = "</script><script>alert(1)</script><!--&lt;\"'$x\r\n\t\u2028\u202e\x07
 
 
 def trace_of(model: GPT, tokenizer: Tokenizer, text: str) -> Trace:
-    """The arrays that the page about a text is to show."""
+    """The arrays that the page about a text is to show: it begins with ``<|endoftext|>``."""
     trace = Trace()
-    model(tokenizer.encode(text), trace=trace)
+    model([tokenizer.eot, *tokenizer.encode(text)], trace=trace)
     return trace

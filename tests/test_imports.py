@@ -26,8 +26,8 @@ import gptlite
 ROOT = Path(gptlite.__file__).resolve().parent.parent
 
 WINGS = {
-    *("checkpoints", "download", "evaluate", "explain", "finetune", "pretrain", "storyteller"),
-    *("tasks", "training", "views"),
+    *("checkpoints", "download", "evaluate", "explain", "finetune", "lab", "pretrain"),
+    *("storyteller", "tasks", "training", "views"),
 }
 # The reading path, and what lies beside it on the ground floor.
 PATH = tuple(
@@ -58,8 +58,9 @@ FORBIDDEN = {
     "pretrain": {"finetune", "tasks", "evaluate"},
     "finetune": {"pretrain", "tasks", "evaluate"},
     "tasks": {"training", "pretrain", "finetune", "evaluate"},
-    "evaluate": {"pretrain", "finetune", "views", "explain"},
-    "views": {"explain"},
+    "evaluate": {"pretrain", "finetune", "views", "explain", "lab"},
+    "views": {"explain", "lab"},
+    "lab": {"explain", "training", "pretrain", "finetune", "tasks", "evaluate"},
 }
 
 # Libraries that are imported inside functions alone, wherever that is.

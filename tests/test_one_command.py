@@ -53,7 +53,7 @@ def test_the_version(capsys):
     [
         ("genrate", "no such command: genrate: did you mean generate?"),
         ("fine-tune", "no such command: fine-tune: did you mean finetune?"),
-        ("xyzzy", "no such command: xyzzy: there are generate, explain, "),
+        ("xyzzy", "no such command: xyzzy: there are generate, lab, explain, "),
     ],
 )
 def test_a_name_that_is_none(name, message, capsys):

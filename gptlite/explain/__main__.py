@@ -31,6 +31,7 @@ def parser() -> Parser:
         help="where to write the page; - is standard output (default: %(default)s)",
     )
     add_model(add)
+    add("--no-eot", action="store_true", help="do not begin the text with <|endoftext|>")
     add("--overwrite", action="store_true", help=OVERWRITE)
     return parser
 
@@ -48,15 +49,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 def explain(options: argparse.Namespace) -> None:
     """Write the page, and print where it is. Errors: see ``page`` and ``outputs.check_file``."""
     if options.output == "-":
-        model, tokenizer = load_model(options)
-        sys.stdout.buffer.write(page(model, tokenizer, options.text, options.model or NAME))
+        sys.stdout.buffer.write(written(options))
         return
     check_file(options.output, MARK, options.overwrite)
     # The file is opened first: if it cannot be written, no model is loaded in vain.
     with write_atomically(options.output) as file:
-        model, tokenizer = load_model(options)
-        file.write(page(model, tokenizer, options.text, options.model or NAME))
+        file.write(written(options))
     print(options.output)
+
+
+def written(options: argparse.Namespace) -> bytes:
+    """Load the model, and write the page."""
+    model, tokenizer = load_model(options)
+    return page(model, tokenizer, options.text, options.model or NAME, not options.no_eot)
 
 
 if __name__ == "__main__":

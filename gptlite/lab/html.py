@@ -19,8 +19,8 @@ from gptlite.views.text import printable
 
 # Every module, each after those it imports.
 MODULES = (
-    *("elements.js", "numbers.js", "sampling.js", "scales.js", "picture.js", "engine.js"),
-    *("state.js", "machine.js", "steps.js", "figures.js", "attention.js", "answer.js"),
+    *("elements.js", "numbers.js", "sampling.js", "scales.js", "picture.js", "state.js"),
+    *("engine.js", "machine.js", "steps.js", "figures.js", "attention.js", "answer.js"),
     *("draw.js", "changes.js", "reader.js", "text.js", "main.js"),
 )
 IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)

@@ -42,7 +42,7 @@ export function drawLens(choose) {
       const id = part(lens.ids, level, i)[0];
       const p = part(lens.probabilities, level, i)[0];
       const right = id === known.read.ids[i + 1] ? " right" : "";
-      const first = level === since[i] ? " first" : "";
+      const first = level === since[i] ? " since" : "";
       const says = element("td", { class: `lens ${shade(p, 1, "share")}${right}${first}`, "data-position": i });
       says.append(labelOf(id), element("span", { class: "number" }, percent(p, 0)));
       says.title = Array.from(part(lens.ids, level, i), (other, n) =>

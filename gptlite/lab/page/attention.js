@@ -46,11 +46,11 @@ export function drawProduct() {
   const points = [0, ...sums].map((s, d) => `${(d * wide).toFixed(1)},${(40 - (36 * s) / most).toFixed(1)}`);
   const curve = drawn(
     "svg",
-    { viewBox: "0 0 600 80", class: "sums", role: "img", "aria-label": `The terms added up, from 0 to ${fixed(sum)}` },
+    { viewBox: "0 0 600 80", preserveAspectRatio: "none", class: "sums", role: "img", "aria-label": `The terms added up, from 0 to ${fixed(sum)}` },
     drawn("line", { x1: 0, x2: 600, y1: 40, y2: 40, class: "axis" }),
     drawn("polyline", { points: points.join(" "), class: "curve" }),
-    drawn("circle", { cx: 600 - 3, cy: 40 - (36 * sum) / most, r: 3.5, class: "end" }),
   );
+  byId("product-figure").querySelector(".rows").append(element("div", { class: "name" }, "added up"), curve);
   const scores = ofBlock("attn.scores", state.head, i);
   const best = Math.max(...scores.subarray(0, i + 1));
   const total = scores.reduce((all, s) => all + (s > -1e9 ? Math.exp(s - best) : 0), 0);
@@ -64,7 +64,6 @@ export function drawProduct() {
     [`÷ ${fixed(total, 3)}, the row’s sum`, percent(ofBlock("attn.weights", state.head, i)[j]), "weight"],
   ];
   byId("product-chain").replaceChildren(
-    curve,
     element("ol", { class: "chain" }, ...chain.map(([does, gives, name]) =>
       element("li", { title: name }, element("span", {}, does), " ", element("strong", {}, gives)),
     )),
@@ -180,8 +179,9 @@ function thumbnail(layer, head, weights, choose) {
 /** Draw the weights of every head of the blocks whose weights are here, as small triangles. */
 export function drawMap(choose) {
   const { blocks, config } = known.model;
-  const rows = blocks.toReversed().filter((i) => has(`h.${i}.attn.weights`)).map((i) =>
-    element("div", { class: "level" }, ...Array.from({ length: config.n_head }, (_, head) =>
+  const here = blocks.filter((i) => has(`h.${i}.attn.weights`));
+  const rows = Array.from({ length: config.n_head }, (_, head) =>
+    element("div", { class: "level" }, ...here.map((i) =>
       thumbnail(i, head, numbers(`h.${i}.attn.weights`, head), () => choose(i, head)),
     )),
   );

@@ -32,10 +32,10 @@ export function buildDraw(goOn) {
     state.draws = 0;
     settingsChanged();
   });
-  byId("draw-one").addEventListener("click", () => draw(1));
-  byId("draw-hundred").addEventListener("click", () => draw(100));
+  byId("draw-one").addEventListener("click", () => take(1));
+  byId("draw-hundred").addEventListener("click", () => take(100));
   byId("go-on").addEventListener("click", async () => {
-    if (drawnLast === null && !(await draw(1))) return;
+    if (drawnLast === null && !(await take(1))) return;
     goOn(drawnLast);
   });
   byId("go-on").hidden = isFrozen();
@@ -60,7 +60,7 @@ function filtered() {
 }
 
 /** Draw n tokens with the seed's next random numbers; say whether it could be done. */
-async function draw(n) {
+async function take(n) {
   try {
     const { points } = await ask("points", { seed: state.seed, start: state.draws, n });
     const logits = filtered();

@@ -7,7 +7,7 @@ const STOPPED = "gptlite lab has stopped: the page shows what it has, and can as
 
 let stopped = false;
 
-async function ask(question) {
+async function askServer(question) {
   if (stopped) return { error: STOPPED };
   try {
     const answer = await fetch("ask", {
@@ -34,5 +34,5 @@ async function watch() {
   say(STOPPED);
 }
 
-await start({ name: "local", ask });
+await start({ name: "local", ask: askServer });
 watch();

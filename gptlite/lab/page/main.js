@@ -6,10 +6,11 @@ import { buildStages, drawHeads, drawMap, drawProduct, drawQueryKeyValue, drawSq
 import { buildChanges, complain, drawChanges, isCut, withHeadToggled } from "./changes.js";
 import { buildDraw, drawOutput, forgetDraws } from "./draw.js";
 import { byId, count } from "./elements.js";
-import { ask, isFrozen, load, useEngine } from "./engine.js";
+import { ask, isFrozen, load, numbers, useEngine } from "./engine.js";
 import { drawEmbeddings, drawStream, drawTokens, drawTop, drawWhole, entering, inBlock } from "./figures.js";
 import { buildMachine } from "./machine.js";
 import { buildReader, buildStrip, drawReader, drawWalk, reveal, scrollTo, watchScrolling } from "./reader.js";
+import { choose, filterLogits, softmax } from "./sampling.js";
 import { forgetColours } from "./scales.js";
 import { firstReading, known, readLink, reading, state, tokens, writeLink } from "./state.js";
 import { arrayName, buildFacts, drawFacts } from "./steps.js";
@@ -51,10 +52,13 @@ function tidy() {
 
 let walkedByHand = () => {};
 
+// For the curious at the browser's console, and for whoever checks the page.
+globalThis.lab = { state, known, numbers, filterLogits, softmax, choose };
+
 function build() {
   buildFacts();
   buildMachine(openPart, chooseBlock);
-  buildReader({ chooseBlock, chooseHead: (head) => choose(state.block, head), goTo });
+  buildReader({ chooseBlock, chooseHead: (head) => select(state.block, head), goTo });
   buildStages();
   buildStepper();
   buildText((text, eot) => read({ text, eot, more: [] }));
@@ -136,11 +140,11 @@ async function read(changes, keepToken = false, complainWith = say) {
   state.pinned = Math.min(state.pinned, last);
   state.key = Math.min(state.key, last);
   state.position = state.pinned;
+  for (const id of ["content", "opening"]) byId(id).hidden = false;
   forgetDraws();
   buildStrip(follow, pin);
   drawAll();
   reveal();
-  byId("content").hidden = false;
   writeLink();
   return true;
 }
@@ -177,7 +181,7 @@ function follow(position) {
   drawToken();
 }
 
-async function choose(block, head) {
+async function select(block, head) {
   const other = block !== state.block;
   const stop = state.stop.startsWith("h.") ? state.stop.replace(/^h\.\d+/, `h.${block}`) : state.stop;
   const before = { block: state.block, head: state.head, stop: state.stop };
@@ -191,12 +195,12 @@ async function choose(block, head) {
     }
     drawFacts();
   }
-  draw();
+  drawBlock();
   writeLink();
 }
 
 function chooseBlock(block) {
-  return choose(block, state.head);
+  return select(block, state.head);
 }
 
 /** Open the section of a part of the machine. */
@@ -229,12 +233,12 @@ function drawAll() {
   drawLogits();
   drawOutput();
   drawChanges(apply);
-  draw();
+  drawBlock();
 }
 
 /** Draw what depends on the chosen block and head. */
-function draw() {
-  drawMap(choose);
+function drawBlock() {
+  drawMap(select);
   drawWhole();
   drawSquares();
   drawCache();
@@ -250,7 +254,7 @@ function drawToken() {
   drawQueryKeyValue();
   drawProduct();
   drawSum();
-  drawHeads(choose, isFrozen() ? null : (layer, head) => apply(withHeadToggled(layer, head)), isCut);
+  drawHeads(select, isFrozen() ? null : (layer, head) => apply(withHeadToggled(layer, head)), isCut);
   drawTop();
   drawLensToken();
   markChosen();

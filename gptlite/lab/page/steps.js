@@ -45,7 +45,7 @@ export function buildFacts() {
       element("a", { href: url }, `\u201c${title.replace(/^GPT-2 (Self-attention|Fully-Connected Neural Network): /, "")}\u201d`),
     ]);
     const [first, ...others] = source;
-    const more = element("details", {}, element("summary", {}, "the functions it calls"), ...others.map(sourceOf));
+    const more = element("details", {}, element("summary", {}, "more of the source"), ...others.map(sourceOf));
     section.querySelector(".facts-of").replaceChildren(
       element("p", { class: "signature" }, element("code", { class: "array-name" }), " ", element("span", { class: "shape" })),
       element("p", { class: "field" }, `The field says: ${field}. Article: `, ...links),

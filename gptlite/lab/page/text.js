@@ -26,7 +26,7 @@ function quoted(text) {
 }
 
 export function drawText() {
-  byId("title-text").textContent = known.read.said;
+  byId("title-text").textContent = known.read.said || known.model.eot;
   byId("text").value = state.text;
   byId("eot").checked = state.eot;
   const first = known.read.ids[0];
