@@ -16,6 +16,8 @@ def matrix_product(x: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]
     ``einsum`` walks along the rows.
     """
     if HAS_BLAS:
-        return x @ weight  # type: ignore[no-any-return]  # [rows, n_out]
-    # float16 weights (fast/memory.py) are widened, all at once
-    return np.einsum("ij,jk->ik", x, np.asarray(weight, np.float32))  # [rows, n_out]
+        y: NDArray[np.float32] = x @ weight  # [rows, n_out]
+    else:
+        wide = np.asarray(weight, np.float32)  # [n_in, n_out]: float16 weights, all at once
+        y = np.einsum("ij,jk->ik", x, wide)  # [rows, n_out]
+    return y

@@ -17,11 +17,11 @@ NAVIGATION = """<nav class="site" aria-label="gptlite">
 HEAD = """<link rel="icon" href="icon.svg">
 <link rel="stylesheet" href="site.css">
 """
-ABOUT = """<p>This is <strong>gptlite</strong>, GPT-2 in pure NumPy, to read and to run. It runs in this page,
-on your own machine, with the storyteller, a small model that ships with it; nothing you type leaves
-your browser. OpenAI's models cannot be fetched from a page and are too large for it, and
-fine-tuning at length would take too long here: for those, install gptlite.
-<code>gptlite lab --model gpt2</code> opens this same page on any model.</p>
+ABOUT = """<p>This is <strong>gptlite</strong>, GPT-2 in pure NumPy, to read and to run. It runs in
+this page, on your own machine, with the storyteller, a small model that ships with it; nothing you
+type leaves your browser. OpenAI's models cannot be fetched from a page and are too large for it;
+fine-tuning at length would take too long here. For those, install gptlite:
+<code>gptlite lab --model gpt2</code> opens this same page on OpenAI's own.</p>
 """
 OWN_FILES = ("site.css", "icon.svg")
 

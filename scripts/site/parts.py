@@ -23,6 +23,7 @@ from typing import Any, NamedTuple
 import requests
 from tqdm import tqdm
 
+from gptlite.download.web import reason
 from gptlite.files import write_atomically
 
 PYODIDE = "0.27.7"
@@ -196,7 +197,7 @@ def fetch(url: str, path: Path) -> None:
                     out.write(piece)
                     bar.update(len(piece))
     except (requests.RequestException, OSError) as failure:
-        raise PartError(f"{url}: cannot be fetched: {failure}") from failure
+        raise PartError(f"{url}: cannot be fetched: {reason(failure)}") from failure
 
 
 def read_lock(files: dict[str, bytes]) -> dict[str, Any]:
