@@ -116,6 +116,8 @@ def driver(tmp_path) -> Iterator[Any]:
     driver.set_page_load_timeout(PATIENCE)
     driver.set_script_timeout(PATIENCE)
     driver.command_executor.client_config.timeout = PATIENCE
+    # JupyterLab runs the notebook that has the focus.
+    driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
     yield driver
     driver.quit()
 
@@ -261,9 +263,15 @@ def test_an_altered_part_is_refused_in_the_browser(site, served, driver, tmp_pat
 def test_a_notebook_runs_to_its_end_as_it_is_committed(name, site, served, driver):
     url = served(site)
     driver.get(f"{url}notebooks/lab/index.html?path=notebooks%2F{name}.ipynb")
-    opened = "globalThis.jupyterapp?.shell?.currentWidget?.context?.isReady"
     wait_for(
-        driver, f"return {opened} && jupyterapp.shell.currentWidget.content.model.cells.length > 5"
+        driver,
+        """
+        const opened = [...(globalThis.jupyterapp?.shell.widgets("main") ?? [])];
+        const notebook = opened.find((widget) => widget.context?.path.endsWith(".ipynb"));
+        if (!notebook?.context.isReady) return false;
+        jupyterapp.shell.activateById(notebook.id);
+        return jupyterapp.shell.currentWidget === notebook;
+        """,
     )
     driver.execute_script("""
         const { content, context } = jupyterapp.shell.currentWidget;
