@@ -1,0 +1,155 @@
+"""What the tests in a browser share: Debian's Chromium, headless, driven by selenium.
+
+Without selenium or the browser these tests are skipped and say so; in CI they fail instead.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DARK = {"name": "prefers-color-scheme", "value": "dark"}
+STILL = {"name": "prefers-reduced-motion", "value": "reduce"}
+SWITCHES = [
+    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+]
+
+
+def missing(what: str) -> None:
+    """Skip, or fail where nothing may be missing."""
+    message = f"no {what}: see CONTRIBUTING.md"
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def start_browser(profile: Path) -> Any:
+    """Start the browser with a profile of its own; ``quit`` ends it."""
+    try:
+        from selenium import webdriver
+    except ImportError:
+        missing("selenium (extra `browser`)")
+    paths = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
+    for name, path in paths.items():
+        if path is None:
+            missing(name)
+    options = webdriver.ChromeOptions()
+    options.binary_location = paths["chromium"]
+    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+        options.add_argument(switch)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options, webdriver.ChromeService(paths["chromedriver"]))
+    driver.set_script_timeout(120)
+    return driver
+
+
+def visit(driver: Any, url: str, link: str = "", width: int = 1280) -> Iterator[Any]:
+    """Open the page, and wait for it; at the end, nothing has complained or left its folder."""
+    driver.get("about:blank")  # else another link to the same page would not load it anew
+    driver.get_log("browser"), driver.get_log("performance")
+    look(driver, width, STILL)
+    driver.get(url + (f"#{link}" if link else ""))
+    settle(driver)
+    yield driver
+    assert driver.get_log("browser") == []
+    left = {address for address in requests(driver) if not address.startswith(url)}
+    assert left <= {"about:blank"}
+
+
+def settle(driver: Any) -> None:
+    """Wait until the page has drawn what was asked last."""
+    script = """
+        const done = arguments[0];
+        const look = () => {
+          const waits = document.documentElement.classList.contains("busy");
+          const shown = !document.getElementById("content").hidden;
+          const says = !document.getElementById("problem").hidden;
+          if (!waits && (shown || says)) done(); else setTimeout(look, 20);
+        };
+        setTimeout(look, 20);
+    """
+    driver.execute_async_script(script)
+
+
+def look(driver: Any, width: int, *features: dict[str, str]) -> None:
+    """Set the width of the window, in CSS pixels, and what the visitor prefers."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": list(features)})
+
+
+def requests(driver: Any) -> set[str]:
+    """The addresses the browser was asked for since the last look, without what is behind the #."""
+    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    return {params["request"]["url"] for params in sent}
+
+
+def all_of(driver: Any, selector: str) -> Sequence[Any]:
+    return driver.find_elements("css selector", selector)
+
+
+def one(driver: Any, selector: str) -> Any:
+    (element,) = all_of(driver, selector)
+    return element
+
+
+def texts(driver: Any, selector: str) -> list[str]:
+    """The texts of many elements in one go, also of those out of sight."""
+    script = "return [...document.querySelectorAll(arguments[0])].map((e) => e.textContent)"
+    found: list[str] = driver.execute_script(script, selector)
+    return found
+
+
+def number(text: str) -> float:
+    return float(text.replace("−", "-").replace("%", "").replace(",", "").replace("×", ""))
+
+
+def numbers(driver: Any, selector: str) -> list[float]:
+    return [number(text) for text in texts(driver, selector)]
+
+
+def click(driver: Any, selector: str) -> None:
+    """Click, wherever it has to be scrolled to, and wait for what follows."""
+    driver.execute_script("document.querySelector(arguments[0]).click()", selector)
+    settle(driver)
+
+
+def choose(driver: Any, selector: str, value: object) -> None:
+    """Choose an option, or type into a field, as a hand would: the value, then the events."""
+    script = """
+        const field = document.querySelector(arguments[0]);
+        field.value = arguments[1];
+        for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+        return field.value;
+    """
+    assert driver.execute_script(script, selector, str(value)) == str(value)
+    settle(driver)
+
+
+def press(driver: Any, *keys: str) -> None:
+    from selenium.webdriver import ActionChains, Keys
+
+    for key in keys:
+        ActionChains(driver).send_keys(getattr(Keys, key, key)).perform()
+
+
+def hover(driver: Any, element: Any) -> None:
+    from selenium.webdriver import ActionChains
+
+    ActionChains(driver).move_to_element(element).perform()
+
+
+def axe_source() -> str:
+    """The source of axe-core, which looks for what keeps people out."""
+    try:
+        return (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+    except ImportError:
+        missing("axe-playwright-python (extra `browser`)")
+        raise
