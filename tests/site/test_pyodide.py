@@ -18,16 +18,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "site")
 
 import parts
 
+from browser import missing
+
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).parent
 pytestmark = pytest.mark.pyodide
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +30,7 @@ def folder(tmp_path_factory) -> Path:
     """Pyodide with NumPy, and tqdm's wheel."""
     place = parts.parts_folder()
     if not (place / parts.CORE.name).exists():
-        missing(f"no {parts.CORE.name} in {place}: run python scripts/site/build.py")
+        missing(f"{parts.CORE.name} in {place}, where python scripts/site/build.py puts it")
     out = tmp_path_factory.mktemp("pyodide")
     files = parts.core(place)
     for name, data in files.items():
@@ -49,7 +44,7 @@ def folder(tmp_path_factory) -> Path:
 def test_the_library_does_the_same_as_elsewhere(folder):
     node = shutil.which("node")
     if node is None:
-        missing("no node: apt-get install nodejs")
+        missing("node")
     file = HERE / "everywhere.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "GPTLITE_OFFLINE": "1"}
     here, there = (

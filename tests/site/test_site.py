@@ -26,6 +26,7 @@ import numpy as np
 import pytest
 
 import gptlite
+from browser import missing, requests, start_browser
 from gptlite.lab.engine import Engine
 
 pytestmark = pytest.mark.site
@@ -34,19 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PATH = "some/where"  # of the site on its server
 PATIENCE = 1800  # seconds: a machine that is busy with something else is no reason to fail
 MB = 1_000_000
-SWITCHES = [
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 READING = {"text": "The cat sat on the mat, and", "eot": True, "more": [], "edits": []}
-
-
-def missing(what: str) -> None:
-    """Skip, or fail where nothing may be missing."""
-    if os.environ.get("CI"):
-        pytest.fail(what)
-    pytest.skip(what)
 
 
 # ---- The site, a server, a browser --------------------------------------------------------------
@@ -61,7 +51,7 @@ def site(tmp_path_factory) -> Path:
         import jupyterlite_core  # noqa: F401
         import pdoc  # noqa: F401
     except ImportError as absent:
-        missing(f"{absent}: pip install -e '.[site]'")
+        missing(f"{absent.name} (extra `site`)")
     out = tmp_path_factory.mktemp("built") / "site"
     command = [sys.executable, str(ROOT / "scripts" / "site" / "build.py"), "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -99,20 +89,7 @@ def served(tmp_path) -> Iterator[Callable[[Path], str]]:
 @pytest.fixture
 def driver(tmp_path) -> Iterator[Any]:
     """A browser without a past."""
-    try:
-        from selenium import webdriver
-    except ImportError:
-        missing("no selenium: pip install -e '.[browser]'")
-    paths = {name: shutil.which(name) for name in ("chromium", "chromedriver")}
-    for name, path in paths.items():
-        if path is None:
-            missing(f"no {name}: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = paths["chromium"]
-    for switch in (*SWITCHES, f"--user-data-dir={tmp_path / 'profile'}"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options, webdriver.ChromeService(paths["chromedriver"]))
+    driver = start_browser(tmp_path / "profile", NOWHERE)
     driver.set_page_load_timeout(PATIENCE)
     driver.set_script_timeout(PATIENCE)
     driver.command_executor.client_config.timeout = PATIENCE
@@ -131,13 +108,11 @@ def wait_for(driver: Any, script: str) -> Any:
     return found
 
 
-def elsewhere(driver: Any, url: str) -> list[str]:
-    """List the addresses outside the site that the page and its workers asked for."""
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
-    asked = [params["request"]["url"] for params in sent]
+def elsewhere(driver: Any, url: str) -> set[str]:
+    """List the addresses outside the site that the page asked for; a worker's are not seen."""
+    asked = requests(driver)
     assert any(address.startswith(url) for address in asked)
-    return [address for address in asked if not address.startswith((url, "blob:", "data:"))]
+    return {address for address in asked if not address.startswith((url, "blob:", "data:"))}
 
 
 def ask(driver: Any, question: dict[str, Any]) -> dict[str, Any]:
@@ -229,7 +204,7 @@ def test_the_lab_answers_as_python_does_elsewhere(site, served, driver):
         driver, "return document.getElementById('title-text').textContent.startsWith('The cat')"
     )
     assert driver.get_log("browser") == []
-    assert elsewhere(driver, url) == []
+    assert elsewhere(driver, url) == set()
 
 
 def test_a_browser_without_webassembly_is_told(site, served, driver):
@@ -286,7 +261,7 @@ def test_a_notebook_runs_to_its_end_as_it_is_committed(name, site, served, drive
     committed = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text("utf-8"))
     expected = [said(cell) for cell in committed["cells"] if cell["cell_type"] == "code"]
     assert [said(cell) for cell in found["cells"] if cell["cell_type"] == "code"] == expected
-    assert elsewhere(driver, url) == []
+    assert elsewhere(driver, url) == set()
 
 
 def said(cell: dict[str, Any]) -> list[str]:
