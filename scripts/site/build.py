@@ -87,7 +87,7 @@ def write_site(site: Path, work: Path, whole: bool) -> None:
     """Write all parts of the site; say which on standard error, since each takes a while."""
     parts = parts_folder()
     say("gptlite's wheel")
-    wheel = build_wheel(ROOT, work / "wheel")
+    wheel = build_wheel(ROOT, work)
     say("Pyodide and its packages")
     write_pyodide(site / "pyodide", parts, wheel, notebooks=whole)
     say("the lab")

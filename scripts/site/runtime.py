@@ -73,14 +73,21 @@ def write_lock(
     path.write_text(json.dumps({"info": lock["info"], "packages": packages}), "utf-8")
 
 
-def build_wheel(root: Path, folder: Path) -> Path:
-    """Build gptlite's wheel from the checkout.
+def build_wheel(root: Path, work: Path) -> Path:
+    """Build gptlite's wheel from a copy of the checkout's package.
+
+    In the checkout itself setuptools would take along what earlier builds have left there.
 
     Raises:
         PartError: pip cannot build it.
     """
+    source, folder = work / "source", work / "wheel"
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(root / "gptlite", source / "gptlite", ignore=without)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copyfile(root / name, source / name)
     options = ["--no-deps", "--no-build-isolation", "--quiet", "--wheel-dir", str(folder)]
-    command = [sys.executable, "-m", "pip", "wheel", *options, str(root)]
+    command = [sys.executable, "-m", "pip", "wheel", *options, str(source)]
     done = subprocess.run(command, capture_output=True, text=True)
     found = sorted(folder.glob("gptlite-*.whl"))
     if done.returncode or not found:
