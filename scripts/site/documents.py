@@ -27,6 +27,8 @@ PAGE = """<!doctype html>
 </body>
 </html>
 """
+#: What is changed in pdoc's own.
+TEMPLATES = Path(__file__).with_name("reference")
 CODE = re.compile(r"\[`([\w.]+)`\]\(\.\./gptlite/([\w/]+)\.py\)")
 NOTEBOOK = re.compile(r"\((\d\d_\w+)\.ipynb(?:#[^)\s]*)?\)")
 #: What is for a checkout alone: how to install, and how to change the notebooks.
@@ -39,7 +41,8 @@ def write_reference(out: Path, root: Path) -> None:
     Raises:
         PartError: pdoc fails.
     """
-    options = ["--docformat", "google", "--output-directory", str(out)]
+    options = ["--docformat", "google", "--template-directory", str(TEMPLATES)]
+    options += ["--output-directory", str(out)]
     command = [sys.executable, "-m", "pdoc", *options, *modules(root)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
