@@ -57,7 +57,8 @@ def visit(driver: Any, url: str, link: str = "", width: int = 1280) -> Iterator[
     driver.get(url + (f"#{link}" if link else ""))
     settle(driver)
     yield driver
-    assert driver.get_log("browser") == []
+    complaints = [entry["message"] for entry in driver.get_log("browser")]
+    assert complaints == []
     left = {address for address in requests(driver) if not address.startswith(url)}
     assert left <= {"about:blank"}
 
@@ -117,7 +118,12 @@ def numbers(driver: Any, selector: str) -> list[float]:
 
 def click(driver: Any, selector: str) -> None:
     """Click, wherever it has to be scrolled to, and wait for what follows."""
-    driver.execute_script("document.querySelector(arguments[0]).click()", selector)
+    script = """
+        const at = document.querySelector(arguments[0]);
+        if (at.click) at.click();
+        else at.dispatchEvent(new MouseEvent("click", { bubbles: true, cancelable: true }));
+    """
+    driver.execute_script(script, selector)
     settle(driver)
 
 
@@ -126,7 +132,9 @@ def choose(driver: Any, selector: str, value: object) -> None:
     script = """
         const field = document.querySelector(arguments[0]);
         field.value = arguments[1];
-        for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
+        for (const name of ["input", "change"]) {
+          field.dispatchEvent(new Event(name, { bubbles: true }));
+        }
         return field.value;
     """
     assert driver.execute_script(script, selector, str(value)) == str(value)

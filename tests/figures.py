@@ -42,6 +42,7 @@ def all_views(tokens, text):
         "input_encoding": views.input_encoding(MODEL, TOKENIZER, IDS),
         "logit_lens": views.logit_lens(MODEL, TOKENIZER, TRACE, tokens),
         "neighbours": views.neighbours(MODEL, TOKENIZER, " king"),
+        "block_diagram": views.block_diagram(MODEL.config, 2, ["attn.scores"]),
         "cache_step": views.cache_step(cache, tokens, SEQ - 1),
         "parameter_table": views.parameter_table(MODEL),
         "four_sizes": views.four_sizes(),

@@ -240,16 +240,18 @@ class Engine:
         """
         if isinstance(name, str):
             if name in trace:
-                return trace[name][0]  # [...]
+                found: Array = trace[name][0]  # [...]
+                return found
             if name == "wte":
                 return np.asarray(self.model.wte[ids], np.float32)  # [seq, n_embd]
             if name == "wpe":
                 return np.asarray(self.model.wpe[: len(ids)], np.float32)  # [seq, n_embd]
             at, _, rest = name.rpartition(".")
             if rest == "unmasked" and f"{at}.q" in trace:
-                scores = attention_scores(trace[f"{at}.q"], trace[f"{at}.k"])[0]
-                layer = int(at.split(".")[1])
-                return scores / np.float32(self.model.blocks[layer]["attn"]["divisor"])
+                divisor = np.float32(self.model.blocks[int(at.split(".")[1])]["attn"]["divisor"])
+                scores = attention_scores(trace[f"{at}.q"], trace[f"{at}.k"])  # [1, head, seq, seq]
+                unmasked: Array = scores[0] / divisor  # [head, seq, seq]
+                return unmasked
         raise ValueError(f"no array is called {name!r}")
 
 

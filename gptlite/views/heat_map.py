@@ -14,6 +14,7 @@ from gptlite.views.view import (
     escape,
     grid_text,
     html_table,
+    legend,
     number,
     plain,
     ramp,
@@ -30,13 +31,17 @@ BLOCKS = " ░▒▓█"  # the shades of a small cell in plain text
 
 
 class HeatMap(View):
-    """A matrix, shaded from its smallest number (pale) to its largest (deep).
+    """A matrix, whose numbers are the deeper in colour the further they are from 0.
+
+    Numbers that are all positive go from white to blue. Where some are negative the scale has two
+    sides: red above 0, blue below, white between, and the same depth for the same distance.
 
     Attributes:
         values: ``[rows, columns]``; masked numbers (-1e10) stay pale and are shown as -∞.
         rows, columns: the labels.
         texts: a text for each cell, before its number; None for the numbers alone.
-        low, high: the numbers at the two ends of the ramp.
+        low, high: the numbers at the two ends of the scale.
+        signed: True if the scale has two sides.
         small: True if cells show only their shade, as they also do with more than ``MANY`` columns.
         named: True if HTML and drawing name the columns, as they do unless ``small`` was asked for.
 
@@ -68,14 +73,22 @@ class HeatMap(View):
         self.rows, self.columns = list(rows), list(columns)
         self.texts = texts
         seen = self.values[self.values > -1e9]  # [not masked]
-        self.low = (float(seen.min()) if seen.size else 0.0) if low is None else low
+        least = (float(seen.min()) if seen.size else 0.0) if low is None else low
+        self.low = min(0.0, least) if low is None else low
         self.high = (float(seen.max()) if seen.size else 0.0) if high is None else high
+        self.signed = self.low < 0
+        if self.signed:
+            self.high = max(abs(self.low), abs(self.high))
+            self.low = -self.high
         self.digits = digits
         self.named = not small
         self.small = small or (len(columns) > MANY and texts is None)
 
     def shades(self) -> NDArray[np.floating[Any]]:
-        """Place each number on the ramp, ``[rows, columns]``, from 0 to 1."""
+        """Place each number on the scale, ``[rows, columns]``: 0 to 1, or -1 to 1 if signed."""
+        if self.signed:
+            hidden = self.values <= -1e9  # [rows, columns]
+            return np.where(hidden, 0, np.clip(self.values / self.high, -1, 1))  # [rows, columns]
         span = (self.high - self.low) or 1.0
         shades: NDArray[np.floating[Any]] = np.clip((self.values - self.low) / span, 0, 1)
         return shades  # [rows, columns]
@@ -87,7 +100,8 @@ class HeatMap(View):
 
     def body_text(self) -> str:
         if self.small:
-            blocks = np.array(list(BLOCKS))[np.rint(self.shades() * 4).astype(int)]
+            shades = (self.shades() + 1) / 2 if self.signed else self.shades()
+            blocks = np.array(list(BLOCKS))[np.rint(shades * 4).astype(int)]
             lines = [[label, "".join(row)] for label, row in zip(self.rows, blocks, strict=True)]
             return grid_text(lines, [False, False])
         cells = [
@@ -111,12 +125,15 @@ class HeatMap(View):
             for j, column in enumerate(self.columns):
                 value = number(float(self.values[i, j]), max(self.digits, 3))
                 hover = escape(f"{label} → {column}: {value}")
-                style = f"{SMALL if self.small else CELL};{shade(shades[i][j])}"
+                style = f"{SMALL if self.small else CELL};{shade(shades[i][j], self.signed)}"
                 shown = "" if self.small else escape(self.cell(i, j))
                 cells += f'<td style="{style}" title="{hover}">{shown}</td>'
             left = f'<th scope="row" style="{CELL};text-align:right">{escape(label)}</th>'
             lines.append(left + cells)
-        return html_table(head, lines)
+        scale = ""
+        if self.signed or self.named:  # of many small pictures side by side, each would say it
+            scale = legend(self.low, self.high, self.signed, self.digits)
+        return html_table(head, lines) + scale
 
     def inches(self) -> tuple[float, float]:
         n_rows, n_columns = self.values.shape
@@ -129,16 +146,20 @@ class HeatMap(View):
         n_rows, n_columns = self.values.shape
         ax = titled_axes(self, ax)
         shades = self.shades()  # [rows, columns]
-        ax.imshow(shades, cmap=ramp(), vmin=0, vmax=1, aspect="auto")
+        least = -1 if self.signed else 0
+        drawn = ax.imshow(shades, cmap=ramp(self.signed), vmin=least, vmax=1, aspect="auto")
         ax.set_yticks(range(n_rows), [plain(label, LABEL) for label in self.rows])
         labels = [plain(label, LABEL) for label in self.columns] if self.named else []
         turned = 90 if self.small else 45 if max(map(len, self.columns), default=0) > 4 else 0
         ax.set_xticks(range(len(labels)), labels, rotation=turned)
         if self.small:
+            if self.signed or self.named:  # no number stands in the cells
+                bar = ax.figure.colorbar(drawn, ax=ax, ticks=[least, 1])
+                bar.ax.set_yticklabels([number(self.low), number(self.high)])
             return ax
         for i in range(n_rows):
             for j in range(n_columns):
-                _, ink = colours(float(shades[i, j]))
+                _, ink = colours(float(shades[i, j]), self.signed)
                 text = plain(self.cell(i, j), LABEL)
                 ax.text(j, i, text, ha="center", va="center", color=ink, fontsize=8)
         return ax

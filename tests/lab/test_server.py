@@ -38,7 +38,7 @@ def server() -> Iterator[Server]:
 def send(
     server: Server, method: str, path: str, body: bytes | None = None, **headers: str
 ) -> tuple[int, dict[str, str], bytes]:
-    """Send a request as given: ``host`` and ``content_length`` only if they are among the headers."""
+    """Send a request with these headers; "" leaves one out that is sent by default."""
     with closing(http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)) as to:
         to.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
         given = {"host": f"127.0.0.1:{server.server_port}"} | headers
@@ -63,7 +63,9 @@ def test_it_sends_the_page_and_all_its_modules(server):
     for name in ("", "lab.css", *MODULES, "local.js"):
         status, headers, body = send(server, "GET", f"/{server.token}/{name}?x#y")
         assert status == 200 and len(body) > 300, name
-        assert headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'")
+        assert headers["Content-Security-Policy"].startswith(
+            "default-src 'none'; script-src 'self'"
+        )
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         kind = {"": "text/html", "css": "text/css"}.get(name.rpartition(".")[2], "text/javascript")
@@ -143,7 +145,9 @@ def test_a_huge_question_is_refused_before_it_is_read(server):
     assert ask(server, QUESTION + b" " * (LARGEST - len(QUESTION)))[0] == 200
 
 
-@pytest.mark.parametrize("line", [b"GET /\xc3\xa4/ HTTP/1.1", b"GET /\xff/ HTTP/1.1", b"x", b"G E T"])
+@pytest.mark.parametrize(
+    "line", [b"GET /\xc3\xa4/ HTTP/1.1", b"GET /\xff/ HTTP/1.1", b"x", b"G E T"]
+)
 def test_what_is_no_http(server, line):
     with socket.create_connection(("127.0.0.1", server.server_port), timeout=30) as client:
         client.sendall(line + f"\r\nHost: 127.0.0.1:{server.server_port}\r\n\r\n".encode())

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from figures import HOSTILE, IDS, LOGITS, MODEL, SEQ, TEXT, TOKENIZER, TOKENS, TRACE, all_views
 from gptlite import GPT, CheckpointError, GPTConfig, KVCache, Tokenizer, Trace, views
 from gptlite.layers import softmax
+from gptlite.trace import BLOCK_STEPS
 from gptlite.views.curve import Curve
 from gptlite.views.heat_map import HeatMap
+from gptlite.views.machine import machine
 from gptlite.views.table import Table
 from gptlite.views.token_row import TokenRow
 from gptlite.views.view import View, number, padded, width
@@ -32,7 +34,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag, attrs):
         assert tag in {
             *("div", "span", "table", "thead", "tbody", "tr", "td", "th"),
-            *("svg", "polyline", "line"),
+            *("svg", "polyline", "line", "g", "rect", "path", "text", "title"),
         }
         for name, value in attrs:
             assert not name.startswith("on") and name not in ("id", "class", "src", "href")
@@ -439,7 +441,72 @@ def test_shades_grow_with_the_numbers(values):
     view = HeatMap("t", np.array(values, np.float32).reshape(2, 2), "ab", "cd")
     shades = view.shades().ravel()
     order = np.argsort(values, kind="stable")
-    assert (np.diff(shades[order]) >= 0).all() and shades.min() >= 0 and shades.max() <= 1
+    assert (np.diff(shades[order]) >= 0).all()
+    assert view.signed == (min(values) < 0)
+    assert shades.min() >= (-1 if view.signed else 0) and shades.max() <= 1
+    # The same depth for the same distance from 0, and none at 0.
+    largest = np.abs(values).max() or 1
+    np.testing.assert_allclose(shades, np.array(values) / largest, atol=1e-6)
+
+
+def test_signed_numbers_are_red_above_0_and_blue_below():
+    values = np.array([[-2.0, 0.0, 1.0, -1e10]], np.float32)
+    view = HeatMap("t", values, ["a"], list("wxyz"))
+    assert (view.low, view.high, view.signed) == (-2, 2, True)
+    body = view.body_html()
+    shown = re.findall(r'<td style="[^"]*background:#(..)(..)(..)', body)
+    (blue, white, red, masked) = ([int(part, 16) for part in colour] for colour in shown)
+    assert blue[2] > blue[0] + 100 and red[0] > red[2] + 50
+    assert white == masked == [255, 255, 255]
+    assert "-2.00 <span" in body and "</span> 2.00</div>" in body  # the legend
+
+
+def test_shares_have_one_side_and_their_legend():
+    view = HeatMap("t", np.array([[0.25, 1.0]]), ["a"], ["b", "c"])
+    assert (view.low, view.high, view.signed) == (0, 1, False)
+    assert view.shades().tolist() == [[0.25, 1.0]]
+    assert "0.00 <span" in view.body_html() and "#961c12" not in view.body_html()
+    many = views.attention_grid(TRACE, TOKENS)
+    assert "</span> 1.00</div>" not in many.body_html()  # 24 times the same
+
+
+# ---- The machine --------------------------------------------------------------------------------
+
+
+def test_the_machine_has_a_part_for_every_array():
+    placed = machine(MODEL.config)
+    steps = [part["step"] for part in placed["parts"]]
+    assert steps == ["tokens", "embed", *BLOCK_STEPS, "ln_f", "logits", "next"]
+    wide, high = placed["size"]
+    boxes = [part["at"] for part in placed["parts"]]
+    for i, (x, y, across, tall) in enumerate(boxes):
+        assert x >= 0 and x + across <= wide and y >= 0 and y + tall <= high
+        for left, top, wide_, high_ in boxes[:i]:  # none lies over another
+            assert x >= left + wide_ or left >= x + across or y >= top + high_ or top >= y + tall
+
+
+def test_every_line_of_the_machine_ends_at_a_part():
+    placed = machine(MODEL.config)
+    for *_, (x, y) in placed["lines"]:
+        touched = [
+            part["step"]
+            for part in placed["parts"]
+            for left, top, wide, high in [part["at"]]
+            if left <= x <= left + wide and top <= y <= top + high
+        ]
+        assert len(touched) == 1, (x, y)
+
+
+def test_a_diagram_names_the_arrays_of_its_block_and_lights_a_part():
+    view = views.block_diagram(MODEL.config, 3, ["mlp.gelu"])
+    assert re.search(r"^h\.3\.mlp\.gelu +GELU +activation function$", repr(view), re.MULTILINE)
+    html = view.to_html()
+    assert html.count('fill="#084594"') == 2  # the block among all, and the part
+    assert "<title>h.3.attn.q: query, 64 wide</title>" in html
+    with pytest.raises(ValueError, match="layer must lie in 0 to 5, not 6"):
+        views.block_diagram(MODEL.config, 6)
+    with pytest.raises(ValueError, match="no part is called 'mask': there are tokens, "):
+        views.block_diagram(MODEL.config, 0, ["mask"])
 
 
 def test_a_table_without_rows_is_still_a_table():

@@ -7,7 +7,7 @@ from figures import HOSTILE, SEQ, TEXT, TOKENIZER, TOKENS, all_views
 from gptlite import views
 from gptlite.views.heat_map import HeatMap
 from gptlite.views.table import Table
-from gptlite.views.view import DEEP, PALE
+from gptlite.views.view import DEEP, PALE, RED
 
 pytestmark = pytest.mark.notebooks
 
@@ -50,6 +50,18 @@ def test_a_heat_map_has_its_numbers_in_image_and_cells(plt):
     assert ax.get_title(loc="left") == "title"
     ends = image.cmap([0.0, 1.0], bytes=True)[:, :3]
     assert ends.tolist() == [list(PALE), list(DEEP)]
+
+
+def test_a_signed_heat_map_has_two_sides(plt):
+    view = HeatMap("title", np.array([[-2.0, 0.0, 1.0]], np.float32), ["a"], ["b", "c", "d"])
+    [image] = view.plot().get_images()
+    assert image.get_array().tolist() == [[-1, 0, 0.5]]
+    ends = image.cmap([0.0, 0.5, 1.0], bytes=True)[:, :3]
+    np.testing.assert_allclose(ends, [DEEP, PALE, RED], atol=2)
+    # Where no number stands in a cell, a scale stands beside them.
+    small = HeatMap("title", -np.eye(30, dtype=np.float32), ["a"] * 30, ["b"] * 30)
+    _, bar = small.plot().figure.axes
+    assert [label.get_text() for label in bar.get_yticklabels()] == ["-1.00", "1.00"]
 
 
 def test_bars_are_as_long_as_their_numbers(plt):

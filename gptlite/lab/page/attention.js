@@ -35,10 +35,10 @@ export function drawProduct() {
   const rows = [
     { label: ["query of ", tokenOf(i)], values: query },
     { label: ["× key of ", tokenOf(j)], values: key },
-    { label: ["= terms"], values: terms },
   ];
-  const options = { caption: `One product, term by term: ${chosenHead()}`, line: query.length, high: 16 };
-  showRows(byId("product-figure"), rows, { ...options, nameOf: (d) => `[${d}]` });
+  const options = { line: query.length, high: 16, nameOf: (d) => `[${d}]` };
+  showRows(byId("product-figure"), rows, { ...options, caption: `One query and one key: ${chosenHead()}` });
+  showRows(byId("terms-figure"), [{ label: ["= terms"], values: terms }], { ...options, caption: "Their product, term by term" });
   let sum = 0;
   const sums = Array.from(terms, (x) => (sum += x));
   const most = largestOf(sums) || 1;
@@ -50,7 +50,7 @@ export function drawProduct() {
     drawn("line", { x1: 0, x2: 600, y1: 40, y2: 40, class: "axis" }),
     drawn("polyline", { points: points.join(" "), class: "curve" }),
   );
-  byId("product-figure").querySelector(".rows").append(element("div", { class: "name" }, "added up"), curve);
+  byId("terms-figure").querySelector(".rows").append(element("div", { class: "name" }, "added up"), curve);
   const scores = ofBlock("attn.scores", state.head, i);
   const best = Math.max(...scores.subarray(0, i + 1));
   const total = scores.reduce((all, s) => all + (s > -1e9 ? Math.exp(s - best) : 0), 0);

@@ -4,6 +4,7 @@ import { decode, part } from "./numbers.js";
 import { reading } from "./state.js";
 
 let engine = null;
+let waiting = 0; // questions that have no answer yet
 let held = { key: "", arrays: new Map() };
 
 /** An answer that is a sentence of refusal. */
@@ -20,9 +21,16 @@ export function isFrozen() {
 
 /** Ask a question of the protocol. Throws a Refusal with the engine's sentence. */
 export async function ask(kind, fields = {}) {
-  const answer = await engine.ask({ kind, ...fields });
-  if (answer.error) throw new Refusal(answer.error);
-  return answer;
+  waiting += 1;
+  document.documentElement.classList.add("busy");
+  try {
+    const answer = await engine.ask({ kind, ...fields });
+    if (answer.error) throw new Refusal(answer.error);
+    return answer;
+  } finally {
+    waiting -= 1;
+    document.documentElement.classList.toggle("busy", waiting > 0);
+  }
 }
 
 /** Bring arrays of the current reading here, so that `numbers` has them. */

@@ -40,7 +40,7 @@ function showVectors(id, caption, named, oneScale = true) {
   const rows = named.map(([label, name]) => {
     const values = numbers(name, state.position);
     const size = element("span", { class: "length", title: "length of the vector" }, ` ${fixed(length(values))}`);
-    return { label: [element("code", {}, label), size], values };
+    return { label: [element("code", {}, label), size], name: label, values };
   });
   const options = { caption, nameOf: (j) => `[${j}]` };
   if (!oneScale) options.largest = Math.max(...rows.map((each) => largestOf(each.values))) || 1;

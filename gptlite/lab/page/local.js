@@ -3,7 +3,7 @@
 import { start } from "./main.js";
 import { say } from "./text.js";
 
-const STOPPED = "gptlite lab has stopped: the page shows what it has, and can ask no more. Start it again with: gptlite lab";
+const STOPPED = "the server has stopped: the page shows what it has, and can ask no more. Run gptlite lab again, and open the new address";
 
 let stopped = false;
 

@@ -112,7 +112,6 @@ async function read(changes, keepToken = false, complainWith = say) {
   const before = structuredClone(state);
   Object.assign(state, changes);
   const number = (latest += 1);
-  document.documentElement.classList.add("busy");
   try {
     const about = reading();
     const answer = await ask("read", about);
@@ -125,8 +124,6 @@ async function read(changes, keepToken = false, complainWith = say) {
     if (number === latest) Object.assign(state, before);
     complainWith(refusal.message);
     return false;
-  } finally {
-    if (number === latest) document.documentElement.classList.remove("busy");
   }
   complainWith("");
   say("");

@@ -37,7 +37,8 @@ export function legend(largest, scale) {
 /**
  * Draw vectors below each other as strips of all their numbers.
  *
- * `rows` are `{label, values, chosen}`: a text or an element, the numbers, whether the row is marked.
+ * `rows` are `{label, name, values, chosen}`: a text or elements, what to call it in words where that is
+ * another text, the numbers, whether the row is marked.
  * The options: `caption`; `scale`, "signed" or "share"; `largest`, the end of the scale; `high`, a
  * cell's height in pixels; `nameOf(j)`, a column's name in words; `columns`, labels above them;
  * `onRow(i)`, what a click on a row does.
@@ -65,12 +66,12 @@ export function showRows(figure, rows, options) {
 
   const point = (r, j) => {
     at.row = Math.min(Math.max(r, 0), rows.length - 1);
-    const { values, label } = rows[at.row];
+    const { values, label, name } = rows[at.row];
     at.column = Math.min(Math.max(j, 0), values.length - 1);
     const value = values[at.column];
-    const name = [label].flat().map((part) => part.textContent ?? part).join("");
+    const said = name ?? [label].flat().map((part) => part.textContent ?? part).join("");
     const written = value <= -1e9 ? "−∞, masked" : fixed(value, options.digits ?? 4);
-    says.textContent = `${name} ${nameOf(at.column)}: ${written}`;
+    says.textContent = `${said} ${nameOf(at.column)}: ${written}`;
     const canvas = canvases[at.row];
     const wide = canvas.clientWidth / canvas.width;
     const place = { x: (at.column % canvas.width) * wide, y: Math.floor(at.column / canvas.width) * high };

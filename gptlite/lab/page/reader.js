@@ -88,7 +88,7 @@ export function drawWalk() {
   const { steps } = known.model;
   const list = stops();
   const at = list.indexOf(state.stop);
-  const place = at < 0 ? "between two stops" : `${at + 1} of ${list.length}`;
+  const place = at < 0 ? "not on the tour:" : `${at + 1} of ${list.length}`;
   const step = state.stop.replace(/^h\.\d+\./, "");
   byId("walk-says").replaceChildren(element("span", { class: "place" }, place), " ", element("code", {}, state.stop), ` ${steps[step].title}`);
   byId("walk-back").disabled = neighbour(-1) === undefined;
@@ -101,17 +101,17 @@ export function drawWalk() {
 /** Let the walk follow where the reader scrolls to: `arrive(step)` is told of each new section. */
 export function watchScrolling(arrive) {
   let byHand = false;
-  let waiting = false;
+  let seen = true;
   const hand = () => (byHand = true);
   for (const event of ["wheel", "touchmove"]) addEventListener(event, hand, { passive: true });
   addEventListener("keydown", (event) => {
     if (["PageUp", "PageDown", "ArrowUp", "ArrowDown", "Home", "End", " "].includes(event.key)) hand();
   });
   addEventListener("scroll", () => {
-    if (!byHand || waiting) return;
-    waiting = true;
+    if (!byHand || !seen) return;
+    seen = false;
     requestAnimationFrame(() => {
-      waiting = false;
+      seen = true;
       const line = byId("reader").getBoundingClientRect().bottom + 140;
       const above = sections().filter((section) => section.getBoundingClientRect().top < line);
       if (byHand && above.length) arrive(above.at(-1).dataset.step);

@@ -9,7 +9,6 @@ export function buildText(read) {
   const frozen = isFrozen();
   for (const id of ["text-form", "change-forms"]) byId(id).hidden = frozen;
   for (const place of document.querySelectorAll(".only-frozen")) place.hidden = !frozen;
-  for (const place of document.querySelectorAll(".command")) place.textContent = `gptlite lab ${quoted(state.text)}`;
   byId("text-form").addEventListener("submit", (event) => {
     event.preventDefault();
     read(byId("text").value, byId("eot").checked);
@@ -27,6 +26,7 @@ function quoted(text) {
 
 export function drawText() {
   byId("title-text").textContent = known.read.said || known.model.eot;
+  for (const place of document.querySelectorAll(".command")) place.textContent = `gptlite lab ${quoted(state.text)}`;
   byId("text").value = state.text;
   byId("eot").checked = state.eot;
   const first = known.read.ids[0];
