@@ -11,10 +11,12 @@ For a single evening: block, model, generate/loop and cache.
 """
 
 import os
+import sys
 
 from gptlite.cache import KVCache
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
+from gptlite.fast.pool import show_bars_without_thread
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace
@@ -32,6 +34,9 @@ __all__ = [
     "__version__",
     "load",
 ]
+
+if sys.platform == "emscripten":  # in a browser
+    show_bars_without_thread()
 
 
 def load(

@@ -5,12 +5,12 @@ characters stand for themselves; the other bytes (a space is "Ġ", a line feed "
 from U+0100 on, so that no token in a file contains white space.
 """
 
-import regex
+from gptlite.patterns import compiled
 
 EOT = "<|endoftext|>"
-PATTERN = regex.compile(
-    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
-)
+#: Where text is cut into pieces, as the authors of GPT-2 wrote it.
+CUTS = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+PATTERN = compiled(CUTS)
 #: The names of a vocabulary's two files: one holds the tokens' ids, the other the merges.
 FILES = {"hub": ("vocab.json", "merges.txt"), "openai": ("encoder.json", "vocab.bpe")}
 

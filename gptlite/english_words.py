@@ -9,8 +9,9 @@ with an exception, or has none left to lose; then it is cut within.
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
-import regex
+from gptlite.patterns import Pattern, compiled
 
 # ---- Plain signs ---------------------------------------------------------------------------------
 
@@ -107,18 +108,22 @@ _UNITS = (
     "km/h|kmh|km[²³]?|mph|m/s|[dcm]?m[²³]?|ha|[µn]m|yd|in|ft|[kmµ]?g|lb|oz|h?Pa|mbar|[mMkKgGtT][bB]|"
     "[tTGMK%]"
 )
-_PREFIX = regex.compile(
-    rf"''|\.\.+|[§%=—–]|\+(?![0-9])|[{_PUNCT}]|[{_QUOTES}]|US\$|C\$|A\$|{_MONEY}|\p{{So}}"
-)
-_SUFFIX = regex.compile(
+_PREFIX = rf"''|\.\.+|[§%=—–]|\+(?![0-9])|[{_PUNCT}]|[{_QUOTES}]|US\$|C\$|A\$|{_MONEY}|\p{{So}}"
+_SUFFIX = (
     rf"(?:''|\.\.+|['’][sS]|[—–]|[{_PUNCT}]|[{_QUOTES}]|\p{{So}}|(?<=[0-9])(?:\+|{_MONEY}|{_UNITS})|"
     rf"(?<=°[FfCcKk])\.|(?<=[0-9\p{{Ll}}%²\-+{_QUOTES}{_PUNCT}])\.|(?<=\p{{Lu}}\p{{Lu}})\.)$"
 )
-_INFIX = regex.compile(
+_INFIX = (
     rf"\.\.+|…|\p{{So}}|(?<=[0-9])[+\-*^](?=[0-9-])|(?<=[\p{{Ll}}{_QUOTES}])\.(?=[\p{{Lu}}{_QUOTES}])|"
     r"(?<=\p{L}),(?=\p{L})|(?<=[\p{L}0-9])(?:---|--|[-–—~])(?=\p{L})|"
     r"(?<=[\p{L}0-9])[:<>=/](?=\p{L})"
 )
+
+
+@cache
+def _patterns() -> tuple[Pattern, Pattern, Pattern]:
+    """Compile ``_PREFIX``, ``_SUFFIX`` and ``_INFIX`` when first needed: GPT-1 alone needs them."""
+    return compiled(_PREFIX), compiled(_SUFFIX), compiled(_INFIX)
 
 
 def words(text: str) -> list[str]:
@@ -157,12 +162,13 @@ def words_of(text: str) -> Iterator[str]:
 
 def _words_of_chunk(chunk: str) -> Iterator[str]:
     """Cut a chunk without spaces into words."""
+    begins, ends, _ = _patterns()
     before: list[str] = []
     after: list[str] = []
     while chunk and chunk not in EXCEPTIONS:
-        prefix = found[0] if (found := _PREFIX.match(chunk)) else ""
+        prefix = found[0] if (found := begins.match(chunk)) else ""
         without = chunk[len(prefix) :]
-        suffix = found[0] if (found := _SUFFIX.search(without)) else ""
+        suffix = found[0] if (found := ends.search(without)) else ""
         if prefix and without in EXCEPTIONS:
             suffix = ""
         elif suffix and chunk[: -len(suffix)] in EXCEPTIONS:
@@ -180,8 +186,8 @@ def _words_of_chunk(chunk: str) -> Iterator[str]:
 
 def _cut_within(chunk: str) -> Iterator[str]:
     """Cut a chunk that has no signs left to lose: at hyphens between letters, and the like."""
-    start = 0
-    for found in _INFIX.finditer(chunk):
+    start, within = 0, _patterns()[2]
+    for found in within.finditer(chunk):
         if found.start() == 0:
             continue
         if found.start() > start:

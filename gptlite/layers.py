@@ -7,6 +7,7 @@ are float32, in and out. The derivative of each function is in ``training/backwa
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.fast.products import matrix_product
 from gptlite.fast.underflow import rounds_to_zero
 
 Array = NDArray[np.float32]
@@ -24,7 +25,7 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         bias: ``[n_out]``, or None for no bias.
     """
     rows = x.reshape(-1, x.shape[-1])  # [rows, n_in]: a whole batch reads the weights once
-    y = rows @ weight  # [rows, n_out]
+    y = matrix_product(rows, weight)  # [rows, n_out]: rows @ weight
     if bias is not None:
         y += bias
     return y.reshape(*x.shape[:-1], weight.shape[1])  # [..., n_out]

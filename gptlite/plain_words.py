@@ -10,7 +10,7 @@ Unicode has changed some characters' categories since the version that the libra
 import unicodedata
 from functools import lru_cache
 
-from gptlite.special import SPACE
+from gptlite.patterns import SPACE
 
 # Chinese characters, in BERT's sense: ideographs, not the Japanese and Korean alphabets.
 _IDEOGRAPHS = (

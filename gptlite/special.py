@@ -13,22 +13,21 @@ not special is a word like any other, and is found in either case.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
-
-import regex
 
 from gptlite.alphabet import EOT
 from gptlite.checks import check_text
+from gptlite.patterns import SPACE, Pattern, compiled
 
 #: Usual names of the token that ends a text.
 ENDS = (EOT, "</s>", "<eos>", "<EOS>", "[EOS]", "<|eos|>", "<|end_of_text|>", "<end>", "<|end|>")
 
-# White space and parts of words, as the regular expressions of Rust have them.
-SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
-SPACE += "\u2028\u2029\u202f\u205f\u3000"
 _SPACES = re.compile(f"[{SPACE}]*")
-_WORD = regex.compile(r"[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]")
+# Parts of words, as the regular expressions of Rust have them: the letters in a circle or a square,
+# which Unicode does not count as letters, and what joins letters, are among them.
+_CIRCLED = "\u24b6-\u24e9\U0001f130-\U0001f149\U0001f150-\U0001f169\U0001f170-\U0001f189"
+_WORD = rf"[\p{{L}}\p{{M}}\p{{Nd}}\p{{Nl}}\p{{Pc}}\u200c\u200d{_CIRCLED}]"
 
 
 class AddedToken(NamedTuple):
@@ -188,7 +187,7 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
     for match in _any_of(tokens).finditer(text):
         token, (start, stop) = token_of[match[0]], match.span()
         beside = text[max(start - 1, 0) : start], text[stop : stop + 1]
-        if token.single_word and any(map(_WORD.match, beside)):
+        if token.single_word and any(map(_word_part().match, beside)):
             continue
         if token.lstrip:
             start = done + len(text[done:start].rstrip(SPACE))
@@ -200,6 +199,12 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
         done = stop
     if done < len(text):
         yield Part(part.start + done, part.stop, None)
+
+
+@cache
+def _word_part() -> Pattern:
+    """Compile ``_WORD`` when it is first needed: it seldom is."""
+    return compiled(_WORD)
 
 
 @lru_cache

@@ -29,8 +29,8 @@ def missing(what: str) -> None:
     pytest.skip(message)
 
 
-def start_browser(profile: Path) -> Any:
-    """Start the browser with a profile of its own; ``quit`` ends it."""
+def start_browser(profile: Path, *switches: str) -> Any:
+    """Start the browser with a profile of its own, and more switches; ``quit`` ends it."""
     try:
         from selenium import webdriver
     except ImportError:
@@ -41,7 +41,7 @@ def start_browser(profile: Path) -> Any:
             missing(name)
     options = webdriver.ChromeOptions()
     options.binary_location = paths["chromium"]
-    for switch in (*SWITCHES, f"--user-data-dir={profile}"):
+    for switch in (*SWITCHES, *switches, f"--user-data-dir={profile}"):
         options.add_argument(switch)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(paths["chromedriver"]))

@@ -37,7 +37,7 @@ PATH = tuple(
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
-        *("special", "characters", "offsets", "fast.pool"),
+        *("special", "characters", "offsets", "patterns", "fast.pool", "fast.products"),
         *("fast.chunks", "fast.bpe", "fast.rows", "fast.words", "fast.joining"),
         *("fast.memory", "fast.threads"),
     )
@@ -63,7 +63,8 @@ LIBRARIES = {
     "requests": "the network, only where something is fetched",
     "urllib3": "an error of the network, only where something is fetched",
     "matplotlib": "drawing, which is not installed with gptlite",
-    "fcntl": "is not there on Windows",
+    "fcntl": "is not there on Windows, nor in a browser",
+    "ssl": "is not there in a browser",
     "msvcrt": "is there on Windows only",
 }
 

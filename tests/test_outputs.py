@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from gptlite.files import write_atomically
+from gptlite.lock import locked
 from gptlite.outputs import LOCK, check_file, check_folder, check_room, output_file, output_folder
 
 
@@ -98,6 +100,20 @@ def test_one_writer_of_a_file_at_a_time(tmp_path: Path) -> None:
         output_file(tmp_path / "missing" / "results.json"),
     ):
         raise AssertionError("it was taken")
+
+
+def test_where_python_has_no_locks_a_folder_is_written_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("fcntl", "msvcrt"):
+        monkeypatch.setitem(sys.modules, module, None)  # importing it is an ImportError
+    with output_folder(tmp_path / "new", "whole") as out:
+        (out / "whole").touch()
+    with write_atomically(tmp_path / "file") as file:
+        file.write(b"x")
+    assert (tmp_path / "file").read_bytes() == b"x"
+    with locked(tmp_path / "lock"):
+        pass
 
 
 def test_a_link_in_place_of_the_lock_is_not_followed(tmp_path: Path) -> None:

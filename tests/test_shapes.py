@@ -27,12 +27,8 @@ READING_PATH = (
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
 FAST = (
-    "fast/chunks.py",
-    "fast/memory.py",
-    "fast/bpe.py",
-    "fast/rows.py",
-    "fast/words.py",
-    "fast/joining.py",
+    *("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/rows.py", "fast/words.py"),
+    *("fast/joining.py", "fast/products.py"),
     "offsets.py",
 )
 LEARNING = ("training", "pretrain", "finetune")  # each file that computes with NumPy, but doors
@@ -91,6 +87,9 @@ def forward(tracer: Tracer) -> None:
         with tracer.of(rows=28):
             small = GPT(model.config, half)
             small(ids)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("gptlite.fast.products.HAS_BLAS", False)
+                small(ids)
             weight = small.blocks[0]["mlp"]["c_fc"]["weight"]
             weight *= 2
         with TemporaryDirectory() as folder:

@@ -26,7 +26,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
+from gptlite.alphabet import BYTE_SYMBOLS, CUTS
 from gptlite.checkpoints.added_tokens import Declared, parse_token
 from gptlite.checkpoints.strict_json import shown
 from gptlite.errors import CheckpointError
@@ -76,7 +76,7 @@ _CUT_BY_BYTE_LEVEL: _Options = {**_BYTE_LEVEL, "add_prefix_space": _EITHER, "use
 # The same cut in two steps: the pattern spelled out, then bytes for characters.
 _CUT_BY_PATTERN: _Options = {
     "type": ("Split",),
-    "pattern": ({"Regex": PATTERN.pattern},),
+    "pattern": ({"Regex": CUTS},),
     "behavior": ("Isolated",),
     "invert": (False,),
 }

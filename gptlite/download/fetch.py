@@ -103,10 +103,9 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
         what: the files, in words.
         wanted: chooses the files to fetch from a source's.
     """
-    if variable := offline():
+    if why := offline():
         raise DownloadError(
-            f"{what}: expected in {_places(name)}, found in none; nothing is fetched, because "
-            f"{variable} is set"
+            f"{what}: expected in {_places(name)}, found in none; nothing is fetched, because {why}"
         )
     folder = model_folder(name)
     failures: list[DownloadError] = []

@@ -76,8 +76,8 @@ def fetch_file(
         DownloadError: the file cannot be fetched; or the wrong file came, twice; or it cannot be
             stored (StorageError). The message names the address.
     """
-    if variable := offline():
-        raise DownloadError(f"{url}: not fetched, because {variable} is set")
+    if why := offline():
+        raise DownloadError(f"{url}: not fetched, because {why}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with locked(path.parent / ".lock"):

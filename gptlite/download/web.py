@@ -1,13 +1,15 @@
 """Requests to a server, repeated after failures that may pass.
 
 With ``GPTLITE_OFFLINE``, ``HF_HUB_OFFLINE`` or ``TRANSFORMERS_OFFLINE`` set to 1, ON, YES or TRUE
-nothing is requested. Proxies and certificates work as in any program that uses requests.
+nothing is requested, nor from a page in a browser. Proxies and certificates work as in any program
+that uses requests.
 """
 
 import logging
 import os
 import re
 import socket
+import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +17,6 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from errno import EHOSTUNREACH, ENETUNREACH
 from http import HTTPStatus
-from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -109,6 +110,8 @@ def request(method: str, url: str, headers: Mapping[str, str]) -> Iterator["requ
         TryAgainError: the server could not be reached, or did not answer.
         DownloadError: not an address, or one that leads nowhere.
     """
+    from ssl import SSLCertVerificationError
+
     import requests
     from urllib3.exceptions import HTTPError
 
@@ -161,8 +164,11 @@ def check_status(response: "requests.Response", url: str, wanted: Collection[int
 
 
 def offline() -> str | None:
-    """Name the environment variable that forbids fetching anything; None if none does."""
-    return next((variable for variable in OFFLINE_VARIABLES if is_set(variable)), None)
+    """Say why nothing may be fetched, or can be; None if it can."""
+    if sys.platform == "emscripten":
+        return "Python in a browser has no network of its own"
+    variable = next(filter(is_set, OFFLINE_VARIABLES), None)
+    return variable and f"{variable} is set"
 
 
 def is_set(variable: str) -> bool:

@@ -11,12 +11,12 @@ earlier ones, so no mask is needed. classifier_gradients.py has the losses.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from gptlite.fast.pool import Pool
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array, softmax
 from gptlite.model import GPT
@@ -200,7 +200,7 @@ def read_features(model: GPT, examples: Sequence[Rows], threads: int = 1) -> Arr
     shards = cut_batch(np.arange(len(rows)), widths, threads)
     with (
         blas_threads(1),
-        ThreadPoolExecutor(threads) as pool,
+        Pool(threads) as pool,
         tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar,
     ):
         for n_read in pool.map(read, shards):

@@ -5,12 +5,12 @@ GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels, and
 """
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
+from gptlite.fast.pool import Pool
 from gptlite.fast.threads import blas_threads
 from gptlite.finetune.classifier import HEAD, Classifier, Rows, class_logits, read_features
 from gptlite.finetune.classifier_gradients import (
@@ -273,7 +273,7 @@ def measure_texts(model: GPT, texts: Sequence[TextRow], threads: int = 1) -> Mea
 
     with (
         blas_threads(1),
-        ThreadPoolExecutor(threads) as pool,
+        Pool(threads) as pool,
         tqdm(total=len(texts), desc="measuring", unit="text", leave=False, disable=None) as bar,
     ):
         total = 0.0

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.activation import bell, exact_gelu, normal_below
+from gptlite.fast.products import matrix_product
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import SQRT_2_OVER_PI, Array, centred_and_inverse_std, gelu, gelu_tanh
 
@@ -55,8 +56,8 @@ def linear_backward(dy: Array, x: Array, weight: Array) -> tuple[Array, Array, A
         ``dx [..., n_in]``, ``dweight [n_in, n_out]``, ``dbias [n_out]``.
     """
     dy2 = dy.reshape(-1, dy.shape[-1])  # [rows, n_out]
-    dx = (dy2 @ weight.T).reshape(x.shape)  # [..., n_in]
-    dweight = x.reshape(-1, x.shape[-1]).T @ dy2  # [n_in, n_out]
+    dx = matrix_product(dy2, weight.T).reshape(x.shape)  # [..., n_in]: dy2 @ weight.T
+    dweight = matrix_product(x.reshape(-1, x.shape[-1]).T, dy2)  # [n_in, n_out]: x.T @ dy2
     dbias = dy2.sum(axis=0)  # [n_out]
     return dx, dweight, dbias
 

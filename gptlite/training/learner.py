@@ -2,10 +2,10 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from gptlite.fast.pool import Pool
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array
 from gptlite.training.optimizer import Moments, adamw_step, global_norm
@@ -45,17 +45,16 @@ class Learner:
         self.rate_at = rate_at
         self.weight_decay = weight_decay
         self.clip = clip
-        self.threads = threads
         self.step = 0
         self.moments = {
             name: Moments(np.zeros_like(array), np.zeros_like(array))
             for name, array in parameters.items()
         }
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = Pool(threads)
 
     def gradients(self, shards: Sequence[Shard]) -> tuple[float, Gradients]:
         """Compute the loss of a batch, in nats, and the gradient of every parameter."""
-        return add_up(shards, self._pool, self.threads)
+        return add_up(shards, self._pool)
 
     def train_step(self, shards: Sequence[Shard]) -> float:
         """Learn from one batch; return the loss it had before, in nats.

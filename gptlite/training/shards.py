@@ -6,13 +6,13 @@ A thread takes its shard through the whole model, up and down again (fast/thread
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from threading import Condition, local
 
 import numpy as np
 
+from gptlite.fast.pool import Pool
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array
 from gptlite.training.backward import Ids
@@ -68,24 +68,18 @@ class Sums(Gradients):
             self._changed.notify_all()
 
 
-def add_up(
-    shards: Sequence[Shard], pool: ThreadPoolExecutor, threads: int
-) -> tuple[float, Gradients]:
-    """Compute the loss (nats) and the gradients of a batch: the sums over its shards.
-
-    Args:
-        threads: how many shards are computed side by side.
-    """
+def add_up(shards: Sequence[Shard], pool: Pool) -> tuple[float, Gradients]:
+    """Compute the loss (nats) and the gradients of a batch: the sums over its shards."""
     sums, losses = Sums(), [0.0] * len(shards)
 
     def work(lane: int) -> None:
         with QUIET():
-            for number in range(lane, len(shards), threads):
+            for number in range(lane, len(shards), pool.threads):
                 with sums.shard(number):
                     losses[number] = shards[number](sums)
 
     with blas_threads(1):
-        list(pool.map(work, range(min(threads, len(shards)))))
+        list(pool.map(work, range(min(pool.threads, len(shards)))))
     return sum(losses), sums
 
 

@@ -3,6 +3,7 @@
 import errno
 import shutil
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,23 @@ def test_offline(
     assert fetch_model("gpt2") == model_folder("gpt2")
     monkeypatch.setenv(variable, value)
     assert fetch_model("gpt2") == model_folder("gpt2")
+
+
+def test_a_page_in_a_browser_fetches_nothing(
+    hosts: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    for name in ("ssl", "requests"):
+        monkeypatch.setitem(sys.modules, name, None)  # importing it is an ImportError
+    for load in (
+        lambda: gptlite.load("gpt2"),
+        lambda: gptlite.load("gpt2@main"),
+        fetch_tokenizer,
+        lambda: fetch_file(f"{hosts.url}/x", tmp_path / "x", 4000, SHA),
+    ):
+        with pytest.raises(DownloadError, match="because Python in a browser has no network"):
+            load()
+    assert not hosts.paths
 
 
 # ---- Without a network ---------------------------------------------------------------------------

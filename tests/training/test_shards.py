@@ -2,7 +2,6 @@
 
 import time
 import tracemalloc
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 
 from gptlite import GPT, GPTConfig
 from gptlite.fast import threads
+from gptlite.fast.pool import Pool
 from gptlite.fast.threads import blas_threads
 from gptlite.pretrain import trainer as pretraining
 from gptlite.pretrain.trainer import Recipe, Trainer
@@ -129,9 +129,9 @@ def test_shards_are_added_in_their_order_whoever_is_first(n_threads):
         sums.add("b", np.ones(2, np.float32))
         return 0.5
 
-    with ThreadPoolExecutor(n_threads) as pool:
+    with Pool(n_threads) as pool:
         shards = [partial(shard, i) for i in range(len(numbers))]
-        loss, gradients = add_up(shards, pool, n_threads)
+        loss, gradients = add_up(shards, pool)
     assert loss == 3.5
     assert gradients["a"].tolist() == [expected]
     assert gradients["b"].tolist() == [7.0, 7.0]
@@ -145,8 +145,8 @@ def test_a_shard_that_fails_leaves_none_waiting(broken):
         sums.add("a", np.ones(1, np.float32))
         return 0.0
 
-    with ThreadPoolExecutor(3) as pool, pytest.raises(ZeroDivisionError, match=f"shard {broken}"):
-        add_up([partial(shard, i) for i in range(6)], pool, 3)
+    with Pool(3) as pool, pytest.raises(ZeroDivisionError, match=f"shard {broken}"):
+        add_up([partial(shard, i) for i in range(6)], pool)
 
 
 def test_there_is_one_sum_however_many_threads():

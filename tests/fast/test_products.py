@@ -1,0 +1,39 @@
+"""Products without BLAS: the same numbers as with it."""
+
+import numpy as np
+import pytest
+
+from gptlite import GPT, GPTConfig
+from gptlite.fast import products
+from gptlite.fast.memory import widening
+from gptlite.fast.products import matrix_product
+from gptlite.training.gradients import loss_and_gradients
+
+RNG = np.random.default_rng(0)
+
+
+def test_a_model_gives_the_same_numbers_without_blas(monkeypatch):
+    model = GPT.init(GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_layer=2))
+    ids = RNG.integers(0, 20, (2, 8))
+    expected, (loss, gradients) = model(ids), loss_and_gradients(model, ids, ids)
+    used = []
+    whole = np.einsum
+    monkeypatch.setattr(products, "HAS_BLAS", False)
+    monkeypatch.setattr(np, "einsum", lambda *args: used.append(args[0]) or whole(*args))
+    logits = model(ids)
+    assert used.count("ij,jk->ik") == 4 * 2 + 1
+    assert logits.dtype == np.float32
+    np.testing.assert_allclose(logits, expected, atol=1e-6)
+    same_loss, same = loss_and_gradients(model, ids, ids)
+    assert same_loss == pytest.approx(loss, rel=1e-6)
+    for name, gradient in gradients.items():
+        np.testing.assert_allclose(same[name], gradient, atol=1e-6, err_msg=name)
+
+
+def test_half_precision_is_widened(monkeypatch):
+    monkeypatch.setattr(products, "HAS_BLAS", False)
+    x = RNG.standard_normal((3, 5)).astype(np.float32)
+    weight = RNG.standard_normal((5, 7)).astype(np.float16)
+    found = matrix_product(x, widening(weight))
+    assert type(found) is np.ndarray and found.dtype == np.float32
+    np.testing.assert_allclose(found, x @ weight.astype(np.float32), rtol=1e-6)
