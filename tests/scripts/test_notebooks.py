@@ -15,21 +15,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from book import execution
 from book.product import build, check, product_of
-from book.source import INSTALL, METADATA, NotebookError, sources
+from book.source import GUARD, INSTALL, METADATA, NotebookError, sources
 
 import notebooks as door
 
 pytestmark = pytest.mark.notebooks
 
 NOTEBOOKS = door.ROOT / "notebooks"
-FIRST = """\
+FIRST = f"""\
 # %% [markdown]
 # # A notebook
 
 # %%
-# pip install -e '.[notebooks]'
-import gptlite
-"""
+{GUARD}"""
 FULL = (
     FIRST
     + """
@@ -204,7 +202,7 @@ def test_answer_that_is_refused(write, answer, message):
         build(path)
 
 
-@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\n1\n"])
+@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\nimport gptlite\n"])
 def test_first_cell_must_say_how_to_install(write, first):
     with pytest.raises(NotebookError, match=r"01_try\.py: expected the first code cell"):
         build(write(first=first))
