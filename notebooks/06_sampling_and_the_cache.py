@@ -16,7 +16,7 @@
 # A model gives probabilities; a text is made of decisions. The first half of this notebook is about
 # choosing the next token, the second about the cache, which makes the loop fast.
 #
-# **Minutes:** 30, and 35 for the exercises. **Needs:** notebooks 1 and 4. **Core.**
+# **Minutes:** 30, and 35 for the exercises. **Needs:** notebooks 4 and 5. **Core.**
 #
 # Afterwards you can
 #

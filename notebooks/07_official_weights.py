@@ -16,7 +16,7 @@
 # In 2019 OpenAI published GPT-2 in four sizes: the trained parameters, in files that anyone may
 # download. This notebook opens such files, and their predecessor GPT-1.
 #
-# **Minutes:** 25, and 25 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
+# **Minutes:** 20, and 25 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
 # needs it.
 #
 # Afterwards you can
@@ -286,7 +286,7 @@ def in_half(model: GPT) -> GPT:
     return GPT(model.config, halved)
 
 
-# "Alan Turing theorized that computers would one day become", in GPT-2's tokens, as it was published:
+# "Alan Turing theorized that computers would one day become", in GPT-2's tokens: as published,
 # without <|endoftext|> in front, which all our own texts have.
 PROMPT = [36235, 39141, 18765, 1143, 326, 9061, 561, 530, 1110, 1716]
 half = in_half(model)
