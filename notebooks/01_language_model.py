@@ -214,8 +214,8 @@ print("perplexity      ", np.exp(surprises.mean()).round(1))
 #
 # ## A judge of language
 #
-# Nobody told the model any grammar. Yet texts that might stand in a book cost fewer nats than texts
-# that could not:
+# Nobody taught the model any grammar. Yet texts that might stand in a book cost fewer nats than
+# texts that could not:
 
 
 # %%
@@ -350,9 +350,9 @@ Table("The loss", ["model", "nats per token"], rows, bar="nats per token", digit
 #
 # GPT-2 is a stack of equal **decoder blocks**. OpenAI published four stacks, which differ in how
 # many blocks they have and how wide the blocks are. (Such numbers, chosen before training and not
-# learned, are called **hyper-parameters**.) All else is the same, and gptlite runs each of them.
-# Notebook 5 has the table, and counts every parameter. The article sets the models beside a phone's
-# keyboard of 78 MB. The storyteller would fit in there:
+# learned, are called **hyper-parameters**.) Everything else is the same, and gptlite runs each of
+# them. Notebook 5 has the table, and counts every parameter. The article sets the models beside a
+# phone's keyboard of 78 MB. The storyteller would fit in there:
 
 # %%
 small, xl = GPTConfig.preset("gpt2"), GPTConfig.preset("gpt2-xl")

@@ -86,8 +86,8 @@ Table("Three ways to cut", ["cut into", "pieces", "different ones", "drawback"],
 # %% [markdown]
 # ## The bottom: bytes
 #
-# The smallest parts are not letters but **bytes**: numbers from 0 to 255, of which every file and
-# every web page consists. **UTF-8** is the rule that turns characters into bytes. An English letter
+# The smallest parts are not letters but **bytes**: numbers from 0 to 255. Every file and every web
+# page is made of them. **UTF-8** is the rule that turns characters into bytes. An English letter
 # becomes one byte: `f` becomes 102, which is 66 in hexadecimal, the notation with two digits for
 # each byte. `é` becomes two bytes, c3 a9, and other characters become three or four. So 256 tokens
 # are enough to write anything in any script. **Guess:** how many bytes does each of these have?
@@ -107,8 +107,8 @@ Table("Characters and bytes", ["text", "characters", "bytes", "in hexadecimal"],
 # > Find the pair of neighbours that occurs most often. Make it a token.
 #
 # Take a line with a pattern in it. First it is cut into **pieces** (words with the space before
-# them, and punctuation; how, is a later section's subject), and no pair may reach across a cut.
-# Each piece begins as a row of bytes.
+# them, and punctuation; a later section shows how), and no pair may reach across a cut. Each piece
+# begins as a row of bytes.
 
 # %%
 line = "old gold, cold gold, told of old gold"
@@ -329,8 +329,8 @@ print(
 # %% [markdown]
 # `decode` must give text, so it shows the replacement character where bytes are no text;
 # `decode_bytes` gives the bytes themselves. A program that prints tokens as they come has to wait
-# until a character is complete. `gptlite.generate.stream` does so with this small object. It is
-# given one token after the other and returns the text that is certain by then:
+# until a character is complete. `gptlite.generate.stream` does so with this small object. It takes
+# one token at a time and returns the text that is certain by then:
 
 # %%
 text = GrowingText(tokenizer, stop=())
@@ -399,10 +399,10 @@ Table(f"With {whose}", ["text", "tokens", "ids"], rows)
 # | `'🦊'` | two bytes, one, one | 8582, 99, 232 |
 # | `' SolidGoldMagikarp'` | `·SolidGoldMagikarp` | 43453 |
 #
-# There are three lessons in it. Even with 50,000 merges, "robot" without its space is in two parts.
-# A model that sees `·strawberry` as one number does not see its letters: to count the r's it must
-# have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the name
-# of a very busy Reddit user.
+# There are three lessons in this. Even with 50,000 merges, "robot" without its space is in two
+# parts. A model that sees `·strawberry` as one number does not see its letters: to count the r's it
+# must have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the
+# name of a very busy Reddit user.
 
 # %%
 if folder is not None:  # the table above, held to the files

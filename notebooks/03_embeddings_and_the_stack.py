@@ -92,8 +92,8 @@ _ = views.neighbours(model, tokenizer, " said", top=8).plot()
 # %% [markdown]
 # Nobody told it that these words belong together. Words that can take each other's place have the
 # same words around them, so the same vector serves both. Look for `·King` among the neighbours of
-# `·king`: that the two are one word, it had to learn too. Not every row looks so nice. Try words of
-# your own:
+# `·king`: the model had to learn that they are one word, too. Not every row looks so nice. Try
+# words of your own:
 
 # %%
 views.neighbours(model, tokenizer, " cat", top=5)

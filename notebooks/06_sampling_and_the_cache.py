@@ -86,7 +86,7 @@ print(list(pieces))
 views.next_token(model([tokenizer.eot]), tokenizer, top=8)
 
 # %% [markdown]
-# So begin the texts that it learned from.
+# The texts that it learned from begin like this.
 
 # %% [markdown]
 # ## Greedy runs in circles

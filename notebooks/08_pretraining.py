@@ -66,9 +66,9 @@ from gptlite.training.optimizer import (
 # ## A language whose limit we know
 #
 # Real text has no known limit: nobody can say how well the next word of a book could be predicted
-# at best. So we make a language. In five places of every sentence stands one of eight words, each
-# with the same probability, whatever stands around it. One thing more is a rule: `he` or `she` has
-# to fit the person at the beginning of the sentence, six tokens back.
+# at best. So we make a language. Every sentence has five places that hold one of eight words, each
+# equally likely, whatever stands around it. And there is one rule: `he` or `she` has to fit the
+# person at the beginning of the sentence, six tokens back.
 
 # %%
 ADJECTIVES = ["old", "young", "brave", "clever", "poor", "proud", "gentle", "lazy"]
@@ -324,8 +324,8 @@ _ = ax.set_ylim(0)
 # %% [markdown]
 # The curve has the form of every pre-training curve: steep while the model learns which tokens
 # there are and which follow which, then flat near the limit. With a book in place of the toy the
-# fall never quite ends; with a toy it does, because only chance is left. The two lines lie on each
-# other, for nothing can be learned by heart from a text that is read about three times.
+# fall never quite ends; with a toy it does, because only chance is left. The two lines lie on top
+# of each other, for nothing can be learned by heart from a text that is read about three times.
 #
 # One curve hides several. Here are three places of the sentence, each by itself. The comma depends
 # on little and is learned at once. The animal is a free choice, so its loss comes down to ln 8 and

@@ -342,9 +342,9 @@ HeatMap(title, work, SENTENCES, columns, low=0.0, high=1.0)
 # model can learn from its prompt (in-context learning; Olsson et al. 2022).
 #
 # The test is text without any meaning: random tokens, then the same again. Nothing but induction
-# can predict the second half. (Such rows are no texts, so no `<|endoftext|>` begins them.) A head's
-# induction score says how much weight it puts on the token *after* the earlier copy of the current
-# one.
+# can predict the second half. (Such rows are not texts, so they have no `<|endoftext|>` in front.)
+# A head's induction score says how much weight it puts on the token *after* the earlier copy of the
+# current one.
 
 
 # %%

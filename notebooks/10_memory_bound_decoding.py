@@ -92,7 +92,7 @@ Table(
 
 # %% [markdown]
 # There is about one multiplication for every four bytes, for every size. That ratio is called the
-# arithmetic intensity, and it decides what takes the time. A core of today multiplies some tens of
+# arithmetic intensity, and it decides what takes the time. A core today multiplies some tens of
 # billions of pairs per second, but its memory delivers only ten to twenty billion bytes per second,
 # which is a few billion numbers. So the arithmetic waits for the memory nine tenths of the time.
 #
