@@ -621,7 +621,8 @@ rows = [
 ]
 ax = plt.subplots(figsize=(7, 1 + 0.3 * len(rows)), layout="constrained")[1]
 for place, (_, _, share, chance, error) in enumerate(results):
-    ax.plot([chance - 2 * error, chance + 2 * error], [place] * 2, color="#ccc", linewidth=8)
+    ends = [chance - 2 * error, chance + 2 * error]
+    ax.plot(ends, [place] * 2, color="#ccc", linewidth=8, solid_capstyle="butt")
     ax.plot(share, place, "o", color="#084594")
 ax.set_yticks(range(len(rows)), [f"{name} ({n})" for name, n, *_ in rows])
 ax.invert_yaxis()

@@ -202,7 +202,9 @@ def test_answer_that_is_refused(write, answer, message):
         build(path)
 
 
-@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\nimport gptlite\n"])
+@pytest.mark.parametrize(
+    "first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\nimport gptlite\n"]
+)
 def test_first_cell_must_say_how_to_install(write, first):
     with pytest.raises(NotebookError, match=r"01_try\.py: expected the first code cell"):
         build(write(first=first))
