@@ -13,30 +13,39 @@
 # %% [markdown]
 # # 1. What is a language model?
 #
-# You will see
+# A language model does one thing: it gives every possible next token a probability. With that alone
+# a text gets a probability, and a text gets written.
 #
-# - that a language model does one thing: it gives every possible next token a probability;
-# - how context sharpens that guess, and what a model that only counts pairs of words misses;
-# - how a whole text gets a probability, and where a model is surprised;
-# - how guessing the next token, again and again, writes a text;
-# - what training changes, and the four sizes of GPT-2.
+# **Minutes:** 20, and 30 for the exercises. **Needs:** some Python, and what a logarithm is.
+# **Core.**
 #
-# It goes with the beginning of Jay Alammar's
-# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/): "What is a Language
-# Model", "Transformers for Language Modeling" and "One Difference From BERT".
+# Afterwards you can
+#
+# - say what the output of a model is, `[batch, seq, n_vocab]`, and turn it into probabilities;
+# - compute the loss and the perplexity of a text by hand;
+# - write the loop by which a model writes, and say what training changes.
+#
+# It goes with the beginning of Jay Alammar's [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/): "What is a Language Model", "Transformers
+# for Language Modeling" and "One Difference From BERT".
 #
 # Everything runs offline, on the *storyteller*: a small GPT-2 that ships with gptlite, trained on
-# old children's books. Install gptlite from its checkout, with what notebooks need:
-# `pip install -e '.[notebooks]'`
+# stories. The [glossary](GLOSSARY.md) explains the field's terms, which are **bold** where they
+# first come up.
 
 # %%
-# Once, in a shell, from the folder of the checkout: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 from collections import Counter, defaultdict
 from itertools import pairwise
 
 import numpy as np
 
-import gptlite
 from gptlite import GPT, GPTConfig, views
 from gptlite.generate import generate
 from gptlite.layers import softmax
@@ -44,6 +53,19 @@ from gptlite.sampling import log_softmax
 from gptlite.views.table import Table
 
 model, tokenizer = gptlite.load()
+
+
+def encoded(text: str) -> list[int]:
+    """Encode a text from its beginning: <|endoftext|>, then its tokens."""
+    return [tokenizer.eot, *tokenizer.encode(text)]
+
+
+def next_tokens(text: str, top: int) -> Table:
+    """Show the most likely next tokens after a text, and their probabilities."""
+    shown = views.next_token(model(encoded(text)), tokenizer, top)
+    rows = [[token, probability] for token, _, _, probability in shown.rows]
+    return Table(f"After {text!r}", ["token", "probability"], rows, shown.note, bar="probability")
+
 
 # %% [markdown]
 # ## The keyboard on your phone
@@ -54,39 +76,40 @@ model, tokenizer = gptlite.load()
 # model at work. **Guess first:** which three would you offer after "Once upon a"?
 
 # %%
-views.next_token(model(tokenizer.encode("Once upon a")), tokenizer, top=3)
+next_tokens("Once upon a", top=3)
 
 # %% [markdown]
 # The dot in `·time` is a space: a word in the middle of a sentence brings along the space before
 # it. (Why the rows are called *tokens* and not words is the subject of notebook 2.)
 #
+# Every text in these notebooks begins with a token that the title does not show, `<|endoftext|>`
+# (the article's `<s>`). In training it stood before every document, so after it the model expects a
+# beginning; without it the same sentence would have other numbers.
+#
 # The model is sure here, as you were. In other places nobody can be sure, and a good model says so
 # by spreading its probability:
 
 # %%
-views.next_token(model(tokenizer.encode("The king and the")), tokenizer)
-
-# %%
-_ = views.next_token(model(tokenizer.encode("The king and the")), tokenizer).plot()
+next_tokens("The king and the", top=10)
 
 # %% [markdown]
 # ## What goes in, what comes out
 #
 # A model is a function of arrays: here a **neural network**, which multiplies and adds its way from
 # the input to the output with numbers that it has learned, its **parameters** or weights. In go the
-# numbers of the tokens. **Guess the shape** of what comes out, given that the model knows 4,096
-# tokens and this text has 3.
+# ids of the tokens. **Guess the shape** of what comes out, given that the model knows 4,096 tokens,
+# and that there are 4 here, `<|endoftext|>` among them.
 
 # %%
-ids = tokenizer.encode("Once upon a")  # [seq]
+ids = encoded("Once upon a")  # [seq]
 logits = model(ids)  # [batch, seq, n_vocab]
 print(ids)
 print(logits.shape)
 
 # %% [markdown]
-# One row of scores for *each* position, not only for the last: after `Once`, after `Once upon`,
-# after `Once upon a`. Each row has a score for every token in the vocabulary. (The first axis is
-# the batch: texts computed side by side. We gave one.)
+# One row of scores for *each* position, not only for the last: after `<|endoftext|>`, after `Once`,
+# after `Once upon`, after `Once upon a`. Each row has a score for every token in the
+# **vocabulary**. (The first axis is the **batch**: texts computed side by side. We gave one.)
 #
 # The scores are called **logits**. They can be any number. `softmax` turns a row of them into
 # probabilities: all positive, with the sum 1.
@@ -106,7 +129,7 @@ print("lowest is above 0  ", bool(probabilities.min() > 0))
 # %% [markdown]
 # ## The simplest language model counts
 #
-# You need no neural network to guess the next word. Count in a text which word follows which:
+# You need no neural network to predict the next word. Count in a text which word follows which:
 
 # %%
 TALE = (
@@ -135,9 +158,10 @@ print(" ".join(words))
 
 # %% [markdown]
 # It sees one word and has forgotten all before it, so it runs in a circle. Longer memories by
-# counting fail for another reason: most rows of five words occur nowhere in the text, however much
-# of it you have, so there is nothing to count. GPT-2 *computes* its guess from up to 1,024 tokens
-# (the storyteller from up to 256), even for texts that nobody has ever written.
+# counting fail for another reason: most sequences of five words occur nowhere in the text, however
+# much of it you have, so there is nothing to count. GPT-2 *computes* its prediction from up to
+# 1,024 tokens, its **context** (the storyteller from some hundreds), even for texts that nobody has
+# ever written.
 #
 # See what more context is worth: the probability of `·door` as the storyteller sees more and more.
 
@@ -145,41 +169,34 @@ print(" ".join(words))
 [door] = tokenizer.encode(" door")
 rows = []
 for seen in ("the", " opened the", "She opened the"):
-    after = softmax(model(tokenizer.encode(seen))[0, -1])  # [n_vocab]
+    after = softmax(model(encoded(seen))[0, -1])  # [n_vocab]
     rows.append([seen.replace(" ", "·"), float(after[door])])
 columns = ["the model sees", "probability"]
-context = Table("The probability of ·door", columns, rows, bar="probability")
-context
-
-# %%
-_ = context.plot()
+Table("The probability of ·door", columns, rows, bar="probability")
 
 # %% [markdown]
 # ## The probability of a text
 #
-# Because each row of logits guesses the next token, one call of the model grades a whole text: what
-# probability did each token have, given the tokens before it? Multiply these probabilities and you
-# have the probability of the text (the *chain rule*). It is a tiny number, so we add logarithms
+# Because each row of logits predicts the next token, one call of the model scores a whole text:
+# what probability did each token have, given the tokens before it? Multiply these probabilities and
+# you have the probability of the text (the *chain rule*). It is a tiny number, so we add logarithms
 # instead.
 #
-# We put the token `<|endoftext|>` in front: it stands between documents in the training text, so
-# after it the model expects a beginning. Deep colour: the model saw it coming. Pale: a surprise.
-# The probability stands below each token. **Guess first:** which words will be the palest?
+# Deep colour: the model expected the token. Pale: a surprise. The probability stands below each
+# token; `<|endoftext|>` has none, since nothing comes before it. **Guess first:** which words will
+# be the palest?
 
 # %%
-ids = [tokenizer.eot, *tokenizer.encode("Once upon a time there was a king who had three sons.")]
-graded = views.text_probabilities(model(ids), ids, tokenizer)
-graded
-
-# %%
-_ = graded.plot()
+ids = encoded("Once upon a time there was a king who had three sons.")
+views.text_probabilities(model(ids), ids, tokenizer)
 
 # %% [markdown]
-# Nothing says which story begins, so `Once` and `·king` are surprises; `·upon a time` is not.
+# Pale are the places where a story could go on in many ways, as at `·king`. After "Once upon a"
+# hardly any other token was possible.
 #
 # The line at the bottom is the usual summary. The surprise of one token is minus the logarithm of
-# its probability, in *nats*; the mean over the text is the **loss** that training makes small (the
-# field says: cross-entropy). Its exponential, the **perplexity**, reads like this: the model was as
+# its probability, in **nats**; the mean over the text is the **loss** that training makes small,
+# the **cross-entropy**. Its exponential, the **perplexity**, reads like this: the model was as
 # unsure, on average, as if it had to choose among that many equally likely tokens. Here is the same
 # number by hand:
 
@@ -192,19 +209,19 @@ print("perplexity      ", np.exp(surprises.mean()).round(1))
 
 # %% [markdown]
 # There are two things to notice in the code: the logits of position `i` are compared with the token
-# at `i + 1`, and the last row of logits grades nothing here: it is the guess at the token that
+# at `i + 1`, and the last row of logits is compared with nothing here: it predicts the token that
 # comes next.
 #
 # ## A judge of language
 #
-# Nobody told the model any grammar. Yet texts that might stand in a book cost fewer nats than texts
-# that could not:
+# Nobody taught the model any grammar. Yet texts that might stand in a book cost fewer nats than
+# texts that could not:
 
 
 # %%
 def nats(text: str, model: GPT = model) -> float:
     """Surprise of a whole text: the sum over its tokens."""
-    ids = [tokenizer.eot, *tokenizer.encode(text)]
+    ids = encoded(text)
     log_probabilities = log_softmax(model(ids)[0, :-1])  # [seq - 1, n_vocab]
     return float(-log_probabilities[np.arange(len(ids) - 1), ids[1:]].sum())
 
@@ -221,29 +238,30 @@ texts = [
 Table("The surprise of a sentence", ["text", "nats"], [[t, nats(t)] for t in texts], digits=1)
 
 # %% [markdown]
-# It knows that a king *was*, and that one gives something to *him*. But look at the last two rows:
-# it finds the grandmother eating the wolf no stranger than the other way round. A model of this
-# size learns how sentences are put together, but little about who eats whom. Nor does it know
-# facts:
+# Each mistake in grammar makes the sentence cost more. The last two sentences have the same
+# grammar, and differ in who eats whom: if the model minds that at all, you see it there. A small
+# model learns first how sentences are put together, and only later, if ever, who eats whom. Nor
+# does it know facts:
 
 # %%
-views.next_token(model(tokenizer.encode("The capital of France is")), tokenizer, top=5)
+views.next_token(model(encoded("The capital of France is")), tokenizer, top=5)
 
 # %% [markdown]
-# Sensible grammar, no knowledge. It has read 18.5 MB of tales, where GPT-2 read 40 GB of web pages,
-# and has 21 times fewer numbers to keep what it learned. The machinery you will study is the same.
+# Sensible grammar, no knowledge. It has read some megabytes of stories, where GPT-2 read 40 GB of
+# web pages, and it has far fewer parameters to keep what it learned (the last section counts them).
+# The machinery you will study is the same.
 
 # %% [markdown]
 # ## Auto-regression: a guess becomes input
 #
 # Article: "One Difference From BERT"
 #
-# To write, take the guess, put it at the end of the text, and ask again. That loop is called
-# **auto-regression**. (Using a trained model, as opposed to training it, is called **inference** in
-# the field.) Here it is in full, taking the most likely token each time (*greedy*):
+# To write, take the prediction, put it at the end of the text, and ask again. That loop is called
+# **auto-regression**. (Using a trained model, as opposed to training it, is **inference**.) Here it
+# is in full, taking the most likely token each time (**greedy** decoding):
 
 # %%
-ids = tokenizer.encode("Once upon a")
+ids = encoded("Once upon a")
 rows = []
 for step in range(8):
     after = softmax(model(ids)[0, -1])  # [n_vocab]
@@ -256,12 +274,17 @@ Table(
 )
 
 # %% [markdown]
-# `generate` is this loop with more ways to choose. With `temperature=0` it is greedy as well:
+# `generate` is this loop with more ways to choose. With `temperature=0` it is greedy as well. It
+# reads a prompt as it stands. So we write `<|endoftext|>` in front, and allow it to be that token;
+# otherwise these characters are ordinary text, like any others (notebook 2).
 
 # %%
-written = generate(model, tokenizer, "Once upon a", max_new_tokens=8, temperature=0)
+beginning = "<|endoftext|>Once upon a"
+written = generate(
+    model, tokenizer, beginning, max_new_tokens=8, temperature=0, allowed_special="all"
+)
 print(repr(written))
-print("the same as by hand:", tokenizer.decode(ids) == "Once upon a" + written)
+print("the same as by hand:", tokenizer.decode(ids) == beginning + written)
 
 # %% [markdown]
 # BERT, the other famous transformer of that time, is trained to fill gaps, and looks at the words
@@ -273,20 +296,21 @@ print("the same as by hand:", tokenizer.decode(ids) == "Once upon a" + written)
 # %% [markdown]
 # ## Where the examples come from
 #
-# No person has to label anything: every text is full of questions with their answers. (The field
-# says: self-supervised learning.)
+# No person has to label anything: every text is full of questions with their answers. This is
+# called **self-supervised learning**.
 
 # %%
 views.prefixes(tokenizer, "Once upon a time there was a fox")
 
 # %% [markdown]
-# Training shows the model millions of such rows and nudges its parameters so that the right answer
-# becomes a little more likely each time. Before training they are random. **Guess:** what does an
+# (And one example more: after `<|endoftext|>` alone, the right answer is `Once`.) **Training**
+# shows the model millions of such rows and changes its parameters a little each time, so that the
+# right answer becomes more likely. Before training they are random. **Guess:** what does an
 # untrained model of the same shape say after "Once upon a"?
 
 # %%
 untrained = GPT.init(model.config, seed=0)
-views.next_token(untrained(tokenizer.encode("Once upon a")), tokenizer, top=3)
+views.next_token(untrained(encoded("Once upon a")), tokenizer, top=3)
 
 # %% [markdown]
 # All 4,096 tokens are about equally likely. A guess among `n` equally likely tokens costs `log(n)`
@@ -300,11 +324,7 @@ rows = [
     ["untrained", nats(text, untrained) / count],
     ["trained", nats(text) / count],
 ]
-stages = Table("Nats per token", ["model", "nats"], rows, bar="nats", digits=2)
-stages
-
-# %%
-_ = stages.plot()
+Table("The loss", ["model", "nats per token"], rows, bar="nats per token", digits=2)
 
 # %% [markdown]
 # ## The two stages of GPT
@@ -315,7 +335,7 @@ _ = stages.plot()
 # |---|---|---|
 # | data | raw text, as much as can be had | some labelled examples of a task |
 # | question | what is the next token? | what is the label, the answer, the summary? |
-# | begins with | random numbers | the numbers of stage 1 |
+# | begins with | random parameters | the parameters of stage 1 |
 # | costs | nearly everything | little |
 #
 # What stage 1 learns about language is of use for nearly every task in stage 2. The GPT-2 paper
@@ -328,32 +348,18 @@ _ = stages.plot()
 #
 # Article: "Transformers for Language Modeling"
 #
-# GPT-2 is a stack of equal *decoder blocks*. OpenAI published four stacks, which differ in how many
-# blocks they have and how wide the blocks are. (Such numbers, chosen before training and not
-# learned, are called **hyper-parameters**.) All else is the same, and gptlite runs each of them.
-
-# %%
-sizes = views.four_sizes()
-sizes
-
-# %%
-_ = sizes.plot()
-
-# %% [markdown]
-# If you compare with what you have read elsewhere:
-#
-# - The paper says 117M, 345M, 762M and 1,542M. OpenAI later noted that these counts were wrong; the
-#   numbers above are sums over the real arrays (notebook 5 adds them up). Hence two names for one
-#   model: "117M" and "124M".
-# - The article gives the largest model more than 6.5 GB. Its numbers alone, four bytes each, are
-#   6.23 GB, and it has 12.5 times as many as the smallest.
-# - The article sets this beside a phone's keyboard of 78 MB. The storyteller would fit in there:
+# GPT-2 is a stack of equal **decoder blocks**. OpenAI published four stacks, which differ in how
+# many blocks they have and how wide the blocks are. (Such numbers, chosen before training and not
+# learned, are called **hyper-parameters**.) Everything else is the same, and gptlite runs each of
+# them. Notebook 5 has the table, and counts every parameter. The article sets the models beside a
+# phone's keyboard of 78 MB. The storyteller would fit in there:
 
 # %%
 small, xl = GPTConfig.preset("gpt2"), GPTConfig.preset("gpt2-xl")
-print(f"storyteller  {model.config.n_params:>13,} numbers, {model.config.n_layer} blocks")
+print(f"storyteller  {model.config.n_params:>13,} parameters, {model.config.n_layer} blocks")
 print(f"in float16   {2 * model.config.n_params / 1e6:>13.1f} MB, as it ships")
-print(f"gpt2-xl      {xl.n_params / small.n_params:>13.1f} times gpt2")
+print(f"gpt2         {small.n_params:>13,} parameters, {small.n_layer} blocks")
+print(f"gpt2-xl      {xl.n_params:>13,} parameters, {xl.n_layer} blocks")
 
 # %% [markdown]
 # ## Exercises

@@ -13,28 +13,33 @@
 # %% [markdown]
 # # 2. Tokens, and how byte-pair encoding finds them
 #
-# You will see
+# A model reads neither words nor letters, but **tokens**: frequent strings of characters, learned
+# from texts by **byte-pair encoding** (BPE).
 #
-# - that a model reads neither words nor letters, but *tokens*;
-# - how byte-pair encoding (BPE) learns its tokens: by hand on one line of text, then with
-#   `Tokenizer.train`;
-# - how a text is encoded step by step, and why " robot" and "robot" are different;
-# - what happens to other scripts, to emoji, and to half a character;
-# - the vocabulary of the storyteller, and GPT-2's own where its two files are on your machine.
+# **Minutes:** 25, and 30 for the exercises. **Needs:** notebook 1. **Optional:** the notebooks
+# after it need only its first section, and that a token may begin with a space.
 #
-# It goes with "End of part #1: The GPT-2, Ladies and Gentlemen" of Jay Alammar's
-# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), where he owns up to having
-# said "word" for "token", and with section 2.2 of the GPT-2 paper.
+# Afterwards you can
 #
-# Everything runs offline. Install gptlite from its checkout, with what notebooks need:
-# `pip install -e '.[notebooks]'`
+# - learn merges from a line of text by hand, and encode another text with them;
+# - say why " robot" and "robot" are different tokens, and why a prompt must not end in a space;
+# - predict which texts take many tokens, and what half a character looks like.
+#
+# It goes with "End of part #1: The GPT-2, Ladies and Gentlemen" of Jay Alammar's [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), where he owns up to having said "word" for
+# "token", and with section 2.2 of the GPT-2 paper. Everything runs offline.
 
 # %%
-# Once, in a shell, from the folder of the checkout: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 from collections import Counter
 from itertools import pairwise
 
-import gptlite
 from gptlite import Tokenizer, views
 from gptlite.download.places import find_tokenizer
 from gptlite.generate import GrowingText
@@ -51,20 +56,17 @@ model, tokenizer = gptlite.load()
 #
 # A model computes with numbers, so a text must become numbers from a fixed list, the
 # **vocabulary**. Here is a sentence as the storyteller reads it. A dot is a space; below each token
-# stand its id and its bytes. **Guess first:** which of these words are one token, and which are
-# split into several?
+# stand its id and its bytes (what those are, comes next). **Guess first:** which
+# of these words are one token, and which are split into several?
 
 # %%
 sentence = "A robot must obey the orders given it"
-cut = views.tokens(tokenizer, sentence)
-cut
-
-# %%
-_ = cut.plot()
+views.tokens(tokenizer, sentence)
 
 # %% [markdown]
-# There are no robots in old children's books, so `·robot` was not worth a token. It is written with
-# two. Nothing is ever unknown: a rare word just takes more tokens.
+# Most words are one token each. A word that is rare in the texts from which the tokens were learned
+# takes two or more: is `·robot` among those? Nothing is ever unknown; a rare word only takes more
+# tokens.
 #
 # Why not simply words, or simply letters?
 
@@ -84,9 +86,11 @@ Table("Three ways to cut", ["cut into", "pieces", "different ones", "drawback"],
 # %% [markdown]
 # ## The bottom: bytes
 #
-# The smallest parts are not letters but **bytes**. Every text in every script is a row of bytes (in
-# UTF-8, as files and web pages have it), and a byte is one of only 256. So 256 tokens are enough to
-# write anything, and no text can be unreadable. **Guess:** how many bytes does each of these have?
+# The smallest parts are not letters but **bytes**: numbers from 0 to 255. Every file and every web
+# page is made of them. **UTF-8** is the rule that turns characters into bytes. An English letter
+# becomes one byte: `f` becomes 102, which is 66 in hexadecimal, the notation with two digits for
+# each byte. `é` becomes two bytes, c3 a9, and other characters become three or four. So 256 tokens
+# are enough to write anything in any script. **Guess:** how many bytes does each of these have?
 
 # %%
 rows = [
@@ -103,7 +107,8 @@ Table("Characters and bytes", ["text", "characters", "bytes", "in hexadecimal"],
 # > Find the pair of neighbours that occurs most often. Make it a token.
 #
 # Take a line with a pattern in it. First it is cut into **pieces** (words with the space before
-# them, punctuation), and no pair may reach across a cut. Each piece begins as a row of bytes.
+# them, and punctuation; a later section shows how), and no pair may reach across a cut. Each piece
+# begins as a row of bytes.
 
 # %%
 line = "old gold, cold gold, told of old gold"
@@ -128,9 +133,9 @@ rows = [[*map(views.token_label, pair), count] for pair, count in pairs.most_com
 Table("The most frequent pairs", ["first", "second", "times"], rows)
 
 # %% [markdown]
-# `o l` and `l d` occur equally often: each is in every "old". Some rule must break the tie. gptlite
-# (like Hugging Face's trainer) takes the pair whose first token has the smaller id, and ids begin
-# with the bytes in the order of the alphabet: `l` comes before `o`.
+# (Two pairs share the first place, for `o l` and `l d` are both in every "old". A tie goes to the
+# pair that comes first in the order of the ids, here `l d`. It makes no difference: either way the
+# next step makes `old`.)
 #
 # Step 2: join the winner wherever it stands.
 
@@ -154,7 +159,7 @@ print(words[1], "->", join(words[1], (b"l", b"d")))
 # one piece ends.
 
 # %%
-ids = {bytes([byte]): i for i, byte in enumerate(BYTE_SYMBOLS)}  # 256 tokens to begin with
+ids = {tokenizer.decode_bytes([i]): i for i in range(256)}  # a vocabulary begins with the bytes
 learned, rows = [], []
 for number in range(1, 6):
     pairs = count_pairs(words)
@@ -193,16 +198,16 @@ views.bpe_steps(trained, "golden cold")
 # The space before `cold` waits in vain: we stopped before any merge joined the two. So `·cold` is
 # written with two tokens. Nothing is wrong with that; it is only longer.
 #
-# Now the storyteller's tokenizer, which learned 3,839 merges from 18.5 MB of tales. **Guess:** in
-# which order does `·wolves` come together?
+# Now the storyteller's tokenizer, which learned thousands of merges from megabytes of stories.
+# **Guess:** in which order does `·wolves` come together?
 
 # %%
 views.bpe_steps(tokenizer, " wolves robot")
 
 # %% [markdown]
 # Not from left to right, and not by meaning: by rank, the most frequent pairs of the whole corpus
-# come first. `·w` and `es` are everywhere in English, so they join early. `·robot` stays in two
-# parts, since the books gave no reason to join them.
+# come first. Pairs that are everywhere in English, such as a space and a `w`, join early. Parts
+# that are still apart in the last row are parts that the corpus gave no reason to join.
 
 # %% [markdown]
 # ## Why cut into pieces first
@@ -238,16 +243,12 @@ lines = {
     name: (sizes, [len(t.encode(text)) / len(text.encode()) for t in tokenizers])
     for name, text in {"the tale": tale, "unseen": unseen}.items()
 }
-lengths = Curve("Longer tables, shorter texts", lines, "vocabulary", "tokens per byte")
-lengths
-
-# %%
-_ = lengths.plot()
+_ = Curve("Longer tables, shorter texts", lines, "vocabulary", "tokens per byte").plot()
 
 # %% [markdown]
 # The first merges help everywhere. Later ones join what only this tale has, and the unseen sentence
-# gains nothing from them. So merges are learned from a lot of text: in the storyteller's 18.5 MB
-# even the last merge joins a pair that occurs about two hundred times.
+# gains nothing from them. So merges are learned from a lot of text: then even the last merge joins
+# a pair that occurs many times.
 
 # %% [markdown]
 # ## The vocabulary of the storyteller
@@ -258,20 +259,21 @@ _ = lengths.plot()
 # %%
 first = [views.token_label(tokenizer.decode_bytes([i])) for i in range(256, 286)]
 print("first:", " ".join(first))
-last = [views.token_label(tokenizer.decode_bytes([i])) for i in range(4075, 4095)]
+end = tokenizer.eot  # the id after the last merge
+last = [views.token_label(tokenizer.decode_bytes([i])) for i in range(end - 20, end)]
 print("last: ", " ".join(last))
-long = sorted(range(256, 4095), key=lambda i: (-len(tokenizer.decode_bytes([i])), i))[:8]
+long = sorted(range(256, end), key=lambda i: (-len(tokenizer.decode_bytes([i])), i))[:8]
 print("long: ", " ".join(views.token_labels(tokenizer, long)))
 
 # %% [markdown]
 # Pairs of letters and the smallest words come first; at the end come whole words that are less
-# common. You can read from them what the books were about.
+# common. You can read from them what the texts were about.
 
 # %%
-groups = Counter(len(tokenizer.decode_bytes([i])) for i in range(4095))
+groups = Counter(len(tokenizer.decode_bytes([i])) for i in range(end))
 rows = [[f"{n}", groups[n]] for n in sorted(groups)]
 histogram = Table("Tokens by their length in bytes", ["bytes", "tokens"], rows, bar="tokens")
-_ = histogram.plot()
+_ = histogram.plot().set_ylabel("length in bytes")
 
 # %% [markdown]
 # ## " robot" is not "robot"
@@ -294,13 +296,13 @@ Table("One word, many tokens", ["text", "tokens", "how many"], rows)
 
 # %% [markdown]
 # This has a practical side. A prompt that *ends in a space* has used up the space that the next
-# word would bring along. Compare what the model expects:
+# word would bring along. Compare what the model expects (`<|endoftext|>` comes first, as always):
 
 # %%
-views.next_token(model(tokenizer.encode("Once upon a")), tokenizer, top=4)
+views.next_token(model([tokenizer.eot, *tokenizer.encode("Once upon a")]), tokenizer, top=4)
 
 # %%
-views.next_token(model(tokenizer.encode("Once upon a ")), tokenizer, top=4)
+views.next_token(model([tokenizer.eot, *tokenizer.encode("Once upon a ")]), tokenizer, top=4)
 
 # %% [markdown]
 # With the space, `·time` cannot come any more, only `time` without a space, which in the training
@@ -327,8 +329,8 @@ print(
 # %% [markdown]
 # `decode` must give text, so it shows the replacement character where bytes are no text;
 # `decode_bytes` gives the bytes themselves. A program that prints tokens as they come has to wait
-# until a character is complete. `gptlite.generate.stream` does so with this small object. It is
-# given one token after the other and returns the text that is certain by then:
+# until a character is complete. `gptlite.generate.stream` does so with this small object. It takes
+# one token at a time and returns the text that is certain by then:
 
 # %%
 text = GrowingText(tokenizer, stop=())
@@ -339,8 +341,8 @@ print([text.add(token) for token in tokenizer.encode("a 🦊!")])
 #
 # A vocabulary is two files: the tokens with their ids, and the merges in order. To keep spaces and
 # control characters out of them, OpenAI gave each byte a visible character of its own
-# (`BYTE_SYMBOLS` in gptlite, whose order the ids above followed). If you ever wondered about the
-# `Ġ` in front of words: it is a space.
+# (`BYTE_SYMBOLS` in gptlite, in the order of the ids 0 to 255). If you ever wondered about the `Ġ`
+# in front of words: it is a space.
 
 # %%
 for byte in b" \n\tA!":
@@ -397,10 +399,10 @@ Table(f"With {whose}", ["text", "tokens", "ids"], rows)
 # | `'🦊'` | two bytes, one, one | 8582, 99, 232 |
 # | `' SolidGoldMagikarp'` | `·SolidGoldMagikarp` | 43453 |
 #
-# There are three lessons in it. Even with 50,000 merges, "robot" without its space is in two parts.
-# A model that sees `·strawberry` as one number does not see its letters: to count the r's it must
-# have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the name
-# of a very busy Reddit user.
+# There are three lessons in this. Even with 50,000 merges, "robot" without its space is in two
+# parts. A model that sees `·strawberry` as one number does not see its letters: to count the r's it
+# must have learned the spelling as a fact. And the vocabulary shows its corpus: the last row is the
+# name of a very busy Reddit user.
 
 # %%
 if folder is not None:  # the table above, held to the files
@@ -423,11 +425,7 @@ languages = {
     "Japanese": "王様には三人の息子と一人の娘がいました。",
 }
 rows = [[name, len(text), len(official.encode(text))] for name, text in languages.items()]
-fairness = Table(f"With {whose}", ["language", "characters", "tokens"], rows, bar="tokens")
-fairness
-
-# %%
-_ = fairness.plot()
+Table(f"With {whose}", ["language", "characters", "tokens"], rows, bar="tokens")
 
 # %% [markdown]
 # All four can be written, thanks to bytes. But a text in Russian or Japanese needs several times as

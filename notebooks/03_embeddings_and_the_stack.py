@@ -13,28 +13,34 @@
 # %% [markdown]
 # # 3. Embeddings, and the journey up the stack
 #
-# You will see
+# A token comes in as a vector, travels up the stack of blocks, and goes out as a prediction. This
+# notebook follows it, and leaves out what happens inside a block (notebooks 4 and 5).
 #
-# - how a token becomes a vector, and why vectors of related words point the same way;
-# - how the position is added, and what the model loses without it;
-# - how a vector travels up the stack: each block reads it and adds to it;
-# - what layer normalisation does, which the article leaves out;
-# - how the vector at the top becomes a guess, by the same table it came from, and how to ask
-#   halfway up what the model would say (the *logit lens*).
+# **Minutes:** 25, and 30 for the exercises. **Needs:** notebook 1; vectors, and what it means to
+# multiply a vector with a matrix. **Core.**
 #
-# It goes with "A Deeper Look Inside" of Jay Alammar's
-# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A
-# journey up the Stack" and "Model Output".
+# Afterwards you can
 #
-# Everything runs offline, on the storyteller: 6 blocks, 256 wide, 4,096 tokens, 256 positions.
-# Install gptlite from its checkout, with what notebooks need: `pip install -e '.[notebooks]'`
+# - make the vectors that enter the stack, from a token's row and a position's row, and say what
+#   each is for;
+# - explain what a block does to the residual stream;
+# - read the model's prediction off the stream at any height (the **logit lens**).
+#
+# It goes with "A Deeper Look Inside" of Jay Alammar's [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A journey up the Stack"
+# and "Model Output". Everything runs offline, on the storyteller.
 
 # %%
-# Once, in a shell, from the folder of the checkout: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import Trace, views
 from gptlite.layers import layer_norm, softmax
 from gptlite.sampling import log_softmax
@@ -44,6 +50,7 @@ from gptlite.views.table import Table
 model, tokenizer = gptlite.load()
 wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]: which token
 wpe = model.parameters["wpe.weight"]  # [n_ctx, n_embd]: which position
+last_block = f"h.{model.config.n_layer - 1}.out"  # the trace's name for what leaves the top block
 
 # %% [markdown]
 # ## A row for each token
@@ -52,7 +59,8 @@ wpe = model.parameters["wpe.weight"]  # [n_ctx, n_embd]: which position
 #
 # A token id is a name, not a quantity: token 722 is not "more" than token 721. So the first thing
 # that a model does is look the id up in a table, `wte` (*weights of the token embeddings*), and go
-# on with the row it finds. **Guess the shapes** of the table and of a row.
+# on with the row it finds, the token's **embedding**. **Guess the shapes** of the table and of a
+# row.
 
 # %%
 [king] = tokenizer.encode(" king")
@@ -61,16 +69,16 @@ print("one row    ", wte[king].shape)
 print("its start  ", wte[king][:6].round(2))
 
 # %% [markdown]
-# The 256 numbers were random once. Training moved them, like all other weights, so that the next
-# token is guessed better. No single number means anything that has a name; what can be read is
+# The 256 numbers were random once. Training moved them, like all other parameters, so that the next
+# token is predicted better. No single number means anything that has a name; what can be read is
 # which rows are *alike*.
 #
 # ## Neighbours
 #
 # The usual measure is the **cosine** of the angle between two vectors: 1 if they point the same
-# way, 0 if they have nothing in common. Between random vectors of 256 numbers it is nearly always
-# within 0.2 of 0 (its spread is $1/\sqrt{256}$, or 0.06). **Guess** who lives next to `·king`, in a
-# model that has read fairy tales:
+# way, 0 if they have nothing in common. Between random vectors of 256 numbers it has a spread of
+# $1/\sqrt{256}$, or 0.06, and so it is nearly always within three times that, 0.2, of 0. **Guess**
+# which tokens are next to `·king`, in a model that has read stories:
 
 # %%
 views.neighbours(model, tokenizer, " king", top=8)
@@ -82,12 +90,10 @@ views.neighbours(model, tokenizer, " three", top=8)
 _ = views.neighbours(model, tokenizer, " said", top=8).plot()
 
 # %% [markdown]
-# Nobody told it that these words belong together. Words that can take each other's place have
-# the same words around them, so the same vector serves both. Note `·King` among the neighbours of
-# `·king`: it had to learn that too.
-#
-# It does not always look so nice. In this vocabulary `·cat` is rather lonely, and some of its
-# neighbours only sound like it:
+# Nobody told it that these words belong together. Words that can take each other's place have the
+# same words around them, so the same vector serves both. Look for `·King` among the neighbours of
+# `·king`: the model had to learn that they are one word, too. Not every row looks so nice. Try
+# words of your own:
 
 # %%
 views.neighbours(model, tokenizer, " cat", top=5)
@@ -110,8 +116,15 @@ groups = {
 }
 
 
+# Only words that are one token have one row.
+groups = {
+    name: " ".join(word for word in line.split() if len(tokenizer.encode(" " + word)) == 1)
+    for name, line in groups.items()
+}
+
+
 def principal_components(groups: dict[str, str]) -> tuple[np.ndarray, float]:
-    """Draw the words in two dimensions, ``[words, 2]``; give the share of differences seen, too."""
+    """Place the words in two dimensions, ``[words, 2]``; give the share of differences shown."""
     words = [word for line in groups.values() for word in line.split()]
     vectors = wte[[tokenizer.encode(" " + word)[0] for word in words]]  # [words, n_embd]
     centred = vectors - vectors.mean(axis=0)  # [words, n_embd]
@@ -136,19 +149,20 @@ for ax, drawn, title in zip(
     for name, line in drawn.items():
         for word in line.split():
             across, up = next(points)
-            ax.plot(across, up, ".", color=colours[name], markersize=3)
-            ax.text(across, up, word, color=colours[name], fontsize=8)
+            ax.plot(across, up, ".", color=colours[name], markersize=8 if drawn is groups else 3)
+            if drawn is nouns:
+                ax.text(across, up, word, color=colours[name], fontsize=8)
         ax.plot([], [], "s", color=colours[name], label=name)
     ax.margins(0.15)
+    ax.set(xticks=[], yticks=[])
     ax.set_title(f"Token embeddings: {title}", loc="left", fontsize=10)
     ax.legend(fontsize=8)
 
 # %% [markdown]
-# Numbers, colours and words for speaking are islands. The other three look like one heap on the
-# left, but the map on the right, made for them alone, takes them apart: words that touch on a map
-# may be far apart in the other 254 dimensions. The first map shows only a quarter of all
-# differences. (Left and right, up and down may be swapped on your machine: a direction and its
-# opposite serve equally well.)
+# On the left, where each group has a colour, some groups are islands and others overlap. The map on
+# the right is made for three of them alone, and takes apart what touched: words that are close on a
+# map may be far apart in the other 254 dimensions. (Left and right, up and down may be swapped on
+# your machine: a direction and its opposite serve equally well.)
 
 # %% [markdown]
 # ## A row for each position
@@ -160,7 +174,7 @@ for ax, drawn, title in zip(
 # arrays count from 0.)
 
 # %%
-ids = tokenizer.encode("the dog saw the cat")
+ids = [tokenizer.eot, *tokenizer.encode("the dog saw the cat")]  # <|endoftext|> comes first
 views.input_encoding(model, tokenizer, ids)
 
 # %% [markdown]
@@ -181,7 +195,8 @@ print("the same as by hand:", np.allclose(trace["embed"][0], x))
 unit = wpe / np.linalg.norm(wpe, axis=1, keepdims=True)  # [n_ctx, n_embd]
 some = unit[::4]  # [n_ctx / 4, n_embd]
 figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
-picture = ax.imshow(some @ some.T, cmap="Blues", vmin=-1, vmax=1, extent=(0, 256, 256, 0))
+n_ctx = model.config.n_ctx
+picture = ax.imshow(some @ some.T, cmap="RdBu", vmin=-1, vmax=1, extent=(0, n_ctx, n_ctx, 0))
 figure.colorbar(picture, label="cosine")
 ax.set_title("Position embeddings, each against each", loc="left", fontsize=10)
 _ = ax.set(xlabel="position", ylabel="position")
@@ -195,10 +210,10 @@ rows = [
 Table("Some positions", ["position", "length", "cosine with position 10"], rows, digits=2)
 
 # %% [markdown]
-# The dark band: near positions have similar rows. The pale corners: the beginning and the end of
-# the context point in opposite directions. Nobody asked for that order; the rows were random, and
-# training found it useful to know roughly where a token stands. Position 0 has the longest row: it
-# is the only place with nothing before it.
+# The blue band along the diagonal: positions that are near have similar rows. Where the map is red,
+# two rows point in opposite directions. Nobody asked for that order; the rows were random, and
+# training found it useful to know roughly where a token stands. Position 0 is a special case: it
+# always holds `<|endoftext|>`, and nothing comes before it.
 #
 # ## What if there were no positions?
 #
@@ -227,37 +242,41 @@ rows = [
     ["no position", nats_per_token(wte[ids])],
     ["positions reversed", nats_per_token(wte[ids] + wpe[: len(ids)][::-1])],
 ]
-without = Table("Nats per token", ["the stack starts from", "nats"], rows, bar="nats", digits=2)
-without
-
-# %%
-_ = without.plot()
+columns = ["the stack starts from", "nats per token"]
+Table("The loss without positions", columns, rows, bar="nats per token", digits=2)
 
 # %% [markdown]
-# The model does use the position: without it the model is far more surprised (a uniform guess would
-# be `log(4096)` = 8.32 nats), and positions that lie are worse than none.
+# The model does use the position: without it the surprise is far larger, and positions that lie
+# mislead it. (To find all tokens equally likely would cost `log(4096)` = 8.32 nats.)
 
 # %% [markdown]
 # ## The residual stream
 #
 # Article: "A journey up the Stack"
 #
-# Now the vectors go up through the blocks. All blocks are built alike, each has its own weights.
+# Now the vectors go up through the blocks. All blocks are built alike, each has its own parameters.
 # The figures of the article show a vector passing *through* a block. In the code it passes *by*: a
-# block reads a copy, computes something, and **adds** it (the field says: residual connection, or
-# skip connection). The vector that runs up the side is called the **residual stream**, `x`.
+# block reads a copy, computes something, and **adds** it, twice. Such a path past a layer is called
+# a **residual connection** (or skip connection), and the vector that runs up along it is the
+# **residual stream**, `x`.
 #
 #     x = x + attention(ln_1(x))    # look at other positions
-#     x = x + mlp(ln_2(x))          # think about what was found
+#     x = x + mlp(ln_2(x))          # work on what was found
 #
-# Here `mlp` is a small network of two layers that works on each position by itself (the field says:
-# feed-forward network; notebook 5 is about it).
-#
+# Here `mlp` is a small network of two layers that works on each position by itself, a
+# **feed-forward network** (notebook 5 is about it). In the drawing the stream is the long line on
+# the side; one block is drawn in full, and the parts have the names by which a trace keeps their
+# arrays.
+
+# %%
+views.block_diagram(model.config, layer=0)
+
+# %% [markdown]
 # A trace keeps every array on the way. These belong to one block:
 
 # %%
 text = "Once upon a time there was a king who had three"
-ids = tokenizer.encode(text)
+ids = [tokenizer.eot, *tokenizer.encode(text)]
 trace = Trace()
 logits = model(ids, trace=trace)
 for name, array in trace.items():
@@ -265,44 +284,14 @@ for name, array in trace.items():
         print(f"{name:18} {array.shape}")
 
 # %% [markdown]
-# Is it true that a block only adds? Then the vector at the top is the embedding, plus everything
-# that attention and MLP added in all the blocks:
-
-# %%
-total = trace["embed"].copy()  # [batch, seq, n_embd]
-for i in range(model.config.n_layer):
-    total += trace[f"h.{i}.attn.out"]
-    total += trace[f"h.{i}.mlp.out"]
-print("13 vectors, added up, are the top:", np.allclose(total, trace["h.5.out"], atol=1e-4))
-
-# %% [markdown]
-# How much does each of them add? Here is the length of the vectors, averaged over the positions
-# (without the first, which is special in many models):
-
-
-# %%
-def length(name: str) -> float:
-    """Mean length of the vectors of an array of the trace, position 0 left out."""
-    return float(np.linalg.norm(trace[name][0, 1:], axis=1).mean())
-
-
-rows = [["embed", None, None, length("embed")]]
-for i in range(model.config.n_layer):
-    rows.append(
-        [f"block {i}", *(length(f"h.{i}.{step}") for step in ("attn.out", "mlp.out", "out"))]
-    )
-columns = ["", "attention adds", "MLP adds", "the stream after it"]
-Table("Length of the vectors", columns, rows, digits=1, shaded=columns[1:3])
-
-# %% [markdown]
-# The embedding is short, about 1; the MLP of block 0 adds 22 at once. So most of what later blocks
-# read about a token is what block 0 made of its embedding. From there on, each block adds its part,
-# and the last one, which has to decide, adds a lot.
+# Since a block only adds, the vector at the top is the embedding plus everything that attention and
+# MLP added in all the blocks. Notebook 5 checks that, and measures how much each of them adds. Here
+# is where the vector of the last position points as it goes up:
 
 # %%
 heights = range(model.config.n_layer + 1)
 stops = ["embed", *(f"h.{i}.out" for i in range(model.config.n_layer))]
-start, end = trace["embed"][0, -1], trace["h.5.out"][0, -1]  # [n_embd]
+start, end = trace["embed"][0, -1], trace[last_block][0, -1]  # [n_embd]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:
@@ -322,8 +311,8 @@ journey = Curve(
 _ = journey.plot()
 
 # %% [markdown]
-# It comes in as "this is the token *three*" and goes out as "the next token is ...". Block 0 turns
-# it away from where it came from, the others bit by bit towards where it goes.
+# It comes in as "this is the token *three*" and goes out as "the next token is ...". Block by block
+# it turns away from where it came from, and towards where it goes.
 
 # %% [markdown]
 # ## Layer normalisation
@@ -331,53 +320,20 @@ _ = journey.plot()
 # Article: "End of part #1: The GPT-2, Ladies and Gentlemen"
 #
 # The author says there that he left layer normalisation out. It stands before every attention,
-# before every MLP, and once more at the top (`ln_f`). The stream grew from length 1 to above 36;
-# the parts that read it should not have to care. So each vector is shifted to mean 0, scaled to
-# standard deviation 1, and then, number by number, multiplied by a learned gain and shifted by a
-# learned bias:
+# before every MLP, and once more at the top (`ln_f`). The stream becomes longer on its way, and the
+# parts that read it should not have to care. So each vector is first moved to mean 0 and scaled to
+# standard deviation 1, and then, number by number, multiplied by a learned gain, and a learned bias
+# is added (notebook 5 does it in five lines). Only the *direction* of the stream counts for the
+# parts that read it: make the stream ten times longer, and the norm undoes it.
 
 # %%
 gain, bias = model.parameters["ln_f.weight"], model.parameters["ln_f.bias"]  # [n_embd] each
-top = trace["h.5.out"][0, -1]  # [n_embd]
-
-normed = (top - top.mean()) / np.sqrt(top.var() + model.config.layer_norm_epsilon)  # [n_embd]
-by_hand = normed * gain + bias  # [n_embd]
-print("the same as ln_f in the trace:", np.allclose(by_hand, trace["ln_f"][0, -1], atol=1e-4))
-
-# %%
-rows = []
-for name in stops:
-    vector = trace[name][0, -1]  # [n_embd]
-    normed = (vector - vector.mean()) / vector.std()  # [n_embd]
-    rows.append(
-        [name, *(float(v) for v in (vector.mean(), vector.std(), normed.mean(), normed.std()))]
-    )
-columns = ["", "mean", "deviation", "mean, normed", "deviation, normed"]
-Table("The last position, before and after", columns, rows, digits=2)
-
-# %%
-figure, axes = plt.subplots(1, 2, figsize=(7.5, 2.6), layout="constrained", sharey=True)
-for ax, shown in zip(axes, ("as it is", "normed"), strict=True):
-    for name, style in zip(("embed", "h.0.out", "h.5.out"), ("-", "--", ":"), strict=True):
-        vector = trace[name][0, -1]  # [n_embd]
-        if shown == "normed":
-            vector = (vector - vector.mean()) / vector.std()
-        counts, edges = np.histogram(vector, bins=np.linspace(-6, 6, 41))
-        ax.plot((edges[:-1] + edges[1:]) / 2, counts, style, color="#084594", label=name)
-    ax.set_title(shown, loc="left", fontsize=10)
-    ax.set_xlabel("the 256 numbers of the last position")
-_ = axes[0].legend(fontsize=8)
-
-# %% [markdown]
-# Only the *direction* of the stream counts for the parts that read it. Make the stream ten times
-# longer, and the norm undoes it:
-
-# %%
 epsilon = model.config.layer_norm_epsilon
-same = np.allclose(
-    layer_norm(10 * top, gain, bias, epsilon), layer_norm(top, gain, bias, epsilon), atol=1e-3
-)
-print("ten times longer, same after the norm:", same)
+top = trace[last_block][0, -1]  # [n_embd]
+once = layer_norm(top, gain, bias, epsilon)  # [n_embd]
+longer = layer_norm(10 * top, gain, bias, epsilon)  # [n_embd]
+print("the same as ln_f in the trace:        ", np.allclose(once, trace["ln_f"][0, -1], atol=1e-4))
+print("ten times longer, same after the norm:", np.allclose(longer, once, atol=1e-3))
 
 # %% [markdown]
 # ## Back to tokens: the same table
@@ -385,8 +341,9 @@ print("ten times longer, same after the norm:", same)
 # Article: "Model Output"
 #
 # At the top we have a vector of 256 numbers and want a score for each of 4,096 tokens. GPT-2 takes
-# the scalar product with **each token's embedding**: the table of the input serves again, turned on
-# its side (*tied weights*). A token scores high if the vector points its way. **Guess the shape:**
+# the **dot product** with *each token's embedding*: multiply number by number, and add up. (That is
+# the cosine, times the lengths of both vectors.) The table of the input serves again, turned on its
+# side (**tied weights**). A token scores high if the vector points its way. **Guess the shape:**
 
 # %%
 scores = trace["ln_f"][0] @ wte.T  # [seq, n_vocab]
@@ -405,8 +362,8 @@ views.next_token(scores, tokenizer, top=6)
 # ## Asking halfway: the logit lens
 #
 # Since the vector has the same 256 numbers at every height, nothing keeps us from treating it as if
-# the stack ended *there*: norm it, compare it with the table, look at the winner (nostalgebraist
-# 2020). By hand, after block 2:
+# the stack ended *there*: normalise it, compare it with the table, look at the winner
+# (nostalgebraist 2020). By hand, after block 2:
 
 # %%
 halfway = layer_norm(trace["h.2.out"][0], gain, bias, epsilon) @ wte.T  # [seq, n_vocab]
@@ -421,33 +378,26 @@ print(views.token_labels(tokenizer, guesses.tolist()))
 lens = views.logit_lens(model, tokenizer, trace, views.token_labels(tokenizer, ids))
 lens
 
-# %%
-_ = lens.plot()
-
 # %% [markdown]
-# - **Before any block** each position says *its own token*: its vector is that token's row of the
-#   table, and nothing is more like a row than itself.
-# - **After one block** the token itself is gone, and common followers stand there: `·upon`, `·a`;
-#   `·a`, `·little`.
-# - **Higher up** context comes in: `·time` after "Once upon a" stands early, `·sons` after "a king
-#   who had three" needs nearly all blocks.
+# - **Before any block** a position says *its own token*: its vector is that token's row of the
+#   table (and a position's), and nothing is more like a row than itself.
+# - **After the first block or two** the token itself is gone, and what commonly follows it stands
+#   there.
+# - **Higher up** context comes in. Compare how early `·time` stands after "Once upon a", and how
+#   late the last column settles.
 #
-# The first column may look foolish, but after a lone "Once" nobody could know.
-#
-# One token on its way up: where does `·sons` stand among 4,096, at the last position?
+# One token on its way up: where does the winner of the last position stand among 4,096, before it
+# wins?
 
 # %%
-[sons] = tokenizer.encode(" sons")
+winner = int(logits[0, -1].argmax())
 rows = []
 for name in stops:
     at = layer_norm(trace[name][0, -1], gain, bias, epsilon) @ wte.T  # [n_vocab]
-    rank = 1 + int((at > at[sons]).sum())
-    rows.append([name, rank, float(softmax(at)[sons])])
-climb = Table("·sons, on its way up", ["", "rank", "probability"], rows, bar="probability")
-climb
-
-# %%
-_ = climb.plot()
+    rank = 1 + int((at > at[winner]).sum())
+    rows.append([name, rank, float(softmax(at)[winner])])
+title = f"{views.token_labels(tokenizer, [winner])[0]}, on its way up"
+Table(title, ["", "rank", "probability"], rows, bar="probability")
 
 # %% [markdown]
 # The lens is a rough tool: the lower blocks were never trained to be read in this way, so a poor

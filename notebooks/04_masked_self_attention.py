@@ -13,32 +13,41 @@
 # %% [markdown]
 # # 4. Masked self-attention
 #
-# Self-attention is the one place in a GPT where a token learns anything about the other tokens. In
-# this notebook you will
+# Self-attention is the one place in a GPT where a token learns anything about the other tokens.
+# Here you compute it yourself, and meet the model's own numbers at every step.
 #
-# - compute queries, keys, values, scores, mask, softmax and the sum yourself, and meet the model's
-#   own numbers at every step;
-# - find the division by a square root that the article does not mention, in the article's own
-#   numbers;
-# - look at what the word `it` looks at, in 24 heads, and be careful about what that means;
-# - take the mask away, and see what it was good for.
+# **Minutes:** 30, and 40 for the exercises. **Needs:** notebooks 1 and 3; products of matrices.
+# **Core.**
+#
+# Afterwards you can
+#
+# - write masked self-attention of one head in six lines: queries, keys, values, scores, mask,
+#   softmax, sum;
+# - say why the scores are divided by a square root, and find that division in the article's
+#   figures;
+# - test what a head looks at with a control, and say what the mask is good for.
 #
 # It goes with part 2 of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), up
-# to "The Illustrated Masked Self-Attention", and with the sections of part 1 on self-attention.
-# One head is enough here; notebook 5 puts the heads together.
+# to "The Illustrated Masked Self-Attention", and with the sections of part 1 on self-attention. One
+# head is enough here; notebook 5 puts the heads together.
 
 # %%
-# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import numpy as np
 
-import gptlite
 from gptlite import GPT, GPTConfig, Trace, views
 from gptlite.layers import softmax
 from gptlite.views.curve import Curve
 from gptlite.views.heat_map import HeatMap
 
 np.set_printoptions(precision=2, suppress=True)
-model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, offline
+model, tokenizer = gptlite.load()  # the storyteller, offline
 model.config
 
 # %% [markdown]
@@ -46,31 +55,28 @@ model.config
 #
 # Article: "The Illustrated Masked Self-Attention"
 #
-# The article's example is four words long: *robot must obey orders*. The storyteller has only seen
-# old children's books, in which robots are rare, so it needs two tokens for that word: it sees
-# five.
+# The article's example is four words long: *robot must obey orders*. In front stands
+# `<|endoftext|>`, as before every text that the model was trained on. (If a word is rare in
+# stories, as robots are, it may be more than one token: see for yourself.)
 #
-# A language model is trained to name the next token. One sentence is several exercises: each prefix
-# is a question, and the token after it the answer.
+# A language model is trained to predict the next token. One sentence is several exercises: each
+# prefix is a question, and the token after it the answer (notebook 1).
 
 # %%
-text = " robot must obey orders"
-ids = tokenizer.encode(text)
+ids = [tokenizer.eot, *tokenizer.encode(" robot must obey orders")]
 tokens = views.token_labels(tokenizer, ids)
-views.prefixes(tokenizer, text)
+print(tokens)
 
 # %% [markdown]
 # The article draws these prefixes as a batch of four rows. No such batch is needed. **Guess:** the
-# model is called once with five tokens, and once with only the first three. Where do the two calls
-# agree?
+# model is called once with all the tokens, and once with only the first three. Where do the two
+# calls agree?
 
 # %%
-all_five = model(ids)  # [1, 5, n_vocab]
+whole = model(ids)  # [1, seq, n_vocab]
 first_three = model(ids[:3])  # [1, 3, n_vocab]
-print("shapes:", all_five.shape, first_three.shape)
-print(
-    "the same at the first three positions:", np.allclose(all_five[:, :3], first_three, atol=1e-4)
-)
+print("shapes:", whole.shape, first_three.shape)
+print("the same at the first three positions:", np.allclose(whole[:, :3], first_three, atol=1e-4))
 
 # %% [markdown]
 # Everywhere the short call has an answer. What stands to the right of a position changes nothing at
@@ -92,10 +98,14 @@ print(
 #
 # Article: "1- Create Query, Key, and Value Vectors"
 #
-# All three are made from the same vector, the token's own in the residual stream (layer-normed
-# first), by three matrices. A block has several sets of such matrices, each set called a **head**
-# (so the field says: multi-head attention). We take head 1 of block 1. A `Trace` keeps every array
-# of a call.
+# All three are made from the same vector, the token's own in the residual stream (after a layer
+# norm), by three matrices. A block has several sets of such matrices, each set called a **head**,
+# and all of them together are **multi-head attention**. We take head 1 of block 1. A `Trace` keeps
+# every array of a call; in the drawing the parts that this notebook is about are dark.
+
+# %%
+attention_parts = ["q", "k", "v", "scores", "weights", "z"]
+views.block_diagram(model.config, layer=1, lit=[f"attn.{part}" for part in attention_parts])
 
 # %%
 trace = Trace()
@@ -133,13 +143,15 @@ for name, mine in {"q": q, "k": k, "v": v}.items():
 #
 # Article: "2- Score"
 #
-# How well does a note fit a tab? Attention takes their dot product: multiply number by number, and
-# add up. It is large where two vectors point the same way, as the cosine was in notebook 3, and
-# training decides which queries and keys are to point the same way. One pair first: the query of
-# `·orders` (the last token) with the key of `·obey` (the one before it).
+# How well does a note fit a tab? Attention takes their **dot product**: multiply number by number,
+# and add up. Notebook 3 measured with the cosine how nearly two vectors point the same way; the dot
+# product is the cosine times both lengths, so it is large where they point the same way, 0 where
+# they have nothing in common, and negative where they point apart. Training decides which queries
+# and keys are to point the same way: that is how a head learns what to look for. One pair first:
+# the query of `·orders` (the last token) with the key of `·obey` (the one before it).
 
 # %%
-one_pair = sum(q[4, i] * k[3, i] for i in range(d))
+one_pair = sum(q[-1, i] * k[-2, i] for i in range(d))
 print("·orders looks at ·obey:", round(float(one_pair), 1))
 
 # %% [markdown]
@@ -207,11 +219,11 @@ print(f"divisors that fit: {divisors[fits].min():.1f} to {divisors[fits].max():.
 # ## The mask
 #
 # So far every token looks at every token, including the later ones. That is no good for a model
-# that must guess the next token: `·must` would see `·obey`, the very answer it is asked for. The
-# mask lets each position see itself and the positions before it.
+# that must predict the next token: `·must` would see `·obey`, the very answer it is asked for. The
+# mask lets each position see itself and the positions before it (a *causal* mask).
 
 # %%
-mask = np.tri(5, dtype=bool)  # [seq, seq], True where looking is allowed
+mask = np.tri(len(ids), dtype=bool)  # [seq, seq], True where looking is allowed
 HeatMap("1 where looking is allowed", mask, tokens, tokens, digits=0)
 
 # %% [markdown]
@@ -220,7 +232,7 @@ HeatMap("1 where looking is allowed", mask, tokens, tokens, digits=0)
 # like any other, since $e^0 = 1$:
 
 # %%
-row = scores[1]  # ot looks; it may see only the first two tokens
+row = scores[1]  # the second token looks; it may see only the first two
 print("softmax of the two alone:       ", softmax(row[:2]))
 print("others at 0 before the softmax: ", softmax(np.where(mask[1], row, 0)))
 print("others at -∞ before the softmax:", softmax(np.where(mask[1], row, -np.inf)))
@@ -235,16 +247,14 @@ print("others at -∞ before the softmax:", softmax(np.where(mask[1], row, -np.i
 # %%
 views.masking(trace, tokens, layer, head)
 
-# %%
-_ = views.masking(trace, tokens, layer, head).plot()
 # %% [markdown]
 # Three things to see in the right-hand table:
 #
 # - Each row adds up to 1. The weight that a token does not give to one, it must give to another.
-# - The first row is 1, 0, 0, 0, 0, whatever the text is: the first token has nobody to look at but
-#   itself.
-# - All scores are negative here, and yet some tokens get good weights. Only *differences* within a
-#   row count (exercise 2).
+# - The first row is 1 and then zeros, whatever the text is: the first token has nobody to look at
+#   but itself.
+# - Scores may well be negative, and their tokens get good weights all the same. Only *differences*
+#   within a row count (exercise 2).
 #
 # ## The sum
 #
@@ -254,7 +264,7 @@ _ = views.masking(trace, tokens, layer, head).plot()
 # line is what the head found for `·orders`.
 
 # %%
-views.value_table(trace, tokens, layer, head, query=4)
+views.value_table(trace, tokens, layer, head, query=-1)
 
 # %% [markdown]
 # (In the article's table of this kind the weights add up to 1.0013, and the text has 19 % where two
@@ -290,7 +300,7 @@ print("z:", z.shape, " the model's own:", np.allclose(z, theirs, atol=1e-4))
 # it*. To continue, one should know that *it* is the robot, and the article's figure shows a head
 # that has understood this: 50 % of the attention of `it` goes to `robot`, 30 % to `a`. Those
 # numbers were chosen to explain the idea. Here are real ones: the row of `it` in each of the
-# storyteller's 24 heads. (`<|endoftext|>` in front is the article's `<s>`.)
+# storyteller's heads. (`<|endoftext|>` in front is the article's `<s>`.)
 
 # %%
 law = "A robot must obey the orders given it"
@@ -299,7 +309,7 @@ law_tokens = views.token_labels(tokenizer, law_ids)
 law_trace = Trace()
 model(law_ids, trace=law_trace)
 heads = [(i, j) for i in range(model.config.n_layer) for j in range(model.config.n_head)]
-rows = np.stack([law_trace[f"h.{i}.attn.weights"][0, j, -1] for i, j in heads])  # [24, seq]
+rows = np.stack([law_trace[f"h.{i}.attn.weights"][0, j, -1] for i, j in heads])  # [heads, seq]
 HeatMap(
     "The row of ·it, head by head",
     rows,
@@ -310,19 +320,20 @@ HeatMap(
 )
 
 # %%
-on_robot = rows[:, 2] + rows[:, 3]  # ·rob and ot, [24]
+robot = list(range(2, law_tokens.index("·must")))  # where the robot's token stands, or its tokens
+on_robot = rows[:, robot].sum(axis=1)  # [heads]
 best = heads[int(on_robot.argmax())]
 favourites = [law_tokens[i] for i in rows.argmax(axis=1)]
-print(f"on the robot's two tokens, mean of the heads: {on_robot.mean():.2f}")
+print(f"on the robot, mean of the heads: {on_robot.mean():.2f}")
 print(f"the most: {on_robot.max():.2f}, in block {best[0]}, head {best[1]}")
-print("where the 24 heads look most:")
+print(f"where the {len(heads)} heads look most:")
 for token in sorted(set(favourites), key=lambda token: (-favourites.count(token), token)):
     print(f"    {token:<14}{favourites.count(token):>3}")
 
 # %% [markdown]
-# Most heads look at the very first token, or at the nearby verb. But one, head 0 of block 4, does
-# look at the robot most of all. Have we found the head of the figure? Before we say so: two
-# controls. **First**, does it look at the robot *because of* `it`? We put other words in its place.
+# One head looks at the robot most of all. Have we found the head of the figure? Before we say so:
+# two controls. **First**, does it look at the robot *because of* `it`? We put other words in its
+# place.
 
 
 # %%
@@ -347,33 +358,42 @@ HeatMap(
 )
 
 # %% [markdown]
-# `up` and `and` look at the robot more than `it` does: it is not about pronouns. **Second**, a
-# sentence in which *it* is clearly something other than the hero:
+# If this head were about pronouns, `it`, `him` and `them` would look at the robot, and the other
+# words would not. **Second**, a sentence in which *it* is clearly something other than the hero:
 
 # %%
 apple_tokens, apple_row = looks("The king took the apple and ate it", *best)
 HeatMap(f"Block {best[0]}, head {best[1]}", apple_row[None], ["·it"], apple_tokens, low=0, high=1)
 
 # %% [markdown]
-# The king, not the apple. This head seems to look for whomever the story is about, which is useful
-# in tales, and is not at all "finding out what *it* means". One sentence would have fooled us.
+# Neither picture need be judged by eye:
+
+# %%
+looking = rows[:, robot].sum(axis=1)  # [words]
+print(f"on the robot: from pronouns {looking[:3].mean():.2f}, others {looking[3:].mean():.2f}")
+for name in ("·king", "·apple"):
+    print(f"in the second sentence, on {name}: {apple_row[apple_tokens.index(name)]:.2f}")
+
+# %% [markdown]
+# A head that finds out what *it* means passes both controls: pronouns look at the robot more than
+# other words do, and `it` looks at the apple more than at the king. A head that fails one of them
+# looks for something else, perhaps for whomever the story is about; that is useful in stories, but
+# it is not "finding out what *it* means". The one sentence we began with would have fooled us.
 #
-# So the storyteller has no head like the one in the figure, and it does not know what a robot is.
-# Two things in these pictures are not about its size, though:
+# Two things in these pictures are true of models of any size:
 #
 # - **A place for "nothing found".** Each row must add up to 1, so a head that has no use for
 #   anything here must still put its weight somewhere. Many put it on the first token, which every
-#   position can see. This is called an attention sink, and was found in much larger models too
+#   position can see. This is called an **attention sink**, and was found in much larger models too
 #   (Xiao et al. 2023).
 # - **A weight is not a reason.** It says how much of a value is taken, not what the value holds or
 #   what later blocks make of it. From block 1 on, a "value of `·orders`" already contains things
 #   gathered from other tokens. To know what a head is *for*, you have to change it and see what
 #   follows: notebook 9.
 #
-# Here are all heads with their full triangles; each title gives the block, then the head. The dark
-# first column is the sink; dark cells on the diagonal are tokens that look at themselves, dark
-# cells just below it are tokens that look at the one before; other dark columns are words that
-# everyone after them looks at.
+# Here are all heads with their full triangles, a row for each block. A dark first column is a sink;
+# dark cells on the diagonal are tokens that look at themselves, dark cells just below it are tokens
+# that look at the one before; other dark columns are words that everyone after them looks at.
 
 # %%
 _ = views.attention_grid(law_trace, law_tokens).plot()
@@ -393,8 +413,8 @@ _ = views.attention_grid(law_trace, law_tokens).plot()
 everywhere = views.without_mask(range(model.config.n_layer))
 other = [*ids[:-1], tokenizer.encode(" dinner")[0]]
 for name, edits in {"with the mask": {}, "without": everywhere}.items():
-    one = model(ids, trace=Trace(edits))[0, :-1]  # [4, n_vocab]
-    two = model(other, trace=Trace(edits))[0, :-1]  # [4, n_vocab]
+    one = model(ids, trace=Trace(edits))[0, :-1]  # [seq - 1, n_vocab]
+    two = model(other, trace=Trace(edits))[0, :-1]  # [seq - 1, n_vocab]
     print(
         f"{name}: earlier positions unmoved by the last token: {np.allclose(one, two, atol=1e-4)}"
     )

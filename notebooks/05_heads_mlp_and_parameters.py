@@ -14,24 +14,32 @@
 # # 5. Heads, the MLP, and every parameter counted
 #
 # Notebook 4 followed one head. A decoder block has several, then a projection, then a two-layer
-# network, and around them some parts that the article does not draw. In this notebook you will
+# network, and around them some parts that the article does not draw. At the end of this notebook
+# you have written all of GPT-2.
 #
-# - see how one matrix, `c_attn`, serves all heads, and how they are split, merged and projected;
-# - look into the MLP and its gelu;
-# - add what no figure shows: residual connections, layer norms, biases;
-# - rebuild the whole model in plain NumPy from `model.parameters`, and get its logits;
+# **Minutes:** 25, and 35 for the exercises. **Needs:** notebooks 3 and 4. **Core.**
+#
+# Afterwards you can
+#
+# - split a vector into heads and merge it again, and say why there are several;
+# - write the whole forward pass in plain NumPy, and get the model's own logits;
 # - count GPT-2's parameters, and find the 29,184 that the article's table misses.
 #
-# It goes with the second half of part 2 of
-# [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), from "GPT-2 Masked
-# Self-Attention" to "You've Made It!".
+# It goes with the second half of part 2 of [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), from "GPT-2 Masked Self-Attention" to
+# "You've Made It!".
 
 # %%
-# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import GPTConfig, Trace, views
 from gptlite.layers import gelu, softmax
 from gptlite.views.curve import Curve
@@ -39,7 +47,7 @@ from gptlite.views.heat_map import HeatMap
 from gptlite.views.table import Table
 from gptlite.views.view import ramp
 
-model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, 256 wide, offline
+model, tokenizer = gptlite.load()  # the storyteller, offline
 n_embd, n_head, d = model.config.n_embd, model.config.n_head, model.config.head_dim
 
 ids = [tokenizer.eot, *tokenizer.encode("A robot must obey the orders given it")]
@@ -57,7 +65,7 @@ for name, array in p.items():
     print(f"{name:<20}{list(array.shape)}")
 
 # %% [markdown]
-# Twelve arrays make a block: two gains and two shifts for the norms, and four matrices with a bias
+# Twelve arrays make a block: two gains and two biases for the norms, and four matrices with a bias
 # each. Every block has the same twelve, with numbers of its own.
 #
 # ## One matrix for queries, keys and values
@@ -65,8 +73,8 @@ for name, array in p.items():
 # Article: "GPT-2 Masked Self-Attention"
 # Article: "GPT-2 Self-attention: 1- Creating queries, keys, and values"
 #
-# Our sentence has ten tokens, each a vector of 256. **Guess the shape** of what comes out when they
-# are multiplied by `attn.c_attn.weight`.
+# Each token of our sentence is a vector of 256 by now (`<|endoftext|>` in front is one of them).
+# **Guess the shape** of what comes out when they are multiplied by `attn.c_attn.weight`.
 
 # %%
 x = trace[f"h.{layer}.ln_1"][0]  # [seq, n_embd]
@@ -101,8 +109,9 @@ ax.set_ylabel("256 numbers of x")
 _ = ax.set_title(f"c_attn of block {layer}: {W.shape[0]} × {W.shape[1]}", loc="left", fontsize=10)
 
 # %% [markdown]
-# The dark row among the keys: here three heads use the same few numbers of `x` to make their keys.
-# The matrix was not built with any such feature, only with the sizes; training put it there.
+# Look for what stands out: a dark row is a number of `x` that many heads use, a pale stretch is a
+# head that uses little. The matrix was not built with any such feature, only with the sizes;
+# training put it there.
 #
 # ## Splitting into heads
 #
@@ -139,13 +148,13 @@ for name, mine in {"q": q, "k": k, "v": v}.items():
         np.allclose(mine, trace[f"h.{layer}.attn.{name}"][0], atol=1e-4),
     )
 
-# %%
-_ = views.qkv_split(trace, tokens, layer).plot()
-
 # %% [markdown]
-# The 768 numbers that block 2 made for `·it`: a row for each head. Every head has a query, key and
-# value of its own, so each can look for something different at the same time. That is why one
-# speaks of **multi-head attention**.
+# Every head has a query, key and value of its own: that is **multi-head attention**. Why several
+# heads, and not one that is four times as wide? Because a head shares out *one* row of weights: one
+# wide head could gather one mixture of values for each token. Four heads gather four, at the same
+# time and from different places, the subject of the sentence, say, and the token just before; and
+# it costs no more, for their widths add up to the same 256. Notebook 9 looks for a head that has a
+# job of its own.
 #
 # ## Scoring, summing, merging
 #
@@ -206,10 +215,10 @@ HeatMap(f"Block {layer}: length of each head's share", lengths, heads, tokens, d
 #
 # Article: "GPT-2 Fully-Connected Neural Network: Layer #1"
 #
-# Attention moves information between tokens. The MLP (multi-layer perceptron; the field also says:
-# feed-forward network) does not: it works on each token by itself. It goes out to four times the
-# width (1,024 here, 3,072 in GPT-2 small), bends the numbers, and comes back. Why four? Vaswani et
-# al. (2017) had chosen it, and OpenAI kept it.
+# Attention moves information between tokens. The MLP (multi-layer perceptron, or **feed-forward
+# network**) does not: it works on each token by itself. It goes out to four times the width (1,024
+# here, 3,072 in GPT-2 small), applies a function to each number, and comes back. Why four? Vaswani
+# et al. (2017) had chosen it, and OpenAI kept it.
 
 # %%
 x = trace[f"h.{layer}.ln_2"][0]  # [seq, n_embd]
@@ -217,11 +226,11 @@ hidden = x @ p["mlp.c_fc.weight"] + p["mlp.c_fc.bias"]  # [seq, 4 * n_embd]
 print(x.shape, "->", hidden.shape)
 
 # %% [markdown]
-# The bend is gelu (the field says: activation function, or non-linearity). Without it two layers
-# would be no more than one: a product of two matrices is a matrix. Gelu is a soft form of "keep
-# what is positive": far to the right it is $x$, far to the left it is 0, and in between it dips a
-# little below 0. GPT-2 was trained with an approximation by tanh, and you must use the same
-# approximation to get the same numbers.
+# That function is gelu, the **activation function**, and the point of it is that it is
+# **non-linear**: without it two layers would be no more than one, for a product of two matrices is
+# a matrix. Gelu is a soft form of "keep what is positive": far to the right it is $x$, far to the
+# left it is 0, and in between it dips a little below 0. GPT-2 was trained with an approximation by
+# tanh, and you must use the same approximation to get the same numbers.
 
 # %%
 line = np.linspace(-4, 4, 161, dtype=np.float32)  # [161]
@@ -232,26 +241,26 @@ _ = Curve("Two activation functions", curves, "x", "output").plot()
 # Article: "GPT-2 Fully-Connected Neural Network: Layer #2 - Projecting to model dimension"
 
 # %%
-bent = gelu(hidden)  # [seq, 4 * n_embd]
-back = bent @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [seq, n_embd]
-print(bent.shape, "->", back.shape)
+activated = gelu(hidden)  # [seq, 4 * n_embd]
+back = activated @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [seq, n_embd]
+print(activated.shape, "->", back.shape)
 print("is the model's own:", np.allclose(back, trace[f"h.{layer}.mlp.out"][0], atol=1e-4))
 alone = gelu(x[3:4] @ p["mlp.c_fc.weight"] + p["mlp.c_fc.bias"])  # [1, 4 * n_embd]
 alone = alone @ p["mlp.c_proj.weight"] + p["mlp.c_proj.bias"]  # [1, n_embd]
 print("a token by itself gets the same:", np.allclose(alone, back[3], atol=1e-4))
 
 # %% [markdown]
-# Each of the 1,024 hidden numbers (the field says: neurons) is a small detector: its column in
+# Each of the 1,024 hidden numbers, the **neurons** of the MLP, is a small detector: its column in
 # `c_fc` says what it looks for, its row in `c_proj` what it adds when it has found it. How many
 # find something?
 
 # %%
-active = (bent > 0.1).mean(axis=1)  # [seq]
+active = (activated > 0.1).mean(axis=1)  # [seq]
 rows = [[token, round(float(share), 2)] for token, share in zip(tokens, active, strict=True)]
 Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share", digits=2)
 
 # %% [markdown]
-# Only a few do, for any one token. (The very first token is a special case here too.)
+# Only some of them do, for any one token. (The very first one is often a special case.)
 #
 # ## What the figures leave out
 #
@@ -260,11 +269,17 @@ Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share"
 # In the article's drawings a vector goes into attention, then into the MLP, and out. Three things
 # are not drawn, and without them the numbers do not come out:
 #
-# 1. **Residual connections.** Attention and MLP do not replace the vector; their answers are
-#    *added* to it. The vector that runs up through the model is a sum.
+# 1. **Residual connections** (skip connections). Attention and MLP do not replace the vector; they
+#    are *added* to it. The vector that runs up through the model is a sum.
 # 2. **Layer norms**, before each of the two (pre-LN) and once more at the very top (`ln_f`).
 # 3. **Biases**: every matrix has one (the article's last table has them).
 #
+# Here is the block as it is, with the parts that the drawings leave out in the dark colour:
+
+# %%
+views.block_diagram(model.config, layer, lit=["ln_1", "mid", "ln_2", "out", "ln_f"])
+
+# %% [markdown]
 # The sum first. Take the embedding, add the answers of all attentions and all MLPs, and you have
 # the vector at the top:
 
@@ -294,24 +309,23 @@ rows = [[name, mean_length(stage)] for name, stage in zip(names, stages, strict=
 _ = Table("Length of the stream", ["after", "length"], rows, bar="length", digits=1).plot()
 
 # %% [markdown]
-# The MLP of block 0 turns a token's short embedding into a vector twenty times as long; after that,
-# every answer changes the stream only a little. So the layers have to read vectors of very
-# different lengths, and that is what the norms are for. A layer norm brings every vector to mean 0
-# and variance 1, and then lets a learned gain and shift have their say. The stream itself is not
-# normed, only the copy that attention or the MLP reads.
+# A token's embedding is short, and the blocks make it many times longer. So the layers have to read
+# vectors of very different lengths, and that is what the norms are for. A layer norm brings every
+# vector to mean 0 and variance 1, then multiplies by a learned gain and adds a learned bias. The
+# stream itself is not normalised, only the copy that attention or the MLP reads.
 
 
 # %%
-def layer_norm(x, gain, shift):
+def layer_norm(x, gain, bias):
     """[seq, n_embd] -> [seq, n_embd]; 1e-5 so that we never divide by 0."""
     centred = x - x.mean(axis=-1, keepdims=True)  # [seq, n_embd]
     variance = (centred**2).mean(axis=-1, keepdims=True)  # [seq, 1]
-    return centred / np.sqrt(variance + 1e-5) * gain + shift
+    return centred / np.sqrt(variance + 1e-5) * gain + bias
 
 
 before = trace[f"h.{layer - 1}.out"][0]  # [seq, n_embd], the stream as it enters the block
-normed = layer_norm(before, p["ln_1.weight"], p["ln_1.bias"])  # [seq, n_embd]
-print("is the model's own:", np.allclose(normed, trace[f"h.{layer}.ln_1"][0], atol=1e-4))
+normalised = layer_norm(before, p["ln_1.weight"], p["ln_1.bias"])  # [seq, n_embd]
+print("is the model's own:", np.allclose(normalised, trace[f"h.{layer}.ln_1"][0], atol=1e-4))
 
 # %% [markdown]
 # ## The whole model, by hand
@@ -420,7 +434,7 @@ biases = ("c_attn.bias", "c_fc.bias", "c_proj.bias")
 results = {
     "the model": by_hand,
     "biases at 0": gpt(ids, without(*biases)),
-    "ln_f's gain at 1, its shift at 0": gpt(ids, without("ln_f.weight", "ln_f.bias")),
+    "ln_f's gain at 1, its bias at 0": gpt(ids, without("ln_f.weight", "ln_f.bias")),
     "no residual connections": gpt(ids, model.parameters, no_residual),
 }
 rows = [[name, float(softmax(scores[-1])[right])] for name, scores in results.items()]
@@ -461,7 +475,7 @@ print("c_fc's bias: printed 768, has", f"{4 * width:,}; short by", f"{4 * width 
 
 # %%
 print("12 blocks:", f"{12 * per_block:,}", " still missing:", f"{missing - 12 * per_block:,}")
-print("ln_f, a gain and a shift of 768:", f"{2 * width:,}")
+print("ln_f, a gain and a bias of 768:", f"{2 * width:,}")
 assert 12 * per_block + 2 * width == missing == 29_184
 
 # %% [markdown]

@@ -13,25 +13,33 @@
 # %% [markdown]
 # # 6. Sampling, and the cache of keys and values
 #
-# A model gives numbers; a text is made of decisions. In this notebook you will
+# A model gives probabilities; a text is made of decisions. The first half of this notebook is about
+# choosing the next token, the second about the cache, which makes the loop fast.
 #
-# - write the loop that makes a text, token by token (auto-regression);
-# - see greedy choice run in circles, and measure why;
-# - turn temperature, top-k and top-p up and down, and watch what each does to the probabilities;
-# - keep keys and values so that nothing is computed twice, get the same logits, and count exactly
-#   how many multiplications that saves.
+# **Minutes:** 30, and 35 for the exercises. **Needs:** notebooks 4 and 5. **Core.**
+#
+# Afterwards you can
+#
+# - say what temperature, top-k and top-p do to the probabilities, and choose among them;
+# - show why always taking the most likely token does not give a likely text;
+# - write a step with a cache of keys and values, and count the multiplications that it saves.
 #
 # It goes with "One Difference From BERT", "Looking Inside GPT-2", "Model Output" and "Evaluation
 # Time" of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
 
 # %%
-# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import time
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import GPTConfig, KVCache, Trace, views
 from gptlite.fast.threads import blas_threads
 from gptlite.generate import generate, generate_tokens, stream
@@ -40,7 +48,14 @@ from gptlite.sampling import Sampler
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
 
-model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, 256 wide, offline
+model, tokenizer = gptlite.load()  # the storyteller, offline
+BEGIN = "<|endoftext|>"  # a text begins with it, as in training (notebook 1)
+
+
+def encoded(text):
+    """Encode a text from its beginning: <|endoftext|>, then its tokens."""
+    return [tokenizer.eot, *tokenizer.encode(text)]
+
 
 # %% [markdown]
 # ## The loop
@@ -48,69 +63,73 @@ model, tokenizer = gptlite.load()  # the storyteller: 6 blocks, 4 heads, 256 wid
 # Article: "One Difference From BERT"
 #
 # One call of the model says something about *one* next token. To get a text, choose a token, append
-# it to the input, and call again. That is all of auto-regression. The simplest choice is the most
-# likely token.
+# it to the input, and call again: auto-regression. Notebook 1 wrote the loop, with the simplest
+# choice, the most likely token. `gptlite.generate.stream` is the same loop. (Its heart is
+# `auto_regress` in `gptlite/generate/loop.py`: read, choose, append, and again.) It gives each
+# piece of text as soon as it is certain; `temperature=0` means: always the most likely token.
 
 # %%
-ids = tokenizer.encode("Once upon a time there")
-rows = []
-for step in range(5):
-    logits = model(ids)[0, -1]  # [n_vocab], those of the last position
-    chosen = int(logits.argmax())
-    rows.append([step + 1, tokenizer.decode(ids), tokenizer.decode([chosen])])
-    ids.append(chosen)
-Table("Five turns of the loop", ["step", "the model sees", "and we choose"], rows)
-
-# %% [markdown]
-# `gptlite.generate.stream` is this loop. (Its heart is `auto_regress` in
-# `gptlite/generate/loop.py`: read, choose, append, and again.) It gives each piece of text as soon
-# as it is certain; `temperature=0` means: always the most likely token.
-
-# %%
-pieces = stream(model, tokenizer, "Once upon a time there", max_new_tokens=5, temperature=0)
+beginning = BEGIN + "Once upon a time there"
+greedy_options = {"temperature": 0, "allowed_special": "all"}  # <|endoftext|> is read as a token
+pieces = stream(model, tokenizer, beginning, max_new_tokens=5, **greedy_options)
 print(list(pieces))
 
 # %% [markdown]
 # Article: "Crash Course in Brain Surgery: Looking Inside GPT-2"
 #
-# Without a prompt the model still needs something to start from: the token `<|endoftext|>` (the
-# article's `<s>`). In training it stood between two texts, so what follows it is a beginning. The
-# same token ends a text: gptlite stops there. The article says so of GPT-2 too, but OpenAI's own
-# `sample.py` runs for a fixed length and goes on past it.
+# Without a prompt the model still needs something to start from: then `<|endoftext|>` (the
+# article's `<s>`) stands alone, and what follows it is a beginning. The same token ends a text:
+# gptlite stops there. The article says so of GPT-2 too, but OpenAI's own `sample.py` runs for a
+# fixed length and goes on past it.
 
 # %%
 views.next_token(model([tokenizer.eot]), tokenizer, top=8)
 
 # %% [markdown]
-# The books that it learned from begin with numbers and headings of chapters, and so would it.
+# The texts that it learned from begin like this.
 
 # %% [markdown]
 # ## Greedy runs in circles
 #
-# Always taking the most likely token: that sounds like the best text. Let it run for 80 tokens.
+# Always taking the most likely token: that sounds like the best text. Let it run for 100 tokens,
+# from four beginnings. Some texts end in a circle, a phrase that comes round again and again; we
+# look at the one with the longest such phrase.
 
 # %%
-prompt = "Once upon a time there was a"
+beginnings = ["Once upon a time there was a", "The old man", "A little girl", "One day"]
 greedy = Sampler(temperature=0, top_k=0)
-steps = list(generate_tokens(model, [tokenizer.encode(prompt)], greedy, 80))
-loop_ids = [int(step.ids[0]) for step in steps]
+with blas_threads(1):  # four rows of one token are too little work for more
+    steps = list(generate_tokens(model, [encoded(text) for text in beginnings], greedy, 100))
+written = np.stack([step.ids for step in steps], axis=1).tolist()  # [text][step]
+
+
+def period(ids):
+    """Find the shortest phrase in which a text ends three times over; 0 if there is none."""
+    lengths = range(1, len(ids) // 3 + 1)
+    return next((n for n in lengths if ids[-n:] == ids[-2 * n : -n] == ids[-3 * n : -2 * n]), 0)
+
+
+print("in circles at the end:", sum(period(ids) > 0 for ids in written), "of", len(written))
+most = max(range(len(written)), key=lambda row: period(written[row]))
+prompt, loop_ids = beginnings[most], written[most]
 print(prompt + tokenizer.decode(loop_ids))
 
 # %% [markdown]
-# It is caught in a loop. Was it at least sure of what it said? Look at the probability of each
-# token it chose.
+# The same words, again and again. Was it at least sure of what it said? Look at the probability of
+# each token it chose.
 
 # %%
-chances = [float(np.exp(step.logprobs[0])) for step in steps]  # [80]
+chances = [float(np.exp(step.logprobs[most])) for step in steps]  # [step]
 curve = {"greedy": (range(1, len(chances) + 1), chances)}
 _ = Curve("Probability of each chosen token", curve, "step", "probability").plot()
 
 # %% [markdown]
-# From about step 20 the curve is a saw with teeth eight steps apart: the same phrase, round after
-# round, with the same probabilities. And most of them are low! Here is one round:
+# Where a text goes in circles, the curve is a saw: the same phrase, round after round, with nearly
+# the same probabilities. And how low the teeth reach! Here is the last round:
 
 # %%
-turn = slice(34, 42)
+length = period(loop_ids) or 8
+turn = slice(len(loop_ids) - length, None)
 rows = [
     [label, chance]
     for label, chance in zip(
@@ -120,25 +139,25 @@ rows = [
 Table("One round", ["token", "probability"], rows, bar="probability", digits=2)
 
 # %%
-assert loop_ids[34:42] == loop_ids[42:50] == loop_ids[50:58]
-print(f"drawn at random, one such round has a chance of 10^{np.log10(chances[turn]).sum():.0f}")
+print(f"sampled, one such round has a chance of 10^{np.log10(chances[turn]).sum():.0f}")
 
 # %% [markdown]
-# So the model does not insist on this phrase at all: by its own probabilities it would hardly ever
-# say it twice. The most likely *token* at each step does not make a likely *text*. It is the rule
-# that keeps it in the circle: nothing is left to chance, so when the text looks as it did eight
-# steps ago, the same choices follow. (In larger models the probabilities also climb from round to
-# round, as Holtzman et al. 2020 show in their figure 4; the storyteller's hardly do.)
+# So the model does not insist on this phrase: by its own probabilities it would not say it over and
+# over. The most likely *token* at each step does not make a likely *text*. It is the rule that
+# keeps it in the circle: nothing is left to chance, so when the text looks as it did one round ago,
+# the same choices follow. (In larger models the probabilities also climb from round to round, as
+# Holtzman et al. 2020 show in their figure 4.)
 #
-# ## Drawing, and the long tail
+# ## Sampling, and the long tail
 #
 # Article: "Model Output"
 #
-# The other extreme: draw each token with its own probability. Then a token with 1 % comes up once
-# in a hundred draws, as it should. But look at how many unlikely tokens there are:
+# The other extreme: **sample** each token, that is, draw it at random with its own probability.
+# Then a token with 1 % comes up once in a hundred times, as it should. But look at how many
+# unlikely tokens there are:
 
 # %%
-logits = model(tokenizer.encode(prompt))  # [1, seq, n_vocab]
+logits = model(encoded("Once upon a time there was a"))  # [1, seq, n_vocab]
 views.next_token(logits, tokenizer, top=10)
 
 # %%
@@ -149,15 +168,15 @@ for k in (1, 10, 40, 400):
 
 # %% [markdown]
 # Thousands of tokens have next to no probability each, and a good deal together. In a text of 100
-# tokens some of them will be drawn; most are misfits, and the model must go on from there. So one
-# does not draw from the tail. There are three settings for that (the field calls them sampling
-# parameters), and they apply in this order:
+# tokens some of them will be sampled; most are misfits, and the model must go on from there. So one
+# keeps away from the tail. There are three **sampling parameters** for that, and they apply in this
+# order:
 #
 # 1. **temperature** divides the logits. Below 1 the differences grow, and likely tokens become more
 #    likely; above 1 the differences shrink.
 # 2. **top-k** keeps the k most likely tokens.
-# 3. **top-p** keeps the fewest tokens that together have the probability p (the field also says:
-#    nucleus sampling).
+# 3. **top-p**, or **nucleus sampling**, keeps the fewest tokens that together have the probability
+#    p.
 
 # %%
 views.sampling_steps(logits, tokenizer, temperature=0.7, top_k=8, top_p=0.8)
@@ -169,8 +188,8 @@ views.sampling_steps(logits, tokenizer, temperature=0.7, top_k=8, top_p=0.8)
 # ### Temperature
 #
 # At temperature $T$ the probabilities are those of softmax$(\text{logits}/T)$. One number says how
-# unsure the draw is: as unsure as a draw among how many equally likely tokens? (This is $e$ to the
-# entropy.) **Guess** both ends: $T \to 0$, and $T \to \infty$.
+# uncertain the choice is: as uncertain as one among how many equally likely tokens? (This is $e$ to
+# the **entropy**.) **Guess** both ends: $T \to 0$, and $T \to \infty$.
 
 
 # %%
@@ -184,7 +203,7 @@ last = logits[0, -1]  # [n_vocab]
 temperatures = [0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0]
 unsure = [choices(softmax(last / temperature)) for temperature in temperatures]
 ax = Curve(
-    "Uncertainty of the draw", {"": (temperatures, unsure)}, "temperature", "equally likely choices"
+    "Uncertainty", {"": (temperatures, unsure)}, "temperature", "equally likely choices"
 ).plot()
 ax.set_yscale("log")
 
@@ -201,17 +220,17 @@ for temperature in (0.1, 0.8, 1.0, 2.0):
 # %%
 rows = []
 for text in ("Once upon a", "She shook her", "The old man", "Once upon a time there was a"):
-    last = model([tokenizer.eot, *tokenizer.encode(text)])[:, -1]  # [1, n_vocab]
+    last = model(encoded(text))[:, -1]  # [1, n_vocab]
     kept = [
         int(np.isfinite(sampler.filter(last, [[]])).sum())
         for sampler in (Sampler(1.0, 40, 1.0), Sampler(1.0, 0, 0.9))
     ]
     rows.append([text, float(softmax(last).max()), *kept])
 Table(
-    "Tokens left to draw from",
+    "Tokens left to sample from",
     ["after", "most likely token", "top-k 40", "top-p 0.9"],
     rows,
-    "After 'Once upon a' a top-k of 40 lets in 39 tokens that share less than a tenth.",
+    f"After 'Once upon a' top-k 40 lets in 39 tokens besides the one that has {rows[0][1]:.2f}.",
     digits=2,
 )
 
@@ -229,20 +248,22 @@ settings = {
     "T 2, all tokens": {"temperature": 2.0, "top_k": 0, "top_p": 1.0},
 }
 for name, setting in settings.items():
-    text = generate(model, tokenizer, "The old man", max_new_tokens=16, seed=19, **setting)
+    text = generate(
+        model, tokenizer, BEGIN + "The old man", 16, seed=19, allowed_special="all", **setting
+    )
     print(f"{name:<16} The old man{text!r}")
 
 # %% [markdown]
-# One sample proves little. So we draw, for each setting, 8 texts of 120 tokens and measure two
+# One sample proves little. So we sample, for each setting, 8 texts of 120 tokens and measure two
 # numbers: how many different triples of neighbouring tokens a text has, as a share of all its
-# triples (1 is "never repeats itself"), and how surprised the model itself is by what was drawn, in
-# nats per token.
+# triples (1 is "never repeats itself"), and how surprised the model itself is by what was sampled,
+# in nats per token.
 
 
 # %%
 def measured(setting):
     """Measure the share of different triples, and the model's own mean surprise."""
-    prompts = [tokenizer.encode("The old man")] * 8
+    prompts = [encoded("The old man")] * 8
     steps = list(generate_tokens(model, prompts, Sampler(**setting), 120, seed=0))
     texts = np.stack([step.ids for step in steps], axis=1)  # [batch, 120]
     distinct = [len(set(zip(t, t[1:], t[2:], strict=False))) / 118 for t in texts.tolist()]
@@ -262,27 +283,30 @@ print("each setting surprises more than the one above it:", surprises == sorted(
 print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
 
 # %% [markdown]
-# And books? Parts of four children's books that it has not seen surprise this model by 3.3 to 3.8
-# nats per token: as much as the tokens that it draws itself with all settings open, and far more
-# than the tokens at cautious settings. People do not write the most likely word (Holtzman et al.
-# 2020). But a surprise in a book still makes sense, and a surprise in a draw often does not. So a
-# small model is better kept on a short leash: 0.8 and 40 are gptlite's defaults.
+# And texts by people? A model that has learned its language is as surprised by a new text of the
+# kind it has read as by the tokens that it samples itself with all settings open, and so far more
+# than by tokens at cautious settings: people do not write the most likely word (Holtzman et al.
+# 2020). But a surprise in a book still makes sense, and a surprise in a sample often does not. So a
+# small model is better kept
 #
 # ## The cache
 #
 # Article: "Evaluation Time: Processing One Token at a Time"
 #
-# The loop at the top of this notebook is wasteful. At each step the whole text goes through the
-# model again, though only one token is new. And because of the mask, the old positions' vectors do
-# not change: they could not see the new token anyway (notebook 4).
+# The loop of notebook 1 is wasteful. At each step the whole text goes through the model again,
+# though only one token is new. And because of the mask, the old positions' vectors do not change:
+# they could not see the new token anyway (notebook 4).
 #
 # What does a new token need from the old ones? Only what attention reads: their **keys** and
 # **values**, in each block. So these are kept. The new token makes one query, one key and one value
 # in each block; the key and the value join the others in the cache, and the query looks at all of
-# them.
+# them. In the drawing, what is kept is dark.
 
 # %%
-words = tokenizer.encode("A robot must obey the orders given it")
+views.block_diagram(model.config, layer=0, lit=["attn.k", "attn.v"])
+
+# %%
+words = encoded("A robot must obey the orders given it")
 cache = KVCache(model.config)
 for i, token in enumerate(words):
     trace = Trace()
@@ -293,22 +317,36 @@ for i, token in enumerate(words):
         trace["h.0.attn.k"][0, 0],
     )  # [seq, head_dim], [total, head_dim]
     agree = np.allclose(one, again, atol=1e-3)
-    print(f"{tokenizer.decode([token]):>7}: q {q.shape}, k {k.shape}, same logits: {agree}")
+    print(f"{tokenizer.decode([token]):>14}: q {q.shape}, k {k.shape}, same logits: {agree}")
 
 # %% [markdown]
 # The same logits, from one token at a time. (A cache keeps keys and values, not the tokens' ids;
 # and since GPT-2's positions are counted from the start, it must know how many there have been:
 # `cache.length`.)
 #
-# A prompt can go in all at once; a step need not be one token. Here is a step of one token after a
-# prompt: the columns with a + are new, the others were there before and were only read.
+# Here is the work of all steps, a row for each. Dark: keys and values are computed in this step.
+# Pale: they are read from the cache. White: the position is not there yet. **Guess first:** how do
+# the dark cells of the two pictures grow with the length of the text?
+
+# %%
+n = len(words)
+pictures = {"without a cache": 2 * np.tri(n), "with a cache": np.tri(n) + np.eye(n)}  # [step, seq]
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained", sharey=True)
+for ax, (title, work) in zip(axes, pictures.items(), strict=True):
+    ax.pcolormesh(work[::-1], cmap="Blues", vmin=0, vmax=2.5, edgecolors="white")
+    ax.set_xticks(np.arange(n) + 0.5, views.token_labels(tokenizer, words), rotation=60)
+    ax.set_yticks(np.arange(n) + 0.5, [f"step {step}" for step in range(n, 0, -1)])
+    ax.set_title(title, loc="left", fontsize=10)
+
+# %% [markdown]
+# Without a cache a whole triangle is computed, with it only the diagonal. A step need not be one
+# token: a prompt goes in all at once, which is one step with many new positions.
 
 # %%
 cache = KVCache(model.config)
 model(words[:5], cache=cache)
 before = cache.length
 model(words[5:6], cache=cache)
-_ = views.cache_step(cache, views.token_labels(tokenizer, words[:6]), before).plot()
 print("positions in the cache:", before, "->", cache.length)
 
 # %% [markdown]
@@ -367,7 +405,7 @@ Table(
     "Multiplications for a text",
     ["tokens", "without cache", "with cache", "ratio"],
     rows,
-    "The storyteller's context ends at 256.",
+    f"The storyteller's context ends at {model.config.n_ctx}.",
     digits=1,
 )
 
@@ -392,7 +430,7 @@ _ = Curve("Work for a text", lines, "tokens", "multiplications, billions").plot(
 
 # %%
 sentence = tokenizer.encode("The old man and the fox went into the wood together. ")
-text_ids = (sentence * 30)[:256]
+text_ids = [tokenizer.eot, *sentence * 30][:256]
 
 
 def milliseconds(call):

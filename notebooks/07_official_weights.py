@@ -13,23 +13,29 @@
 # %% [markdown]
 # # 7. The official weights
 #
-# In 2019 OpenAI published GPT-2 in four sizes: the trained numbers, in files that anyone may
-# download. You will see
+# In 2019 OpenAI published GPT-2 in four sizes: the trained parameters, in files that anyone may
+# download. This notebook opens such files, and their predecessor GPT-1.
 #
-# - the four sizes, and where their parameters are;
-# - what changed from GPT-1 to GPT-2, both blocks side by side;
-# - what the numbers are called in the files, and what shapes they have;
-# - how much memory they take, in single and in half precision;
-# - where they come from, and how a file is checked before it is believed;
-# - what the smallest model says, and why it says nothing while its numbers are random.
+# **Minutes:** 20, and 25 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
+# needs it.
+#
+# Afterwards you can
+#
+# - say what changed from GPT-1 to GPT-2, and what that does to the stream and to the gradients;
+# - open a file of weights: what its arrays are called, which shapes they have, how large it is;
+# - say how a file is checked before it is believed, and why the length is not enough.
 #
 # It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
-#
-# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import hashlib
 import inspect
 import math
@@ -39,7 +45,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import GPT, CheckpointError, GPTConfig, views
 from gptlite.block import decoder_block
 from gptlite.checkpoints.names import openai_name
@@ -72,38 +77,20 @@ else:
 # Article: "Transformers for Language Modeling"
 #
 # The sizes differ in the number of blocks and in the width of the stream; the number of heads grows
-# with the width.
+# with the width. Notebook 5 has the table (`views.four_sizes()` prints it) and counts every
+# parameter.
 #
 # **Guess first:** from the smallest to the largest, four times as many blocks and about twice the
 # width. How many times as many parameters?
 
 # %%
-views.four_sizes()
-
-# %% [markdown]
-# Twelve and a half times. A block has four matrices whose sizes all grow with the square of the
-# width, 12 times the square in all; so the blocks grow by 4 × 2² or so, while the embeddings only
-# double. In the smallest model the embeddings are almost a third, in the largest a twentieth:
-
-# %%
-rows = []
-for name, config in PRESETS.items():
-    counts = {n: math.prod(shape) for n, shape in parameter_shapes(config).items()}
-    embeddings = counts["wte.weight"] + counts["wpe.weight"]
-    rows.append([name, config.n_params, embeddings / config.n_params])
-Table("The embeddings' share", ["model", "parameters", "share"], rows, bar="share", digits=2)
-
-# %% [markdown]
-# **Two corrections.** The models were first called 117M, 345M, 762M and 1542M, in the paper's table
-# too; OpenAI's own repository says today that the first counts were wrong, and calls them 124M,
-# 355M, 774M and 1558M. And the article's table of parameters adds up to 124,410,624 for the
-# smallest: it counts 768 numbers instead of 3,072 for the bias of the MLP's first layer, and leaves
-# out `ln_f`. Notebook 5 counts them one by one.
-
-# %%
 n_params = sum(array.size for array in model.parameters.values())
-forgotten = 12 * (3072 - 768) + 2 * 768
-print(f"{n_params:,} numbers in memory; less the {forgotten:,} forgotten: {n_params - forgotten:,}")
+largest = PRESETS["gpt2-xl"].n_params
+print(f"{n_params:,} parameters in memory; gpt2-xl has {largest / n_params:.1f} times as many")
+
+# %% [markdown]
+# A block has four matrices whose sizes all grow with the square of the width, 12 times the square
+# in all; so the blocks grow by 4 × 2² or so, while the embeddings only double.
 
 # %% [markdown]
 # ## From GPT-1 to GPT-2
@@ -125,9 +112,9 @@ for function in (post_norm_block, decoder_block):
     print(function.__name__, *body(function), sep="\n    ", end="\n\n")
 
 # %% [markdown]
-# GPT-1 adds and then norms: the stream itself is normed twice in every block ("post-norm", as in
-# the transformer of 2017). GPT-2 norms what a branch reads and leaves the stream alone
-# ("pre-norm"), so that one more norm is needed at the top, `ln_f`.
+# GPT-1 adds and then normalises: the stream itself goes through two norms in every block
+# (**post-norm**, as in the transformer of 2017). GPT-2 normalises what a branch reads and leaves
+# the stream alone (**pre-norm**), so that one more norm is needed at the top, `ln_f`.
 #
 # **Guess first:** what does that do to the size of the numbers in the stream, from block to block?
 # And to the gradients with which training begins? Two models with random weights, alike but for
@@ -154,7 +141,7 @@ Table("Before any training", columns, rows, digits=3)
 
 # %% [markdown]
 # In GPT-1 every block hands on numbers of size 1; the little that a branch adds counts little, and
-# its gradients (here of each block's last matrix) are small. In GPT-2 nothing norms the stream
+# its gradients (here of each block's last matrix) are small. In GPT-2 nothing normalises the stream
 # itself: each block adds its share, and the stream grows. A branch reads the stream enlarged to
 # size 1 and adds to small numbers, so its gradients are more than twenty times as large. They come
 # back down a row of sums, which pass them on unchanged; in GPT-1 they come through 24 norms. With
@@ -299,14 +286,15 @@ def in_half(model: GPT) -> GPT:
     return GPT(model.config, halved)
 
 
-# "Alan Turing theorized that computers would one day become", in GPT-2's tokens.
+# "Alan Turing theorized that computers would one day become", in GPT-2's tokens: as published,
+# without <|endoftext|> in front, which all our own texts have.
 PROMPT = [36235, 39141, 18765, 1143, 326, 9061, 561, 530, 1110, 1716]
 half = in_half(model)
 held = [sum(a.nbytes for a in m.parameters.values()) / 1e9 for m in (model, half)]
 print(f"{held[0]:.2f} GB and {held[1]:.2f} GB")
 logits = model(PROMPT)[0]  # [seq, n_vocab]
 difference = np.abs(half(PROMPT)[0] - logits).max() / np.ptp(logits)
-print(f"the scores differ by less than a hundredth of their range: {difference < 0.01}")
+print(f"the logits differ by less than a hundredth of their range: {difference < 0.01}")
 
 # %% [markdown]
 # ## Where weights come from, and why to check them
@@ -387,7 +375,8 @@ else:
 # %% [markdown]
 # And what does the real one say? These continuations were published by other projects that run the
 # same weights and take the most likely token each time (greedy). Any program that computes GPT-2
-# must give them to the letter; `pytest -m weights` holds gptlite to these and more.
+# must give them to the letter; `pytest -m weights` holds gptlite to these and more. (They were made
+# without `<|endoftext|>` in front of the prompt, and so are ours below.)
 
 # %%
 PUBLISHED = {

@@ -14,28 +14,37 @@
 # # 8. Pre-training from scratch
 #
 # A language model starts as random numbers and becomes what it is by predicting the next token of
-# raw text, over and over. You will see
+# raw text, over and over. Here you train one, in seconds, on a language whose limit is known.
 #
-# - what the loss is, and why it starts at the logarithm of the vocabulary;
-# - the gradients, checked against small steps taken by hand, and the optimiser AdamW in six lines;
-# - a tiny GPT that learns a toy language in seconds, down to the limit that the language itself
-#   sets;
-# - what overfitting is, what bits per byte are, and how the storyteller was trained.
+# **Minutes:** 30, and 35 for the exercises. **Needs:** notebooks 1 and 4; what a derivative is.
+# **Core.** (Notebooks 8b and 8c open what is taken from gptlite here: the gradients, and the
+# optimiser.)
+#
+# Afterwards you can
+#
+# - say what the loss of an untrained model must be, and find mistakes in a training program by
+#   that;
+# - check a gradient by small steps, and write the loop of training;
+# - tell learning from learning by heart, and compare models with different vocabularies in bits per
+#   byte.
 #
 # It goes with "The Illustrated Masked Self-Attention" and "What is a Language Model" in [The
 # Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
-#
-# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import math
 
 import numpy as np
 from IPython.display import HTML
 from tqdm import tqdm
 
-import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer, views
 from gptlite.fast.threads import blas_threads
 from gptlite.generate import generate
@@ -57,9 +66,9 @@ from gptlite.training.optimizer import (
 # ## A language whose limit we know
 #
 # Real text has no known limit: nobody can say how well the next word of a book could be predicted
-# at best. So we make a language. In five places of every sentence stands one of eight words, each
-# with the same probability, whatever stands around it. One thing more is a rule: `he` or `she` has
-# to fit the person at the beginning of the sentence, six tokens back.
+# at best. So we make a language. Every sentence has five places that hold one of eight words, each
+# equally likely, whatever stands around it. And there is one rule: `he` or `she` has to fit the
+# person at the beginning of the sentence, six tokens back.
 
 # %%
 ADJECTIVES = ["old", "young", "brave", "clever", "poor", "proud", "gentle", "lazy"]
@@ -95,7 +104,8 @@ print(f"the limit: {bits_per_sentence / bytes_per_sentence:.3f} bits per byte")
 
 # %% [markdown]
 # A vocabulary is learned from the text (notebook 2 shows how). In this small world every word ends
-# up as one token, including its space.
+# up as one token, including its space. (The text is one long document, whose sentences end with a
+# line break; so there is no `<|endoftext|>` in it, nor in front of what the model is asked.)
 
 # %%
 tokenizer = Tokenizer.train([training_text], 480)
@@ -108,19 +118,16 @@ views.tokens(tokenizer, "The old witch saw the fox, and she laughed.\n")
 #
 # Article: "The Illustrated Masked Self-Attention"
 #
-# Nobody labels anything. Each prefix is a question and the token after it the answer, and because
-# of the mask one pass over a sequence asks all of them at once: a sequence of 12 tokens is 11
-# examples.
-
-# %%
-views.prefixes(tokenizer, "The old witch saw the fox, and she laughed.\n")
+# Nobody labels anything: learning is **self-supervised**. Each prefix is a question and the token
+# after it the answer (notebook 1 has the table), and because of the mask one pass over a sequence
+# asks all of them at once: a sequence of 12 tokens is 11 examples.
 
 # %% [markdown]
 # ## The loss of a model that knows nothing
 #
 # Article: "What is a Language Model"
 #
-# The loss (cross-entropy) is minus the logarithm of the probability that the model gave to the
+# The loss (**cross-entropy**) is minus the logarithm of the probability that the model gave to the
 # token that really came next: 0 if the model was certain and right, large if it was surprised. The
 # natural logarithm gives nats, base 2 gives bits.
 #
@@ -144,12 +151,12 @@ print(f"loss at the start {start:.1f} nats, ln({config.n_vocab}) = {math.log(con
 #
 # Learning means changing each parameter a little in the direction that lowers the loss. The
 # derivative of the loss with respect to the parameter gives that direction, and gptlite computes
-# all the derivatives by walking the forward pass backwards, layer by layer (the field says:
-# **back-propagation**; in `gptlite/training/`, `gradients.py` walks down the stack,
-# `block_backward.py` through a block, and `backward.py` through each layer). It starts at the
-# logits, where the derivative is famously plain: the probabilities, less 1 at the right token.
-# Every token's score is pushed down by as much as the model believed in it; the right one is pushed
-# up.
+# all the derivatives by walking the forward pass backwards, layer by layer. This is
+# **back-propagation**, and notebook 8b writes all of it. (In `gptlite/training/`, `gradients.py`
+# walks down the stack, `block_backward.py` through a block, and `backward.py` through each layer.)
+# It starts at the logits, where the derivative is famously plain: the probabilities, less 1 at the
+# right token. Every token's logit is pushed down by as much as the model believed in the token; the
+# right one's is pushed up.
 
 # %%
 logits = np.array([2.0, 1.0, 0.0, -1.0], np.float32)  # [n_vocab], four tokens for once
@@ -220,7 +227,7 @@ share
 # and of its square, and divides the first by the root of the second: a parameter whose gradient
 # always points the same way moves by the full **learning rate** (the length of a step, a
 # hyper-parameter), a parameter whose gradient keeps changing sign hardly moves. The W: weights also
-# shrink a little at every step (weight decay).
+# shrink a little at every step (**weight decay**). Notebook 8c builds it piece by piece.
 
 
 # %%
@@ -287,10 +294,10 @@ def train(model: GPT, tokens: np.ndarray, n_steps: int, rows: int = 16, every: i
 
 
 # %% [markdown]
-# One more thing before it starts. OpenAI draws embeddings with a standard deviation of 0.02, for
-# vectors of 768 numbers. Ours have 64; drawn like that they would be so short that the model
-# could hardly tell tokens apart at first (exercise 4 tries it). So we make them five times as
-# long.
+# One more thing before it starts. OpenAI's code draws the embeddings with a standard deviation of
+# 0.02, for vectors of 768 numbers and very many steps. How long they are at the start is a
+# hyper-parameter, one of those that are found by trying: with 64 numbers and 300 steps, the model
+# learns sooner if they begin five times as long. (Exercise 4 tries it without.)
 
 
 # %%
@@ -317,7 +324,8 @@ _ = ax.set_ylim(0)
 # %% [markdown]
 # The curve has the form of every pre-training curve: steep while the model learns which tokens
 # there are and which follow which, then flat near the limit. With a book in place of the toy the
-# fall never quite ends; with a toy it does, because only chance is left.
+# fall never quite ends; with a toy it does, because only chance is left. The two lines lie on top
+# of each other, for nothing can be learned by heart from a text that is read about three times.
 #
 # One curve hides several. Here are three places of the sentence, each by itself. The comma depends
 # on little and is learned at once. The animal is a free choice, so its loss comes down to ln 8 and
@@ -346,7 +354,7 @@ _ = ax.set_ylim(0)
 # %% [markdown]
 # ## Before and after
 #
-# (These two texts are drawn at random and may differ in a word on another machine.)
+# (These two texts are sampled, and may differ in a word on another machine.)
 
 # %%
 for_reading = {}
@@ -445,8 +453,8 @@ _ = ax.set_title("Twelve sentences by heart", loc="left", fontsize=10)
 # %% [markdown]
 # The training loss sinks below the limit of the language. That is impossible for a model that has
 # only learned the language: the model knows the sentences themselves. The validation loss turns and
-# rises. This is why a model is measured on text that it never saw, and why the storyteller's
-# numbers come from five books that were left out.
+# rises: this is **overfitting**. So a model is measured on text that it never saw, and the
+# storyteller's own figures come from texts that were left out.
 #
 # ## Bits per byte
 #
@@ -472,17 +480,16 @@ for name, value in figures.items():
 # %% [markdown]
 # ## How the storyteller was trained
 #
-# It was trained in just this way, with more of everything: 56 public-domain children's books, a
-# vocabulary of 4,096 tokens, windows of 256 tokens, 16 at a time, AdamW with a peak learning rate
-# of 0.0012. It saw 31 million tokens in about two hours on two cores.
-# `scripts/train_storyteller.py` does it all again, and `python -m gptlite.pretrain` does it with
-# your own texts.
-#
-# On five books it never saw it needs 1.45 bits per byte on average (`xz` needs about 2.4). Here
-# is how it does on a few lines of different kinds, written for this notebook.
+# It was trained in just this way, with more of everything. Its card,
+# `gptlite/storyteller/README.md`, has the texts, the hyper-parameters, and its bits per byte on
+# texts that it never saw. `scripts/train_storyteller.py` does it all again, and `python -m
+# gptlite.pretrain` does it with your own texts. Here is how it does on a few lines of different
+# kinds, written for this notebook.
 
 # %%
 storyteller, its_tokenizer = gptlite.load()
+its = storyteller.config
+print(f"{its.n_params:,} parameters, {its.n_vocab:,} tokens, windows of {its.n_ctx} tokens")
 TEXTS = {
     "a tale": (
         "Once upon a time there was a poor woodcutter who lived with his wife at the edge of a "
@@ -503,11 +510,11 @@ views.table.Table(
 )
 
 # %% [markdown]
-# It knows tales, and is lost in anything else: a model is what it has read. GPT-2 read 40 GB of the
-# web, about two thousand times as much.
+# It knows stories, and is lost in anything else: a model is what it has read. GPT-2 read 40 GB of
+# web pages.
 
 # %%
-ids = its_tokenizer.encode(TEXTS["a tale"])
+ids = [its_tokenizer.eot, *its_tokenizer.encode(TEXTS["a tale"])]
 _ = views.text_probabilities(storyteller(ids), ids, its_tokenizer).plot()
 
 # %% [markdown]

@@ -13,27 +13,33 @@
 # %% [markdown]
 # # 9. Looking inside
 #
-# A trained model is a pile of numbers that nobody wrote. What do its parts do? You will see
+# A trained model is a pile of numbers that nobody wrote. What do its parts do? Here you look, cut
+# parts out, exchange them, and control what you believe to have found.
 #
-# - every array of a call in a trace, and what the model would say after each block (the logit
-#   lens);
-# - how to find out what a head does: look at its weights, cut it out, or put in its answer from
-#   elsewhere;
-# - one head of the storyteller that carries one fact, he or she, and how we know;
-# - induction, a trick of larger models that the storyteller has not learned, and a head built by
-#   hand that can do it.
+# **Minutes:** 30, and 40 for the exercises. **Needs:** notebooks 4 and 5. **Core** of a second
+# week, optional in the first.
+#
+# Afterwards you can
+#
+# - measure what a head is worth by **ablation**, and what it carries by **activation patching**;
+# - think of a control that would show you wrong;
+# - say what induction is, and wire a head by hand that does it.
 #
 # It goes with "A journey up the Stack" and "Self-Attention Recap" in [The Illustrated
-# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them.
-#
-# To run it, in a checkout: `pip install -e '.[notebooks]'`.
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them. The code finds the heads
+# that the text speaks of, so the notebook can be run with another model: change `gptlite.load()`.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import GPT, GPTConfig, Trace, views
 from gptlite.config import parameter_shapes
 from gptlite.sampling import log_softmax
@@ -45,65 +51,75 @@ n_layer, n_head = model.config.n_layer, model.config.n_head
 BLOCKS = [f"block {i}" for i in range(n_layer)]
 HEADS = [f"head {i}" for i in range(n_head)]
 
+
+def encoded(text: str) -> list[int]:
+    """Encode a text from its beginning: <|endoftext|>, as in training, then its tokens."""
+    return [tokenizer.eot, *tokenizer.encode(text)]
+
+
+def largest(table: np.ndarray) -> tuple[int, int]:
+    """Find the block and the head with the largest number in a table [n_layer, n_head]."""
+    block, head = np.unravel_index(int(np.argmax(table)), np.shape(table))
+    return int(block), int(head)
+
+
 # %% [markdown]
 # ## A trace holds everything
 #
 # Article: "A journey up the Stack"
 #
-# Give the model an empty `Trace`, and it fills it with every array that it makes on its way.
+# Give the model an empty `Trace`, and it fills it with every array that it makes on its way. The
+# drawing has the names of one block's arrays.
 #
-# **Guess first:** the prompt has six tokens, the model is 256 wide with 4 heads. What are the
-# shapes of a block's queries, its attention weights, and the inside of its MLP?
+# **Guess first:** the prompt has seven tokens, `<|endoftext|>` among them; the model is 256 wide
+# with 4 heads. What are the shapes of a block's queries, its attention weights, and the inside of
+# its MLP?
+
+# %%
+middle = n_layer // 2
+views.block_diagram(model.config, layer=middle)
 
 # %%
 PROMPT = "The king was so angry that"
-ids = tokenizer.encode(PROMPT)
+ids = encoded(PROMPT)
 tokens = views.token_labels(tokenizer, ids)
 trace = Trace()
 logits = model(ids, trace=trace)
 
-shown = ["embed", *(name for name in trace if name.startswith("h.4.")), "ln_f", "logits"]
+shown = ["embed", *(name for name in trace if name.startswith(f"h.{middle}.")), "ln_f", "logits"]
 Table(
-    f"{len(trace)} arrays; those of block 4",
+    f"{len(trace)} arrays; those of block {middle}",
     ["name", "shape"],
     [[name, str(list(trace[name].shape))] for name in shown],
 )
 
 # %% [markdown]
-# The stream `h.i.out` goes on from block to block, and every block only adds to it. So at any
-# height it can be compared with the token embeddings, as if the stack ended there. That is the
-# logit lens.
-
-# %%
-views.logit_lens(model, tokenizer, trace, tokens)
-
-# %% [markdown]
-# At the bottom each token says itself: the output embedding is the input embedding. The first block
-# already knows which tokens come after which: `so` is followed by `much`. Further up the guesses
-# begin to fit the sentence.
+# The stream `h.i.out` goes on from block to block, and every block only adds to it. Notebook 3
+# compared it with the token embeddings at each height (the logit lens). Here we ask what the parts
+# add.
 #
 # ## What do the heads look at?
 #
 # Article: "Self-Attention Recap"
 #
 # The article shows one head in which the word *it* looks at the words that it stands for. Here is
-# every head of every block on one short sentence: rows are the tokens that look, columns the tokens
-# that they look at.
+# every head of every block on one short sentence: rows are the tokens that look, columns, in the
+# same order, the tokens that they look at.
 
 # %%
-short = tokenizer.encode("The fox saw the crow, and the fox laughed.")
+short = encoded("The fox saw the crow, and the fox laughed.")
 short_trace = Trace()
 model(short, trace=short_trace)
 axes = views.attention_grid(short_trace, views.token_labels(tokenizer, short)).plot()
 figure = axes[0, 0].figure
-figure.set_size_inches(7, 8)
-for ax in axes.flat:
+figure.set_size_inches(9, 1.6 * n_layer)
+for ax in axes[:, 1:].flat:
     ax.set_yticks([])
 
 # %% [markdown]
-# Most heads of a small model look out of focus: some look one or two tokens back, others spread
-# their weight over everything before; in the higher blocks a few look at one particular token. Such
-# pictures suggest a lot. To know, one has to measure on a longer text, and then to intervene.
+# Many heads of a small model look out of focus. Some look one or two tokens back, some spread their
+# weight over everything before, a few look at one particular token. Such pictures suggest a lot. To
+# know, one has to measure on a longer text, and then to intervene.
 #
 # This is a tale written for the purpose.
 
@@ -118,7 +134,7 @@ so pleased that she danced upon the table until the sun rose. In the morning the
 who had eaten his bread, and the girl told him the whole story; but the cat said nothing at all,
 because it was day.
 """.strip().replace("\n", " ")
-tale = tokenizer.encode(TALE)
+tale = encoded(TALE)
 tale_trace = Trace()
 model(tale, trace=tale_trace)
 
@@ -131,18 +147,19 @@ def weights_of(trace: Trace) -> np.ndarray:
 weights = weights_of(tale_trace)[:, 0]  # [n_layer, head, seq, seq]
 here = np.arange(20, len(tale))  # positions with enough before them
 share = [weights[:, :, here, here - back].mean(axis=-1) for back in range(4)]  # 4 x [layer, head]
-near = HeatMap("Weight on the last four tokens", sum(share), BLOCKS, HEADS, low=0.0, high=1.0)
-near
+even = (4 / (here + 1)).mean()  # if a head spread its weight over everything so far
+print(f"even weights would put {even:.2f} on the last four tokens")
+HeatMap("Weight on the last four tokens", sum(share), BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# In the lower two blocks the heads care little about nearness; in the middle some look at little
-# else. (Spread evenly over everything before, four tokens would get about 0.05.)
+# Numbers near that of even weights: these heads do not care how near a token is. Numbers near 1:
+# these look at little else.
 #
 # ## Cutting a head out
 #
 # A head that looks somewhere need not matter, and one whose picture says nothing may matter a lot.
-# So cut it out (the field says: ablation): with `views.without_heads` a head gathers nothing, and
-# the loss on the tale tells what it was good for. There is one call for each of the 24 heads.
+# So cut it out, which is called **ablation**: with `views.without_heads` a head gathers nothing,
+# and the loss on the tale tells what it was good for. There is one call for each head.
 
 
 # %%
@@ -160,28 +177,26 @@ harm = np.array(
     ]
 )  # [n_layer, n_head]
 print(f"loss with all heads: {whole:.2f} nats per token")
-ablation = HeatMap("Rise of the loss without a head", harm, BLOCKS, HEADS)
-ablation
-
-# %%
-_ = ablation.plot()
+worst = largest(harm)
+print(f"the head that is missed most: block {worst[0]}, head {worst[1]}, {harm.max():.2f} nats")
+print(f"a head in the middle of the order: {np.median(harm):.3f} nats")
+HeatMap("Rise of the loss without a head, nats per token", harm, BLOCKS, HEADS)
 
 # %% [markdown]
-# Most heads can be spared: the others make up for them, and the loss rises by a few hundredths of a
-# nat, at most by a tenth or so. One cannot be spared: head 2 of block 1. What is it doing? Where
-# does its weight go?
+# Most heads can be spared: the others make up for them, and the loss rises by little. What is the
+# one doing that is missed most? Where does its weight go?
 
 # %%
-middle = weights[1, 2, 100, :101]  # the weights of position 100, [101]
+row = weights[worst][100, :101]  # the weights of position 100, [101]
 even = 1 / 101
-print(f"its greatest weight at position 100: {middle.max():.2f}; spread evenly each is {even:.2f}")
-entropy = -(middle * np.log(middle)).sum()
+print(f"its greatest weight at position 100: {row.max():.2f}; spread evenly each is {even:.2f}")
+entropy = -(row * np.log(row)).sum()
 print(f"it spreads as widely as {np.exp(entropy):.0f} equal weights would, of 101")
 
 # %% [markdown]
-# It looks at nothing in particular: it takes something like the average of all words so far, and
-# from that the blocks above can tell what kind of text this is. A picture would have made us pass
-# it by.
+# A head that spreads its weight widely looks at nothing in particular: it takes something like the
+# average of all words so far, and from that the blocks above can tell what kind of text this is. In
+# a picture one would pass it by. It is the measurement that found it.
 #
 # Two cautions. Zero is an odd thing to replace a head's answer with: a model that never saw zero
 # there may stumble over the surprise rather than the loss. And one text is only one text. A finding
@@ -189,11 +204,11 @@ print(f"it spreads as widely as {np.exp(entropy):.0f} equal weights would, of 10
 #
 # ## Where is the king? Activation patching
 #
-# After `The king was so angry that` the storyteller says *he*, after `The queen ...` it says
-# *she*. At the last token, `that`, king and queen are four tokens back. How does it know?
+# What does the storyteller say after `The king was so angry that`, *he* or *she*? And after `The
+# queen ...`? At the last token, `that`, king and queen are four tokens back. How does it know?
 
 # %%
-other = tokenizer.encode("The queen was so angry that")
+other = encoded("The queen was so angry that")
 other_trace = Trace()
 other_logits = model(other, trace=other_trace)
 
@@ -233,29 +248,24 @@ moved = [
     [turned(views.patched(other_trace, name, [position])) for position in range(len(ids))]
     for name in stops
 ]
-patching = HeatMap(
+HeatMap(
     "The stream of the queen's sentence, put into the king's",
     np.array(moved),
     ["embed", *BLOCKS],
-    ["The", "king/queen", *tokens[2:]],
+    [*tokens[:2], "king/queen", *tokens[3:]],
     "1: the answer becomes the queen's.",
     low=0.0,
     high=1.0,
 )
-patching
-
-# %%
-_ = patching.plot()
 
 # %% [markdown]
-# Read it from the top, the way the model goes. Up to block 3 the knowledge stays where the word
-# stands, at position 1. The positions in between know nothing of it. Some of it reaches the last
-# position in blocks 2 and 3; nearly all of it in block 4, and from there on position 1 no longer
-# matters.
+# Read it from the top, the way the model goes. At first the information stays where the word
+# stands, and the positions in between know nothing of it. Higher up it reaches the last position;
+# from there on the place of the word no longer matters.
 #
 # Only attention moves anything from one position to another. So which head was it? At the last
-# position, put in the answer of one head alone. Head `j` has the numbers `64 * j` to `64 * j + 63`
-# of `attn.z`.
+# position, put in the answer of one head alone. With heads 64 wide, head `j` has the numbers `64 *
+# j` to `64 * j + 63` of `attn.z`.
 
 
 # %%
@@ -272,15 +282,19 @@ def head_from(source: Trace, layer: int, head: int) -> dict:
 
 
 by_head = [[turned(head_from(other_trace, i, j)) for j in range(n_head)] for i in range(n_layer)]
+best = largest(by_head)
+print(f"the most by one head: {np.max(by_head):.2f}, by block {best[0]}, head {best[1]}")
 HeatMap("One head from the queen's sentence", np.array(by_head), BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# One head of 24, head 0 of block 4, does four fifths of it alone. And it looks where it should:
+# Near 1, and one head does it alone; if the largest number is small, several heads share the work.
+# Does the head with the largest number look where it should?
 
 # %%
-last = trace["h.4.attn.weights"][0, 0, -1]  # [seq]
+last = trace[f"h.{best[0]}.attn.weights"][0, best[1], -1]  # [seq]
 rows = [[token, float(weight)] for token, weight in zip(tokens, last, strict=True)]
-Table("Attention of ·that in block 4, head 0", ["token", "weight"], rows, bar="weight")
+title = f"Attention of ·that in block {best[0]}, head {best[1]}"
+Table(title, ["token", "weight"], rows, bar="weight")
 
 # %% [markdown]
 # Is that a habit or an accident? We try twenty other pairs of sentences: four pairs of persons,
@@ -299,7 +313,7 @@ SENTENCES = [
 
 def work_of_head(sentence: str, his: str, her: str, layer: int, head: int) -> float:
     """Measure how far one head turns the answer from his sentence towards hers."""
-    his_ids, her_ids = (tokenizer.encode(sentence.format(name)) for name in (his, her))
+    his_ids, her_ids = (encoded(sentence.format(name)) for name in (his, her))
     hers = Trace()
     to = preference(model(her_ids, trace=hers))
     start = preference(model(his_ids))
@@ -307,14 +321,18 @@ def work_of_head(sentence: str, his: str, her: str, layer: int, head: int) -> fl
     return (now - start) / (to - start)
 
 
-work = np.array([[work_of_head(s, *pair, 4, 0) for pair in PAIRS] for s in SENTENCES])
+work = np.array([[work_of_head(s, *pair, *best) for pair in PAIRS] for s in SENTENCES])
 columns = ["/".join(pair) for pair in PAIRS]
-HeatMap("The work of block 4, head 0", work, SENTENCES, columns, low=0.0, high=1.0)
+print(f"more than half of the work: in {(work > 0.5).sum()} of {work.size} pairs")
+print(f"the rise of the loss on the tale without this head: {harm[best]:.2f} nats per token")
+title = f"The work of block {best[0]}, head {best[1]}"
+HeatMap(title, work, SENTENCES, columns, low=0.0, high=1.0)
 
 # %% [markdown]
-# Every time. A part with a job is hardly ever clearer than this: block 4, head 0 fetches from the
-# subject what the pronoun needs. It is still no proof that this is *all* it does, and in the tale
-# above the loss rose by only 0.03 nats without it: pronouns are a small part of a text.
+# A head that does most of the work nearly every time has a job: it fetches from the subject what
+# the pronoun needs. That is still no proof that this is *all* it does; and pronouns are a small
+# part of a text, so a tale as a whole may hardly miss the head. One that works for some pairs and
+# not for others was half an accident: that is what the twenty are for.
 #
 # ## Induction: has this text been here before?
 #
@@ -324,8 +342,9 @@ HeatMap("The work of block 4, head 0", work, SENTENCES, columns, low=0.0, high=1
 # model can learn from its prompt (in-context learning; Olsson et al. 2022).
 #
 # The test is text without any meaning: random tokens, then the same again. Nothing but induction
-# can predict the second half. A head's induction score says how much weight it puts on the token
-# *after* the earlier copy of the current one.
+# can predict the second half. (Such rows are not texts, so they have no `<|endoftext|>` in front.)
+# A head's induction score says how much weight it puts on the token *after* the earlier copy of the
+# current one.
 
 
 # %%
@@ -350,16 +369,17 @@ def induction_scores(weights: np.ndarray) -> np.ndarray:
 
 N = 25
 rng = np.random.default_rng(0)
-text = repeated(rng, 4095, N, batch=32)
+text = repeated(rng, tokenizer.eot, N, batch=32)  # any token but <|endoftext|>
 random_trace = Trace()
 model(text, trace=random_trace)
 scores = induction_scores(weights_of(random_trace))
+copying = largest(scores)
+print(f"the highest: {scores.max():.2f}, block {copying[0]}, head {copying[1]}")
+print(f"even weights: {np.mean(1 / np.arange(N + 1, 2 * N)):.2f}")
 HeatMap("Induction score on random tokens", scores, BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# An induction head would have a score near 1. Even weights would give about 0.03. The highest score
-# here is that of head 0 of block 5, and it is hardly above even weights. Does the loss say the
-# same?
+# An induction head has a score near 1. Does the loss tell the same story?
 
 # %%
 losses = losses_of(model, text)  # [2 * N - 1]
@@ -367,27 +387,27 @@ first, second = losses[: N - 1].mean(), losses[N:].mean()
 print(f"first time {first:.1f}, second time {second:.1f} nats per token")
 
 # %% [markdown]
-# A little lower. So a little induction after all? There is another explanation: the model may just
+# If the second time is cheaper, is that induction? There is another explanation: the model may just
 # find tokens more likely if they were there before, in whatever order. A control tells the two
 # apart: the second half has the same tokens, shuffled.
 
 # %%
 shuffled = np.hstack([text[:, :N], rng.permuted(text[:, :N], axis=1)])
-fresh = np.hstack([text[:, :N], repeated(rng, 4095, N, batch=32)[:, :N]])
+fresh = np.hstack([text[:, :N], repeated(rng, tokenizer.eot, N, batch=32)[:, :N]])
 halves = {"the same": text, "the same, shuffled": shuffled, "other tokens": fresh}
 second_half = {name: float(losses_of(model, ids)[N:].mean()) for name, ids in halves.items()}
 for name, loss in second_half.items():
     print(f"second half {name:20} {loss:.1f}")
 order = second_half["the same, shuffled"] - second_half["the same"]
-print(f"what the right order is worth: less than 0.1 nats: {abs(order) < 0.1}")
+print("what the right order is worth:", round(order, 1) + 0.0, "nats per token")
 
 # %% [markdown]
-# The order is worth nothing. On random tokens **the storyteller does no induction**: it has noticed
-# that words come again, but not what follows them. That is no failure of the experiment. A model of
-# this size, trained on stories where the words before say more than any repetition, had little
-# reason to learn it.
+# What the order is worth is what induction is worth. Near 0, the model does no induction: it has
+# noticed that words come again, but not what follows them. At several nats, it copies what followed
+# the last time. Models learn that where their texts repeat themselves; a small one that has read
+# stories in which the words before say more than any repetition has little reason to.
 #
-# (On text that is less strange to the model the same head does a little better: exercise 3.)
+# (On text that is less strange to the model, heads may do better: exercise 3.)
 #
 # ## An induction head, built by hand
 #
@@ -466,7 +486,7 @@ ax = plt.subplots(figsize=(8, 3), layout="constrained")[1]
 lines = {
     "built by hand": (losses_of(copier, riddle) / np.log(n), "-"),
     "built by hand, without its first head": (ablated / np.log(n), "--"),
-    "storyteller": (losses / np.log(4096), ":"),
+    "storyteller": (losses / np.log(tokenizer.n_vocab), ":"),
 }
 for name, (line, style) in lines.items():
     halves_passed = np.arange(1, len(line) + 1) / ((len(line) + 1) / 2)
@@ -488,8 +508,8 @@ print(f"loss the second time: {losses_of(copier, riddle)[n // 2 + 1 :].mean():.2
 #
 # ## What we know now
 #
-# - A picture of attention weights is a question, not an answer: the head that matters most looked
-#   like nothing.
+# - A picture of attention weights is a question, not an answer: the head that matters most need not
+#   be the one with the clearest picture.
 # - Cutting a part out says whether it matters; putting in its answer from elsewhere says what it
 #   carries.
 # - A control, like the shuffled half, keeps you from finding what you are looking for.

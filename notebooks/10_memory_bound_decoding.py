@@ -13,24 +13,30 @@
 # %% [markdown]
 # # 10. Why decoding is bound by memory
 #
-# A model writes one token at a time, and for each token it has to read all of its weights. You will
-# see
+# A model writes one token at a time, and for each token it has to read all of its weights. So it is
+# the memory, not the arithmetic, that sets the pace.
 #
-# - how many bytes and how many multiplications one token costs, and which of the two takes the
-#   time;
-# - why a prompt is read so much faster, token for token, than an answer is written;
-# - why several texts at once are nearly as quick as one, and what the cache of keys and values
-#   costs;
-# - speculation: guessing several tokens and checking them in one pass, with the same text as
-#   before.
+# **Minutes:** 25, and 25 for the exercises. **Needs:** notebook 6. **Optional:** it is about
+# machines more than about models, and no later notebook needs it.
+#
+# Afterwards you can
+#
+# - estimate from a machine's memory bandwidth how fast it can write with a given model;
+# - say why a prompt is read faster than an answer is written, and why several texts cost little
+#   more than one;
+# - write **speculative decoding**, and say why it does not change the text.
 #
 # It goes with "Evaluation Time: Processing One Token at a Time" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache.
-#
-# To run it, in a checkout: `pip install -e '.[notebooks]'`.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -38,7 +44,6 @@ from collections.abc import Callable
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import GPT, GPTConfig, KVCache, views
 from gptlite.config import PRESETS
 from gptlite.fast.threads import blas_threads
@@ -87,7 +92,7 @@ Table(
 
 # %% [markdown]
 # There is about one multiplication for every four bytes, for every size. That ratio is called the
-# arithmetic intensity, and it decides what takes the time. A core of today multiplies some tens of
+# arithmetic intensity, and it decides what takes the time. A core today multiplies some tens of
 # billions of pairs per second, but its memory delivers only ten to twenty billion bytes per second,
 # which is a few billion numbers. So the arithmetic waits for the memory nine tenths of the time.
 #
@@ -171,7 +176,7 @@ _ = ax.legend(frameon=False)
 #
 # That is why reading a prompt (prefill) and writing an answer (decode) are different kinds of work,
 # though both are the same function. A prompt of 500 tokens goes through each matrix as 500 vectors
-# at once. The number of multiplications for each byte read says which kind of work it is.
+# at once. The number of multiplications per byte read says which kind of work it is.
 
 # %%
 small = PRESETS["gpt2"]
@@ -187,7 +192,7 @@ for name, n_tokens, batch in [
     read = 4 * (cost["weights read"] + batch * cost["keys and values read"])
     rows.append([name, n_tokens * batch, multiplications / read])
 Table(
-    "GPT-2 small: multiplications for each byte read",
+    "GPT-2 small: multiplications per byte read",
     ["work", "tokens in one pass", "per byte"],
     rows,
     "With a few per byte the memory is the limit, with a hundred the arithmetic.",
@@ -211,7 +216,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 2.8), layout="constrained
 left.plot(PASSES, 1e3 * np.array(took), "o-", color="#084594")
 left.set_title("one pass", fontsize=10)
 right.plot(PASSES, 1e3 * np.array(took) / PASSES, "o-", color="#084594")
-right.set_title("for each token", fontsize=10)
+right.set_title("per token", fontsize=10)
 for ax in (left, right):
     ax.set(xscale="log", xlabel="tokens in the pass", ylabel="milliseconds", ylim=(0, None))
     ax.set_xticks(PASSES, [str(n) for n in PASSES])
@@ -250,19 +255,7 @@ Table(
 # %% [markdown]
 # With seven to ten full contexts the caches are as large as the weights, and with more of them most
 # of the reading is for the caches. That is why later models share keys and values between heads.
-# Here is the cache of a small model, before and after one step:
-
-# %%
-storyteller, tokenizer = gptlite.load()
-cache = KVCache(storyteller.config)
-prompt = tokenizer.encode("The fox said to the")
-storyteller(prompt, cache=cache)
-before = cache.length
-storyteller(tokenizer.encode(" crow"), cache=cache)
-labels = views.token_labels(tokenizer, tokenizer.encode("The fox said to the crow"))
-view = views.cache_step(cache, labels, before)
-print(view.note)
-_ = view.plot()
+# (Notebook 6 has a picture of what a step computes and what it reads from the cache.)
 
 # %% [markdown]
 # ## Speculation
@@ -270,7 +263,7 @@ _ = view.plot()
 # Writing is slow because a token must be known before the next can be computed. But *checking* is
 # reading: if somebody guesses the next four tokens, one pass over all of them says what the model
 # would have chosen after each. As long as the guess was right, several tokens come out of one pass
-# (the field says: speculative decoding). Where it first goes wrong, the model's own choice is there
+# (**speculative decoding**). Where it first goes wrong, the model's own choice is there
 # already, and the rest is thrown away. **The text is the one that would have been written anyway**;
 # only a bad guess costs a little. (Several tokens in one pass are added up in a different order
 # than one by one, so logits may differ in their last digit. Only where two tokens are practically
@@ -281,6 +274,9 @@ _ = view.plot()
 
 
 # %%
+storyteller, tokenizer = gptlite.load()
+
+
 def look_up(ids: list[int], most: int, longest: int = 3) -> list[int]:
     """Guess up to `most` tokens: those that followed the last few tokens the time before."""
     for length in range(longest, 0, -1):
@@ -291,7 +287,7 @@ def look_up(ids: list[int], most: int, longest: int = 3) -> list[int]:
     return []
 
 
-ids = tokenizer.encode("The fox said to the crow. The fox")
+ids = [tokenizer.eot, *tokenizer.encode("The fox said to the crow. The fox")]
 guess = look_up(ids, most=4)
 print("after 'The fox' the guess is:", views.token_labels(tokenizer, guess))
 
@@ -335,7 +331,7 @@ PORRIDGE = (
     "Who has eaten my porridge? said the big bear. "
     "Who has eaten my porridge? said the middle bear. Who"
 )
-prompt = tokenizer.encode(PORRIDGE)
+prompt = [tokenizer.eot, *tokenizer.encode(PORRIDGE)]  # as every text in training
 slow = greedy(prompt, 80)
 quick, passes = speculate(prompt, 80, most=4)
 print("token for token the same:", quick == slow)
@@ -357,8 +353,8 @@ told = TokenRow(
 _ = told.plot()
 
 # %% [markdown]
-# The small model soon goes round in circles, and circles are easy to guess: this is speculation at
-# its best. On text that never repeats, nearly every guess is wrong. Code, translations, summaries
+# Where the small model goes round in circles, the text is easy to guess: speculation is at its
+# best. On text that never repeats, nearly every guess is wrong. Code, translations, summaries
 # and answers that quote their prompt are in between, and there speculation is used.
 #
 # How much time does it save? As much as the passes that it saves, as long as checking five tokens

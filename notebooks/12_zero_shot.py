@@ -15,30 +15,41 @@
 #
 # "Language Models are Unsupervised Multitask Learners" is the title of the GPT-2 paper. Its claim:
 # a model that has learned nothing but to predict the next token can be asked to answer, to
-# summarise or to translate, if the task is written as text. You will see
+# summarise or to translate, if the task is written as text. (The field calls that **zero-shot**:
+# there are no examples to learn the task from.)
 #
-# - how the probability of a text becomes a choice, and where a prompt ends and an option begins;
-# - six tasks as the papers did them: gaps, pronouns, sentiment, questions, summaries, translations,
-#   and one that they did not do that way, entailment;
-# - what the storyteller, which is twenty times smaller than the smallest GPT-2, can do of all this,
-#   against the right baselines. It can do little, and you will see exactly what;
-# - how perplexity depends on the way it is measured.
+# **Minutes:** 15 to "Entailment", 20 for the rest, 25 for the exercises. **Needs:** notebook 8.
+# **Optional**; for a class, the beginning up to "Entailment" and the last section are enough.
+#
+# Afterwards you can
+#
+# - turn any question with several answers into a comparison of probabilities, and say where a
+#   prompt ends and an option begins;
+# - name the baseline and the control that a claim about a model needs, and the standard error of
+#   chance;
+# - say why a perplexity has to be given with its stride.
 #
 # It goes with "Machine Translation" and "Summarization" in [The Illustrated
-# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with section 3 of the paper.
-#
-# To run it, in a checkout: `pip install -e '.[notebooks]'`.
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with section 3 of the paper. The
+# storyteller is far smaller than the smallest GPT-2, and has read nothing but stories: expect
+# little of it, and see exactly how little.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import json
 import re
 from collections import Counter
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite import views
 from gptlite.fast.threads import blas_threads
 from gptlite.sampling import log_softmax
@@ -66,7 +77,8 @@ storyteller = (model, tokenizer)
 # logarithms. With that, any question with several answers can be put to the model: which answer
 # would it rather go on with?
 #
-# By hand, for the continuation " there was a king":
+# By hand, for the continuation " there was a king" (prompts are read as they stand here, without
+# `<|endoftext|>` in front, for they need not be the beginning of a text):
 
 # %%
 prompt, option = "Once upon a time", " there was a king"
@@ -195,8 +207,9 @@ Table(
 )
 
 # %% [markdown]
-# This it can do. It was trained for just that: to know which word fits there, in a tale. The rest
-# of this notebook asks for more.
+# To know which word fits there, in a story, is just what it was trained for. What the whole
+# sentence adds to the two controls is what it has read in it. The rest of this notebook asks for
+# more.
 #
 # ## Copying is not reasoning
 #
@@ -261,10 +274,11 @@ with blas_threads(1):
         print(f"{found.by_sum:.2f} {make.__name__}: {items[0].prompt!r}")
 
 # %% [markdown]
-# A name that stood in the text comes again, and a quality too: the rule helps. But with two rules,
-# only one of which applies, the model is back at tossing a coin. It repeats a word that was there;
-# it does not see which of the two was said *of this animal*. A task with a shortcut measures the
-# shortcut, and so the last row was needed.
+# The third number is the answer without any rule, so the second less the third says what a rule is
+# worth. But the fourth is the one that counts. With two rules, only one of which applies, repeating
+# a word that was there is right half of the time; only a model that sees which of the two was said
+# *of this animal* does better. A task with a shortcut measures the shortcut, and so the last row is
+# needed.
 #
 # ## Entailment
 #
@@ -290,8 +304,9 @@ report("entailment", n_right, 60, 0.5)
 print(f"{n_right} of 60 right; it says True {n_true} times")
 
 # %% [markdown]
-# That is within the range of chance. Nothing in old tales looks like "True or False? Answer:", so
-# the model learned nothing about it. Notebook 11 trains for tasks with labels instead.
+# From 23 to 37 right is within two standard errors of chance, and always giving the same answer is
+# right in half of the cases. Nothing in stories looks like "True or False? Answer:", so the model
+# has had nothing to learn it from. Notebook 11 trains for tasks with labels instead.
 #
 # ## Pronouns
 #
@@ -321,7 +336,7 @@ report("pronouns", n_right, n_pairs, 0.5)
 print(f"{n_right} of {n_pairs} right")
 
 # %% [markdown]
-# A dozen is too few to show anything but a great success, and this is not one.
+# A dozen is too few to show anything but a great success: ten right, or more.
 #
 # ## Sentiment
 #
@@ -364,10 +379,11 @@ columns = ["words", "right of 16", "share of the first in good texts", "in bad o
 Table("Sentiment", columns, rows, digits=2)
 
 # %% [markdown]
-# With the paper's words the answer never changes: "positive" is not a word of old tales, and the
-# model has hardly met it or "negative". With words that it knows, the shares lean the right way,
-# but on sixteen texts that is within the range of chance. Choosing the words that came out best
-# *after* looking, and reporting only those, would be cheating.
+# Where the shares in good texts and in bad ones are nearly the same, the answer does not depend on
+# the text: "positive" and "negative" are words that stories hardly use. With words that the model
+# knows the shares may lean the right way; on sixteen texts, up to twelve right answers are within
+# the range of chance. Choosing the words that came out best *after* looking, and reporting only
+# those, would be cheating.
 #
 # ## A tale to ask about
 #
@@ -405,9 +421,9 @@ n_tokens = len(tokenizer.encode(TALE))
 print(f"{len(TALE.split())} words, {n_tokens} tokens, and the context holds {model.config.n_ctx}")
 
 # %% [markdown]
-# It does not fit. It matters which part is cut away: before a question gptlite leaves out the
-# beginning of the text, so that its end and the question stay; before a summary it leaves out the
-# end, for articles put first what matters. (`overflow="error"` refuses instead.)
+# What if it does not fit? Then it matters which part is cut away: before a question gptlite leaves
+# out the beginning of the text, so that its end and the question stay; before a summary it leaves
+# out the end, for articles put first what matters. (`overflow="error"` refuses instead.)
 #
 # ## Questions
 #
@@ -421,8 +437,8 @@ for question in ["Who sold the bell?", "What did the stranger pay?", "Where was 
     print(f"{question} -> {told.text} ({told.logprob:.0f} nats)")
 
 # %% [markdown]
-# It goes on in the tone of a tale, which is all it ever saw, and answers nothing. Perhaps it knows,
-# and cannot say so? Then it should at least prefer the right one of two answers:
+# Are these answers? Or does it go on in the tone of a story, which is all it ever saw? Perhaps it
+# knows, and cannot say so. Then it should at least prefer the right one of two answers:
 
 # %%
 QUESTIONS = """
@@ -500,10 +516,10 @@ rows = [[name, float(np.mean(found)), float(np.std(found))] for name, found in r
 Table("ROUGE-1 against a summary by hand", ["", "mean", "spread"], rows, bar="mean", digits=2)
 
 # %% [markdown]
-# The hint changes nothing here, and three sentences of the tale itself, chosen blindly, are the
-# better summary. In the paper the hint was worth 6 points, for there it is in the training data:
-# people on the web write `TL;DR:` before a summary. And there, too, the first three sentences of a
-# news article beat the model, by 10 points of ROUGE (31.6 against 21.4).
+# The first two rows say what the hint is worth, the third what three sentences of the tale are
+# worth, chosen blindly. In the paper the hint was worth 6 points, for there it is in the training
+# data: people on the web write `TL;DR:` before a summary. And there, too, the first three sentences
+# of a news article beat the model, by 10 points of ROUGE (31.6 against 21.4).
 #
 # ## Translation
 #
@@ -518,17 +534,18 @@ pairs = [("the cat", "le chat"), ("the dog", "le chien"), ("the house", "la mais
 print(translate(model, tokenizer, "the king", pairs, max_new_tokens=24))
 
 # %% [markdown]
-# Not a word of French, and no king either.
+# A method cannot find what is not in the data: look for a word of French.
 #
 # ## From books that it never saw
 #
 # A dozen examples of your own say little, and while writing them you know what the model can do. So
-# a script made three of the tasks in larger numbers, from books that the storyteller was not
-# trained on, with three seeds that draw the questions. Here we read the results of that script,
-# `scripts/demonstrations.py`. The spread is the standard deviation over the seeds.
+# a script, `scripts/demonstrations.py`, made three of the tasks in larger numbers, from books that
+# the storyteller was not trained on, with three seeds that draw the questions. Its results lie
+# beside the storyteller, with which they were measured. The spread is the standard deviation over
+# the seeds.
 
 # %%
-RESULTS = Path("..", "scripts", "demonstrations", "results.json")
+RESULTS = Path(gptlite.__file__).parent / "storyteller" / "demonstrations.json"
 demonstrations = json.loads(RESULTS.read_text())["demonstrations"]
 
 
@@ -549,16 +566,16 @@ def measured(title: str, name: str) -> Table:
 # As in the Children's Book Test, there are twenty sentences of a tale, a gap in the next one, and
 # ten nouns, all from the text. By chance one answer in ten is right.
 #
-# **Guess first:** the model sees as many of the twenty sentences as its 256 tokens hold, the last
+# **Guess first:** the model sees as many of the twenty sentences as its context holds, the last
 # ones. What are they worth to it, compared with the sentence alone?
 
 # %%
 measured("Which of ten nouns", "cloze")
 
 # %% [markdown]
-# The most frequent word, in books or in the text itself, helps little. The sentence alone gives the
-# storyteller more than half of the answers, and the text before it gives a few more. (The smallest
-# GPT-2 found 88 % of the nouns of the real test.)
+# The most frequent word, in books or in the text itself, is the baseline without a model. What the
+# sentence alone adds to it is grammar and sense; what the text before it adds is memory. (The
+# smallest GPT-2 found 88 % of the nouns of the real test.)
 #
 # ### The next paragraph
 #
@@ -574,10 +591,10 @@ measured("A distractor of another book", "next paragraph")
 measured("A distractor of the same book", "same book")
 
 # %% [markdown]
-# It is right far more often than chance. But so is a rule without any model: take the paragraph
-# that has more words, or rarer words, in common with the text. Rare words come again in a tale, and
-# within one book the storyteller is hardly better than that rule. Notebook 11 shows what labels do
-# for the task.
+# Chance is one half. But there is a better baseline without any model: take the paragraph that has
+# more words, or rarer words, in common with the text. Rare words come again in a tale, and a model
+# that is hardly better than that rule has shown no more than that it can recognise them. Notebook
+# 11 shows what labels do for the task.
 #
 # ### A fable's moral
 #
@@ -589,27 +606,36 @@ measured("A distractor of the same book", "same book")
 measured("Which of ten morals", "morals")
 
 # %% [markdown]
-# Even the fables that it was trained on hardly ever bring their morals back; and for new fables it
-# chooses the moral hardly more often than chance: with thirty questions, one standard error is five
-# percentage points. A moral is not a likely continuation; it says what the tale was *about*.
+# Chance is one in ten. Do the fables of the training text bring their morals back? And with thirty
+# new fables, one standard error is five percentage points. A moral is not a likely continuation; it
+# says what the tale was *about*.
 #
 # ## What it can do, and what size changes
 #
-# Here are all the choices of this notebook. "Above chance" is in standard errors: below 2 there is
-# nothing to explain.
+# Here are all the choices of this notebook. The grey bar is where chance alone would be nineteen
+# times in twenty: two standard errors on either side. A point in its bar leaves nothing to explain.
 
 # %%
 rows = [
     [name, n, share, chance, (share - chance) / error] for name, n, share, chance, error in results
 ]
-columns = ["task", "n", "right", "chance", "above chance"]
-Table("The storyteller without training", columns, rows, bar="right", digits=2)
+ax = plt.subplots(figsize=(7, 1 + 0.3 * len(rows)), layout="constrained")[1]
+for place, (_, _, share, chance, error) in enumerate(results):
+    ends = [chance - 2 * error, chance + 2 * error]
+    ax.plot(ends, [place] * 2, color="#ccc", linewidth=8, solid_capstyle="butt")
+    ax.plot(share, place, "o", color="#084594")
+ax.set_yticks(range(len(rows)), [f"{name} ({n})" for name, n, *_ in rows])
+ax.invert_yaxis()
+ax.set(xlim=(0, 1), xlabel="share of right answers")
+ax.spines[["top", "right"]].set_visible(False)
+above = [name for name, *_, distance in rows if distance > 2]
+print("more than two standard errors above chance:", ", ".join(above))
 
 # %% [markdown]
-# It can fill gaps and repeat. It cannot do anything that needs a prompt of a kind it has never met.
-# That is not a failure of the method, but of 6 million parameters and 18 MB of tales. The paper's
-# Table 3 shows what more of both does (LAMBADA: the last word of a passage; CBT: gaps in children's
-# books, ten words to choose from; all without training):
+# What is left in its bar needs, as a rule, a prompt of a kind that the model has never met. That is
+# not a failure of the method, but of a few million parameters and some megabytes of stories. The
+# paper's Table 3 shows what more of both does (LAMBADA: the last word of a passage; CBT: gaps in
+# children's books, ten words to choose from; all without training):
 
 # %%
 PAPER = [["117M", 45.99, 87.65, 83.4], ["345M", 55.48, 92.35, 87.1]]

@@ -1,8 +1,8 @@
 """Measure what pre-training gains the storyteller, and what it can do without any training.
 
-    python scripts/demonstrations.py                 # all that results.json does not have yet
+    python scripts/demonstrations.py                 # all that has not been measured yet
     python scripts/demonstrations.py --only cloze    # one of the demonstrations
-    python scripts/demonstrations.py --readme        # the README's tables from results.json
+    python scripts/demonstrations.py --readme        # the README's tables from the results
     python scripts/demonstrations.py --check         # fail where those tables have drifted
     python scripts/demonstrations.py --examples DIR  # the closed world's examples as CSV files
 
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         if options.examples is not None:
             write_examples(options.examples)
             return 0
-        results = Results(root / "scripts" / "demonstrations" / "results.json")
+        results = Results(root / "gptlite" / "storyteller" / "demonstrations.json")
         if options.readme or options.check:
             return write_tables(root / "README.md", results, options.check)
         for name, run in DEMONSTRATIONS.items():

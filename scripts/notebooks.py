@@ -14,7 +14,7 @@ the student's edition.
 
 All commands refuse a notebook that
 
-- does not say in its first code cell how to install gptlite (``INSTALL``);
+- does not import gptlite in its first code cell, or say how to install it, as in ``GUARD``;
 - has a line in a Markdown cell that begins with ``#`` and is no heading;
 - has a solution that does not begin or does not end, or hides what is no hint;
 

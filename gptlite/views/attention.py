@@ -75,7 +75,9 @@ def attention_grid(trace: Trace, tokens: Sequence[str]) -> Panels:
         names = position_labels(tokens, *heads.shape[1:])
         rows.append(
             [
-                HeatMap(f"{layer}.{head}", weights, *names, low=0.0, high=1.0, small=True)
+                HeatMap(
+                    f"block {layer}, head {head}", weights, *names, low=0.0, high=1.0, small=True
+                )
                 for head, weights in enumerate(heads)
             ]
         )

@@ -31,7 +31,7 @@ def loss_curve(log: Log | str | os.PathLike[str]) -> Curve:
         points = [(float(line["tokens"]), float(line[key])) for line in lines if key in line]
         if points:
             curves[name] = [x for x, _ in points], [y for _, y in points]
-    return Curve("Learning", curves, "tokens read", "loss, nats a token")
+    return Curve("Learning", curves, "tokens read", "loss, nats per token")
 
 
 def read_log(path: Path) -> Log:

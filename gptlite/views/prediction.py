@@ -129,7 +129,7 @@ def text_probabilities(
     note = ""
     if len(nats):
         mean = float(nats.mean())
-        note = f"{mean:.3f} nats a token, perplexity {math.exp(mean):.1f}"
+        note = f"{mean:.3f} nats per token, perplexity {math.exp(mean):.1f}"
     labels = token_labels(tokenizer, ids)
     title = f"Each token's {by}, given those before it"
     return TokenRow(title, labels, [0.0, *shades.tolist()], remarks, note, captions)

@@ -181,7 +181,7 @@ def test_a_line_at_the_start(corpus, tmp_path, capsys):
         f"warning: a vocabulary of 270 is large for {tokens:,} tokens of text: each is seen "
         f"{tokens / 270:.0f} times on average; a smaller --n-vocab, or more text, would be better"
     )
-    assert any(line.endswith("* training  o validation: loss, nats a token") for line in others)
+    assert any(line.endswith("* training  o validation: loss, nats per token") for line in others)
 
 
 def test_documents_of_a_marked_file_are_learned_and_measured_one_by_one(tmp_path, capsys):

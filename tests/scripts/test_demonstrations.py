@@ -427,8 +427,8 @@ def script():
 
 
 def test_write_then_check_then_drift(tmp_path, capsys):
-    (tmp_path / "scripts" / "demonstrations").mkdir(parents=True)
-    path = tmp_path / "scripts" / "demonstrations" / "results.json"
+    (tmp_path / "gptlite" / "storyteller").mkdir(parents=True)
+    path = tmp_path / "gptlite" / "storyteller" / "demonstrations.json"
     runs = results.Results(path).begin("cloze", {})
     for seed, x in enumerate((0.25, 0.35)):
         runs.once({"arm": "zero-shot", "seed": seed}, lambda x=x: {"accuracy": x})
@@ -448,7 +448,8 @@ def test_write_then_check_then_drift(tmp_path, capsys):
 
 
 def test_the_results_hold_no_text_of_a_book():
-    content = (ROOT / "scripts" / "demonstrations" / "results.json").read_text(encoding="utf-8")
+    path = ROOT / "gptlite" / "storyteller" / "demonstrations.json"
+    content = path.read_text(encoding="utf-8")
     longest = max(re.findall(r'"([^"]*)"', content), key=len)
     assert len(longest) < 60, longest
 

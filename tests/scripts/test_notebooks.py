@@ -16,21 +16,19 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 from book import execution
 from book.editions import for_instructor, for_student, instructor_s
 from book.product import build, check, editions, product_of, reword, solutions_of
-from book.source import INSTALL, METADATA, NotebookError, source_of, sources
+from book.source import GUARD, INSTALL, METADATA, NotebookError, source_of, sources
 
 import notebooks as door
 
 pytestmark = pytest.mark.notebooks
 
 NOTEBOOKS = door.ROOT / "notebooks"
-FIRST = """\
+FIRST = f"""\
 # %% [markdown]
 # # A notebook
 
 # %%
-# pip install -e '.[notebooks]'
-import gptlite
-"""
+{GUARD}"""
 FULL = (
     FIRST
     + """
@@ -309,7 +307,9 @@ def test_solution_or_hint_that_is_refused(write, cell, message):
         build(write(cell))
 
 
-@pytest.mark.parametrize("first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\n1\n"])
+@pytest.mark.parametrize(
+    "first", ["# %%\nimport gptlite\n", f"# %%\n# {INSTALL}\nimport gptlite\n"]
+)
 def test_first_cell_must_say_how_to_install(write, first):
     with pytest.raises(NotebookError, match=r"01_try\.py: expected the first code cell"):
         build(write(first=first))
