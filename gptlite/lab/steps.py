@@ -20,7 +20,7 @@ from gptlite.block import (
     split_heads,
 )
 from gptlite.config import GPTConfig
-from gptlite.lab.article import section_url
+from gptlite.article import section_url
 from gptlite.lab.formula import math_tree
 from gptlite.lab.source import source_lines
 from gptlite.layers import centred_and_inverse_std, gelu, layer_norm, linear, softmax
