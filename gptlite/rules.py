@@ -1,4 +1,4 @@
-"""What a tokenizer's files may ask for besides a vocabulary, its merges and its special tokens."""
+"""Rules of a tokenizer besides its vocabulary, its merges and its special tokens."""
 
 from typing import Any, NamedTuple
 

@@ -1,4 +1,4 @@
-"""What is refused of a vocabulary, and what is worth a warning: ids, bytes, merges."""
+"""Checks of a vocabulary: ids, bytes and merges that do not fit are refused, or told in a line."""
 
 import logging
 from collections.abc import Collection, Mapping

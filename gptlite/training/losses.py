@@ -38,7 +38,7 @@ class Windows(NamedTuple):
 
     @property
     def n_predicted(self) -> int:
-        """How many predictions count in all."""
+        """The number of predictions that count, in all windows."""
         return len(self.starts) * self.kept
 
 

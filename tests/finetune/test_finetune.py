@@ -289,7 +289,7 @@ def refused(capsys, given: list[str]) -> str:
         (["--task", "entailment", "--columns", "label"], "--columns: expected NAME=COLUMN"),
         (["--task", "entailment", "--columns", "label=no"], "line 1: no column 'no'"),
         (["--task", "entailment", "--arm", "half"], "--arm must be full, frozen, scratch or a num"),
-        (["--task", "entailment", "--arm", "3"], "transferred must be 0 to 2 blocks, not 3"),
+        (["--task", "entailment", "--arm", "3"], "--arm must keep 0 to 2 blocks"),
         (["--task", "entailment", "--n-ctx", "25"], "--n-ctx must be 1 to the model's 24, not 25"),
         (["--task", "entailment", "--n-ctx", "3"], "n_ctx leaves room for 0 tokens of text"),
         (["--task", "entailment", "--epochs", "0"], "epochs must be at least 1, not 0"),
