@@ -192,7 +192,7 @@ class Engine:
 
     @property
     def begins(self) -> bool:
-        """Whether there is a token to begin a text with."""
+        """True if there is a token to begin a text with."""
         return self.tokenizer.has_eot and self.tokenizer.eot < self.known
 
     def ids(self, asked: Reading) -> list[int]:
