@@ -10,7 +10,7 @@ cells' text, no times. Both commands refuse a notebook that
 
 - raises, writes to standard error, or shows a path of this machine;
 - takes more than ``LIMIT_S`` seconds, or is larger than ``LIMIT_BYTES``;
-- does not import gptlite in its first code cell, or say how to install it, as in ``GUARD``;
+- does not say in its first code cell how to install gptlite (``INSTALL``);
 - has a line in a Markdown cell that begins with ``#`` and is no heading;
 - has an answer that is not in the form below, or whose code raises.
 
