@@ -111,8 +111,8 @@ def period(ids):
 
 print("in circles at the end:", sum(period(ids) > 0 for ids in written), "of", len(written))
 most = max(range(len(written)), key=lambda row: period(written[row]))
-prompt, loop_ids = beginnings[most], written[most]
-print(prompt + tokenizer.decode(loop_ids))
+loop_ids = written[most]
+print(beginnings[most] + tokenizer.decode(loop_ids))
 
 # %% [markdown]
 # The same words, again and again. Was it at least sure of what it said? Look at the probability of
@@ -157,7 +157,8 @@ print(f"sampled, one such round has a chance of 10^{np.log10(chances[turn]).sum(
 # unlikely tokens there are:
 
 # %%
-logits = model(encoded("Once upon a time there was a"))  # [1, seq, n_vocab]
+prompt = "Once upon a time there was a"
+logits = model(encoded(prompt))  # [1, seq, n_vocab]
 views.next_token(logits, tokenizer, top=10)
 
 # %%
