@@ -85,7 +85,7 @@ def gptlite_s(model: GPT, tokenizer: Tokenizer, prompt: str, n_new: int) -> list
 def encoded(merged: Callable[..., Any], tokenizer: Tokenizer, text: str) -> list[int]:
     """Encode a text with the student's merges."""
     rank = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
-    pieces = PATTERN.findall(text)
+    pieces = [piece.encode() for piece in PATTERN.findall(text)]
     return [tokenizer.vocab[token] for piece in pieces for token in merged(piece, rank)[-1]]
 
 

@@ -24,9 +24,10 @@ def merged_cases() -> list[Case]:
     """Make pieces: without a merge, with several, with a pair that comes twice, with two bytes."""
     _, tokenizer = storyteller()
     ranks = {pair: rank for rank, pair in enumerate(tokenizer.merges)}
-    pieces = ("x", "old", "gold", "old gold", "banana", "é")
+    pieces = [piece.encode() for piece in ("x", "old", "gold", "old gold", "banana", "é")]
     known = ", ".join("+".join(pair) for pair in TOY)
-    whole = [(f"{piece!r} and the storyteller's ranks", (piece, ranks)) for piece in PROMPT.split()]
+    words = [word.encode() for word in PROMPT.split()]
+    whole = [(f"{word!r} and the storyteller's ranks", (word, ranks)) for word in words]
     return [
         *(Case(f"{piece!r} and ranks for {known}", (piece, TOY)) for piece in pieces),
         *(Case(what, arguments, merged(*arguments)) for what, arguments in whole),
@@ -38,9 +39,9 @@ def joined(row: list[str], at: int) -> list[str]:
     return [*row[:at], row[at] + row[at + 1], *row[at + 2 :]]
 
 
-def merged_by(piece: str, rank: Ranks, choose: Any, row: list[str] | None = None) -> Rows:
+def merged_by(piece: bytes, rank: Ranks, choose: Any, row: list[str] | None = None) -> Rows:
     """Merge with another choice among the places where a merge is possible."""
-    row = [BYTE_SYMBOLS[byte] for byte in piece.encode()] if row is None else row
+    row = [BYTE_SYMBOLS[byte] for byte in piece] if row is None else row
     rows = [row]
     while waiting := [i for i, pair in enumerate(pairwise(row)) if pair in rank]:
         row = joined(row, choose(waiting, key=lambda i, row=row: rank[row[i], row[i + 1]]))
@@ -48,9 +49,9 @@ def merged_by(piece: str, rank: Ranks, choose: Any, row: list[str] | None = None
     return rows
 
 
-def all_at_once(piece: str, rank: Ranks) -> Rows:
+def all_at_once(piece: bytes, rank: Ranks) -> Rows:
     """Merge a pair wherever it stands in one step: other rows on the way, the same last one."""
-    row = [BYTE_SYMBOLS[byte] for byte in piece.encode()]
+    row = [BYTE_SYMBOLS[byte] for byte in piece]
     rows = [row]
     while waiting := [pair for pair in pairwise(row) if pair in rank]:
         first, at, row = min(waiting, key=rank.__getitem__), 0, [*row]
@@ -72,11 +73,11 @@ MERGED = Exercise(
     merged_cases,
     (
         Mistake(
-            lambda piece, rank: merged_by(piece, rank, min, list(piece.replace(" ", "Ġ"))),
+            lambda piece, rank: merged_by(piece, rank, min, list(piece.decode().replace(" ", "Ġ"))),
             CHARACTERS,
         ),
         Mistake(
-            lambda piece, rank: merged_by(piece, rank, min, list(piece)),
+            lambda piece, rank: merged_by(piece, rank, min, list(piece.decode())),
             CHARACTERS,
         ),
         Mistake(

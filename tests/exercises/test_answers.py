@@ -168,7 +168,7 @@ def answers_in(cells):
     return said
 
 
-STUDENTS = NOTEBOOKS / "15_write_gpt2_yourself.ipynb"
+STUDENTS = NOTEBOOKS / "13_write_gpt2_yourself.ipynb"
 INSTRUCTORS = NOTEBOOKS / "solutions" / STUDENTS.name
 
 

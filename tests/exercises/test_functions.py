@@ -109,7 +109,7 @@ def merged_all_at_once(piece, rank):
     """Join a pair wherever it stands, in one step."""
     from gptlite.alphabet import BYTE_SYMBOLS
 
-    row = [BYTE_SYMBOLS[b] for b in piece.encode()]
+    row = [BYTE_SYMBOLS[b] for b in piece]
     rows = [tuple(row)]
     while True:
         pairs = [p for p in pairwise(row) if p in rank]

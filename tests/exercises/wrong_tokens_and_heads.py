@@ -20,7 +20,7 @@ def join_pair(row, i):
 
 @wrong("merged", "begins with characters")
 def merged_of_characters(piece, rank):
-    row = [c if c != " " else "Ġ" for c in piece]
+    row = [c if c != " " else "Ġ" for c in piece.decode()]
     rows = [row]
     while True:
         best, place = None, None
@@ -36,7 +36,7 @@ def merged_of_characters(piece, rank):
 
 def symbols(piece):
     """Spell a piece in the alphabet of the vocabulary."""
-    return [BYTE_SYMBOLS[b] for b in piece.encode("utf-8")]
+    return [BYTE_SYMBOLS[b] for b in piece]
 
 
 @wrong("merged", "joins the leftmost pair")

@@ -55,9 +55,9 @@ model, tokenizer = gptlite.load()
 def merged(piece, rank):
     """Encode one piece: return its row of bytes, then the row after each merge.
 
-    piece: a str; rank: {(left, right): rank}. Returns a list of lists of str.
+    piece: its bytes; rank: {(left, right): rank}. Returns a list of lists of str.
     """
-    row = [BYTE_SYMBOLS[byte] for byte in piece.encode()]
+    row = [BYTE_SYMBOLS[byte] for byte in piece]
     # solution:
     rows = [row]
     while waiting := [pair for pair in pairwise(row) if pair in rank]:
