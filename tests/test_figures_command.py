@@ -20,7 +20,7 @@ def made():
 
 def test_each_figure_belongs_to_a_section_and_has_something_to_show(made):
     titles = {line.split("\t")[1] for line in HEADINGS.read_text(encoding="utf-8").splitlines()}
-    assert len(made) == len({figure.name for figure in made}) == 17
+    assert len(made) == len({figure.name for figure in made}) == 18
     assert {figure.section for figure in made} <= titles
     assert all(len(repr(figure.view)) > 80 for figure in made)
 

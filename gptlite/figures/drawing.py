@@ -21,6 +21,7 @@ from gptlite.views.attention import (
 )
 from gptlite.views.edits import without_mask
 from gptlite.views.heat_map import HeatMap
+from gptlite.views.machine import block_diagram
 from gptlite.views.memory import cache_step
 from gptlite.views.prediction import next_token, sampling_steps
 from gptlite.views.sizes import four_sizes, parameter_table
@@ -83,6 +84,8 @@ def figures(model: GPT, tokenizer: Tokenizer, text: str) -> Iterator[Figure]:
     yield Figure(
         "decoder-attention", "The Decoder Block", attention_map(trace, labels, layer, head)
     )
+    machine = block_diagram(model.config, layer)
+    yield Figure("block", "The Decoder-Only Block", machine)
     yield Figure("input-encoding", "Input Encoding", input_encoding(model, tokenizer, ids))
     lens = logit_lens(model, tokenizer, trace, labels)
     yield Figure("up-the-stack", "A journey up the Stack", lens)
