@@ -10,7 +10,8 @@ from typing import NamedTuple
 import nbformat
 from nbformat import NotebookNode
 
-from book.source import INSTALL, NotebookError
+from book.editions import is_answered
+from book.source import HINT, INSTALL, NotebookError
 
 GUESS = re.compile(r"\*\*Guess\b")
 _HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
@@ -31,7 +32,9 @@ class Piece(NamedTuple):
 
 
 def lesson(path: Path) -> list[Piece]:
-    """Read an executed notebook up to its exercises.
+    """Read an executed notebook, the student's edition, up to its exercises.
+
+    Hints and checks are for those who work on an exercise: they are left out wherever they stand.
 
     Raises:
         NotebookError: the file is not a notebook, or is not there: it has to be built first.
@@ -45,9 +48,12 @@ def lesson(path: Path) -> list[Piece]:
     pieces: list[Piece] = []
     heading = ""
     for cell in notebook.cells:
-        if cell.cell_type == "code" and INSTALL in cell.source:
+        if cell.cell_type == "code" and (INSTALL in cell.source or is_answered(cell.source)):
             continue
-        parts = sections(cell.source) if cell.cell_type == "markdown" else [("", 0, cell.source)]
+        if cell.cell_type == "markdown":
+            parts = list(sections(HINT.sub("", cell.source)))
+        else:
+            parts = [("", 0, cell.source)]
         for title, level, text in parts:
             if title == "Exercises":
                 return pieces

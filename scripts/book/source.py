@@ -32,7 +32,7 @@ METADATA = {
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python"},
 }
 
-_HINT = re.compile(r"<details><summary>Hint</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
+HINT = re.compile(r"<details><summary>Hint</summary>\n\n(.*?)\n\n</details>", re.DOTALL)
 _FALSE_HEADING = re.compile(r"^#+[^#\s].*", re.MULTILINE)  # "#9 is index 8"
 
 
@@ -83,7 +83,7 @@ def refuse_marks(cell: NotebookNode, name: str) -> None:
             f"{name}: expected each `# solution:` to have its `# end of solution`; found\n"
             f"{cell.source}"
         )
-    if cell.source.count("<details") != len(_HINT.findall(cell.source)):
+    if cell.source.count("<details") != len(HINT.findall(cell.source)):
         raise NotebookError(
             f"{name}: expected hidden parts as <details><summary>Hint</summary>, a blank line, the "
             f"hint, a blank line, </details>; found\n{cell.source}"

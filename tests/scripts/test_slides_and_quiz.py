@@ -25,6 +25,7 @@ from book.source import NotebookError
 pytestmark = pytest.mark.notebooks
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+HINT = "<details><summary>Hint</summary>\n\n**Guess** half a hint.\n\n</details>"
 PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAQAAAC1HAwCAAAAC0lEQVR42mNk+A8AAQUBAScY42YAAAAASUVORK5CYII="
 
 
@@ -53,8 +54,13 @@ def folder(tmp_path):
         code("\n".join(f"line_{n} = {n}" for n in range(30)), printed("hidden source")),
         code("\n".join(f"no_output_{n} = {n}" for n in range(30))),
         text("A closing word."),
-        text("## Exercises\n\n**1.** **Guess** what?"),
-        code("print('after the exercises')", printed("secret")),
+        text(f"### Write it (★☆☆, 5 min)\n\nYourself.\n\n{HINT}"),
+        code("def half(x):\n    ..."),
+        code("check(half)"),
+        text(f"## Exercises\n\n**1. Half.** (★☆☆, 5 min) **Guess** what?\n\n{HINT}"),
+        code(
+            'answer = ...\nprint("after the exercises")\ncheck("01.1", answer)', printed("secret")
+        ),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     (tmp_path / "01_try.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
@@ -110,7 +116,7 @@ def test_the_quiz_as_json_and_as_a_page(folder, capsys, tmp_path):
 def test_slides_are_dealt_by_headings_guesses_and_room(folder):
     dealt = decks.dealt(lessons.lesson(folder / "01_try.ipynb"))
     kinds = [cell.metadata["slideshow"]["slide_type"] for cell in dealt]
-    assert kinds == ["slide", "slide", "subslide", "-", "slide", "subslide", "-"]
+    assert kinds == ["slide", "slide", "subslide", "-", "slide", "subslide", "-", "subslide", "-"]
     assert [cell.metadata["tags"] for cell in dealt][5] == ["source hidden"]
     again = decks.dealt(lessons.lesson(folder / "01_try.ipynb"))
     assert again == dealt
@@ -135,7 +141,14 @@ def test_a_deck_loads_nothing_from_a_server(folder, packages, capsys, tmp_path):
         assert (out / address).is_file(), address
     assert "require(" not in page and "import mermaid" not in page
     assert "Introduction." in page and "hidden source" in page
-    for left_out in ("line_29", "no_output_29", "pip install", "secret", "Exercises"):
+    for left_out in (
+        "line_29",
+        "no_output_29",
+        "pip install",
+        "secret",
+        "Exercises",
+        "half a hint",
+    ):
         assert left_out not in page
     files = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     assert not {name for name in files if "wanted" in name or name.endswith("out.js")}
