@@ -32,13 +32,18 @@
 # have written all three. The article does not cover training.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite.views.heat_map import HeatMap
 from gptlite.views.table import Table
 
@@ -195,7 +200,7 @@ print(f"{n_out:,} × {n_in:,} numbers: {4 * n_in * n_out / 1e12:.1f} terabytes, 
 
 
 # %%
-def check(name, layer, inputs, gradients, dy):
+def compare(name, layer, inputs, gradients, dy):
     """Compare gradients with small steps; the loss is the sum of dy times the layer's output."""
     for i, gradient in enumerate(gradients):
 
@@ -244,7 +249,7 @@ def linear_back(dy, x, w):
 x, w, b = rng.normal(size=(5, 3)), rng.normal(size=(3, 4)), rng.normal(size=4)
 dy = rng.normal(size=(5, 4))
 dx, dw, db = linear_back(dy, x, w)
-check("linear", linear, [x, w, b], [dx, dw, db], dy)
+compare("linear", linear, [x, w, b], [dx, dw, db], dy)
 
 # %% [markdown]
 # Only one product fits each time, so the shapes alone all but write the code. Three lines, and most
@@ -284,7 +289,7 @@ def gelu_slope(x):
 
 
 x, dy = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
-check("gelu", gelu, [x], [dy * gelu_slope(x)], dy)
+compare("gelu", gelu, [x], [dy * gelu_slope(x)], dy)
 
 from gptlite.training.backward import gelu_backward
 
@@ -374,7 +379,7 @@ def cross_entropy_back(logits, targets):
 
 logits, targets = rng.normal(size=(5, 7)), rng.integers(7, size=5)
 mine = cross_entropy_back(logits, targets)  # [rows, n_vocab]
-check("cross-entropy", lambda s: cross_entropy_loss(s, targets), [logits], [mine], dy=1.0)
+compare("cross-entropy", lambda s: cross_entropy_loss(s, targets), [logits], [mine], dy=1.0)
 
 from gptlite.training.backward import cross_entropy
 
@@ -416,7 +421,7 @@ def norm_back(dy, x, gain, epsilon=1e-5):
 x, gain, shift = rng.normal(size=(5, 8)), rng.normal(size=8), rng.normal(size=8)
 dy = rng.normal(size=(5, 8))
 dx, dgain, dshift = norm_back(dy, x, gain)
-check("layer norm", norm, [x, gain, shift], [dx, dgain, dshift], dy)
+compare("layer norm", norm, [x, gain, shift], [dx, dgain, dshift], dy)
 print("part of dx along (1, 1, ..., 1):", np.round(dx.sum(axis=-1), 6) + 0.0)
 print("part of dx along x:             ", np.round((dx * x).sum(axis=-1), 3) + 0.0)
 
@@ -498,7 +503,7 @@ def attend_back(dz, q, k, v, weights):
 q, k, v, dz = rng.normal(size=(4, 5, 3))  # [seq, head_dim] each
 z, weights = attend(q, k, v)
 dq, dk, dv = attend_back(dz, q, k, v, weights)
-check("attention", lambda *qkv: attend(*qkv)[0], [q, k, v], [dq, dk, dv], dz)
+compare("attention", lambda *qkv: attend(*qkv)[0], [q, k, v], [dq, dk, dv], dz)
 
 # %%
 dscores = softmax_back(dz @ v.T, weights)  # [seq, seq]
@@ -856,92 +861,145 @@ for begin in ([1, 2], [1, 3], [1, 4], [8, 0]):
 # rule of each step on the way back by themselves (**automatic differentiation**). Plain descent was
 # enough for this task. What is put between the gradient and the parameter for harder ones is
 # notebook 8c.
-#
+
+# %% [markdown]
 # ## Exercises
 #
-# **1. Another activation function.** ReLU is `np.maximum(x, 0)`. Write its way back and check it.
-# At which one number does the check fail, and does it matter?
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right.
+
+# %%
+from gptlite.exercises import check
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **1. Another activation function.** (★☆☆, 6 min) ReLU is `np.maximum(x, 0)`. Write its way back,
+# and compare it with small steps. At which one number do the two differ, and what slope do the
+# small steps find there? (It does not matter much: a number is hardly ever exactly that.)
 #
-# The slope is 1 on the right and 0 on the left. At 0 it has none: two-sided steps say 0.5, most
-# libraries say 0, and it does not matter, for a number is hardly ever exactly 0.
+# <details><summary>Hint</summary>
 #
-# ```python
-# relu = lambda x: np.maximum(x, 0)
-# x, dy = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
-# assert np.allclose(dy * (x > 0), by_steps(lambda x: (dy * relu(x)).sum(), x), atol=1e-6)
-# assert np.allclose(by_steps(lambda x: relu(x).sum(), np.zeros(1)), 0.5)
-# ```
+# Where has the curve a corner? Ask `by_steps` there, with an array of that one number.
 #
 # </details>
 
-# %% [markdown]
-# **2. A norm without the mean.** Newer models use RMS norm: `x / sqrt(mean(x**2)) * gain`, which
-# subtracts no mean and has no shift. Which term of `norm_back` has to go? Check it.
+
+# %%
+# solution: answer = (..., ...)
+def relu(x):
+    """Leave what is positive, and make the rest 0."""
+    return np.maximum(x, 0)
+
+
+x, dy = rng.normal(size=(4, 6)), rng.normal(size=(4, 6))
+compare("relu", relu, [x], [dy * (x > 0)], dy)
+answer = (0, by_steps(lambda x: relu(x).sum(), np.zeros(1))[0])
+# end of solution
+check("08b.1", answer)
+
+# %% [markdown] tags=["solution"]
+# The slope is 1 on the right and 0 on the left. At 0 it has none: two-sided steps say 0.5, and most
+# libraries say 0.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **2. A norm without the mean.** (★★☆, 10 min) Newer models use RMS norm, `x / sqrt(mean(x**2)) *
+# gain`, which subtracts no mean and has no shift. Write its way back and compare it with small
+# steps. What is `dx` for `x = [1, 2, 3, 4]`, a gain of ones, and `dy = [1, 0, 0, 0]`?
 #
-# It still undoes a stretch, but no longer a shift: the mean of `dn` is not taken off.
+# <details><summary>Hint</summary>
 #
-# ```python
-# def rms_norm(x, gain):
-#     return x / np.sqrt((x**2).mean(axis=-1, keepdims=True)) * gain
-#
-#
-# def rms_norm_back(dy, x, gain):
-#     rms = np.sqrt((x**2).mean(axis=-1, keepdims=True))
-#     n, dn = x / rms, dy * gain
-#     return (dn - n * (dn * n).mean(axis=-1, keepdims=True)) / rms
-#
-#
-# x, gain, dy = rng.normal(size=(5, 8)), rng.normal(size=8), rng.normal(size=(5, 8))
-# by_hand = rms_norm_back(dy, x, gain)
-# assert np.allclose(by_hand, by_steps(lambda x: (dy * rms_norm(x, gain)).sum(), x), atol=1e-6)
-# ```
+# Begin with `norm_back`, in which two terms are taken off. Which of them is for a shift of the
+# input, and does RMS norm undo a shift?
 #
 # </details>
 
-# %% [markdown]
-# **3. A number that never learns.** A third of the numbers in each `attn.c_attn.bias` has the
-# gradient 0, whatever the text is. Find out which third from `their_gradients`, and explain it.
+
+# %%
+# solution: answer = [..., ..., ..., ...]
+def rms_norm(x, gain):
+    """[rows, n] -> [rows, n]."""
+    return x / np.sqrt((x**2).mean(axis=-1, keepdims=True)) * gain
+
+
+def rms_norm_back(dy, x, gain):
+    """[rows, n] -> dx [rows, n], dgain [n]."""
+    rms = np.sqrt((x**2).mean(axis=-1, keepdims=True))
+    n, dn = x / rms, dy * gain
+    dx = (dn - n * (dn * n).mean(axis=-1, keepdims=True)) / rms
+    return dx, (dy * n).sum(axis=0)
+
+
+x, gain, dy = rng.normal(size=(5, 8)), rng.normal(size=8), rng.normal(size=(5, 8))
+compare("RMS norm", rms_norm, [x, gain], rms_norm_back(dy, x, gain), dy)
+dx, _ = rms_norm_back(np.eye(4)[:1], np.array([[1.0, 2.0, 3.0, 4.0]]), np.ones(4))
+answer = dx[0]
+# end of solution
+check("08b.2", answer)
+
+# %% [markdown] tags=["solution"]
+# RMS norm still undoes a stretch, but no longer a shift: the mean of `dn` is not taken off.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **3. A number that never learns.** (★☆☆, 5 min) A third of the numbers in each
+# `attn.c_attn.bias` has the gradient 0, whatever the text is. Which third, and why?
 #
-# The keys' bias. It adds the same vector to every key, so it adds `q · b` to every score of a row;
-# and softmax does not see what is added to a whole row. (Rounding leaves a trace of it.)
+# - (a) The queries': their bias adds the same number to all scores of a row, and softmax only sees
+#   differences.
+# - (b) The keys': their bias adds the same number to all scores of a row, and softmax only sees
+#   differences.
+# - (c) The values': a row of weights adds up to 1, so their bias adds the same vector to every
+#   position, and the next norm takes it off.
 #
-# ```python
-# for i in range(config.n_layer):
-#     of_q, of_k, of_v = np.split(their_gradients[f"h.{i}.attn.c_attn.bias"], 3)
-#     assert np.abs(of_k).max() < 1e-6 < 1e-4 < min(np.abs(of_q).max(), np.abs(of_v).max())
-# ```
+# <details><summary>Hint</summary>
+#
+# Cut `their_gradients["h.0.attn.c_attn.bias"]` into three parts, and look at the largest number of
+# each.
 #
 # </details>
 
-# %% [markdown]
-# **4. Find the mistake.** A friend's `attend_back` passes the check for `dv`, but `dq` and `dk` are
-# four times too large, in heads of 16 numbers. What was left out? And what would be wrong if only
-# the *last* position's `dq` were right?
+# %%
+# solution: answer = "?"
+for i in range(config.n_layer):
+    thirds = np.split(their_gradients[f"h.{i}.attn.c_attn.bias"], 3)
+    print(f"block {i}, below a millionth:", [bool(np.abs(third).max() < 1e-6) for third in thirds])
+answer = "b"
+# end of solution
+check("08b.3", answer)
+
+# %% [markdown] tags=["solution"]
+# The keys' bias adds the same vector to every key, so it adds `q · b` to every score of a row; and
+# softmax does not see what is added to a whole row. (Rounding leaves a trace of it.)
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **4. Find the mistake.** (★★★, 12 min) Two friends have each written an `attend_back` for heads of
+# 16 numbers. One passes the comparison for `dv`, but `dq` and `dk` are four times too large. In the
+# other's, of all rows of `dq` only that of the *last* position is right. What has the first left
+# out, and what the second?
 #
-# The division by $\sqrt{16}$, which multiplies on the way back, too. In the second case the mask is
-# missing from the weights that the way back was given: the last position is the only one for which
-# the mask hides nothing.
+# - (a) The division by the root of `head_dim`, on the way back.
+# - (b) The mean that softmax takes off: `- (p * dp).sum(...)`.
+# - (c) The mask, in the weights that the way back was given.
+# - (d) The transposition of the weights in `dv`.
 #
-# ```python
-# q, k, v, dz = rng.normal(size=(4, 5, 16))
-# z, weights = attend(q, k, v)
-# dq, dk, dv = attend_back(dz, q, k, v, weights)
-# unscaled = softmax_back(dz @ v.T, weights)
-# assert np.allclose(unscaled @ k, 4 * dq) and np.allclose(unscaled.T @ q, 4 * dk)
-# unmasked = attend_back(dz, q, k, v, softmax(q @ k.T / 4))[0]
-# assert np.allclose(unmasked[-1], dq[-1]) and not np.allclose(unmasked[:-1], dq[:-1], atol=1e-3)
-# ```
+# <details><summary>Hint</summary>
+#
+# Leave each of them out in turn, and divide what you get by what `attend_back` gives. For which
+# position does the mask hide nothing?
 #
 # </details>
+
+# %%
+# solution: answer = ("?", "?")
+q, k, v, dz = rng.normal(size=(4, 5, 16))  # [seq, head_dim] each
+z, weights = attend(q, k, v)
+dq, dk, dv = attend_back(dz, q, k, v, weights)
+unscaled = softmax_back(dz @ v.T, weights)  # [seq, seq]
+print("four times:", np.allclose(unscaled @ k, 4 * dq), np.allclose(unscaled.T @ q, 4 * dk))
+unmasked = attend_back(dz, q, k, v, softmax(q @ k.T / 4))[0]  # [seq, head_dim]
+print("rows that are right:", [bool(np.allclose(*rows)) for rows in zip(unmasked, dq, strict=True)])
+answer = ("a", "c")
+# end of solution
+check("08b.4", answer)
+
+# %% [markdown] tags=["solution"]
+# The first has left out the division by $\sqrt{16}$, which divides on the way back, too. The second
+# lacks the mask: the last position is the only one for which it hides nothing.

@@ -31,13 +31,18 @@
 # use. The article does not cover training.
 
 # %%
-# In a checkout of gptlite: pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 import math
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-import gptlite
 from gptlite.fast.threads import blas_threads
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
@@ -573,102 +578,136 @@ print("among its 48 numbers, from", at.min() // 16 * 16, "to", at.max() // 16 * 
 # `gptlite/training/learner.py`, `Learner.train_step` is one step of it. Two things are there that a
 # notebook can do without: the arrays are updated in pieces that fit into a core's cache, and a loss
 # that is not finite stops the run before anything has been changed.
-#
-# ## Exercises
-#
-# **1. The limit.** A loss has the curvature 400 in its steepest direction and 0.5 in its flattest.
-# What is the highest rate for plain descent, and about how many steps does it then need to bring
-# the flattest direction to a hundredth?
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# ## Exercises
 #
-# 2/400 = 0.005. Each step then multiplies the flat direction by $1 - 0.005 · 0.5 = 0.9975$: about
-# 1,840 steps.
+# Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
+# place of the `...`, run the cell, and the check says whether it is right.
+
+# %%
+from gptlite.exercises import check
+
+# %% [markdown]
+# **1. The limit.** (★☆☆, 5 min) A loss has the curvature 400 in its steepest direction and 0.5 in
+# its flattest. What is the highest rate for plain descent, and about how many steps does it then
+# need to bring the flattest direction to a hundredth?
 #
-# ```python
-# n = math.log(0.01) / math.log(1 - 0.005 * 0.5)
-# assert 1800 < n < 1900
-# x = np.array([1.0, 1.0])
-# for _ in range(round(n)):
-#     x = x - 0.00499 * np.array([0.5, 400]) * x
-# assert abs(x[0]) < 0.011 and abs(x[1]) < 1
-# ```
+# <details><summary>Hint</summary>
+#
+# A step multiplies a direction of curvature c by 1 - rate * c. How often, until a hundredth is
+# left?
 #
 # </details>
 
-# %% [markdown]
-# **2. A valley that lies askew.** Turn the valley by 45°, so that it no longer runs along an axis.
-# Does plain descent notice? Does Adam? Why?
+# %%
+# solution: answer = (..., ...)
+highest = 2 / 400
+n_steps = math.log(0.01) / math.log(1 - highest * 0.5)
+x = np.array([1.0, 1.0])
+for _ in range(round(n_steps)):
+    x = x - 0.998 * highest * np.array([0.5, 400]) * x
+print(f"a little below that rate: flattest {x[0]:.3f}, steepest {abs(x[1]):.3f}")
+answer = (highest, n_steps)
+# end of solution
+check("08c.1", answer)
+
+# %% [markdown] tags=["solution"]
+# 2/400 = 0.005. Each step then multiplies the flat direction by $1 - 0.005 · 0.5 = 0.9975$: about
+# 1,840 steps.
 
 # %% [markdown]
-# <details><summary>Answer</summary>
+# **2. A valley that lies askew.** (★★☆, 12 min) Turn the valley by 45°, so that it no longer runs
+# along an axis, and turn the place to start from with it. Turned back, the places on the way down
+# can be compared with those in the valley as it was. Are they others for plain descent? Are they
+# others for Adam? (Two of True and False.)
 #
+# <details><summary>Hint</summary>
+#
+# With the matrix `turn = np.array([[1, -1], [1, 1]]) / math.sqrt(2)`, the gradient at `p` is
+# `turn @ slope(turn.T @ p)`. Go 60 steps, with rates of 0.018 and 0.1.
+#
+# </details>
+
+# %%
+# solution: answer = (..., ...)
+turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)
+
+
+def slope_askew(p):
+    """The gradient of the valley turned by 45°."""
+    return turn @ slope(turn.T @ p)
+
+
+def after_60_steps(direction, rate, gradient, start):
+    """Go down from a place: the last place."""
+    p, memory = start, {}
+    for step in range(1, 61):
+        p = p - rate * direction(gradient(p), memory, step)
+    return p
+
+
+start = np.array([-4.0, 0.7])
+answer = []
+for rule, rate in ((plain, 0.018), (adam, 0.1)):
+    straight = after_60_steps(rule, rate, slope, start)
+    askew = turn.T @ after_60_steps(rule, rate, slope_askew, turn @ start)
+    answer.append(not np.allclose(straight, askew, atol=1e-6))
+# end of solution
+check("08c.2", answer)
+
+# %% [markdown] tags=["solution"]
 # Plain descent does not know what the axes are: it takes the same steps, turned. Adam scales each
 # axis by itself, and now both have the same mixture of steep and flat: there is nothing left to be
 # evened out. What it gains depends on the parameters being, by and large, the directions that
 # matter.
+
+# %% [markdown]
+# **3. Another unit.** (★★☆, 8 min) Somebody measures the loss in thousandths of a nat, so that all
+# gradients are a thousand times as large. How many times as long as before is the first step of
+# plain descent, that of Adam, and that of plain descent with the gradient clipped, if that was
+# longer than the limit already?
 #
-# ```python
-# turn = np.array([[1.0, -1.0], [1.0, 1.0]]) / math.sqrt(2)
+# <details><summary>Hint</summary>
 #
-#
-# def slope_askew(p):
-#     return turn @ slope(turn.T @ p)
-#
-#
-# def from_the_same_place(direction, rate, gradient, start):
-#     p, memory = start, {}
-#     for step in range(1, 61):
-#         p = p - rate * direction(gradient(p), memory, step)
-#     return p
-#
-#
-# start = np.array([-4.0, 0.7])
-# for rule, rate, differs in ((plain, 0.018, False), (adam, 0.1, True)):
-#     straight = from_the_same_place(rule, rate, slope, start)
-#     askew = turn.T @ from_the_same_place(rule, rate, slope_askew, turn @ start)
-#     assert np.allclose(straight, askew, atol=1e-6) != differs
-# ```
+# Draw a gradient of a hundred numbers, and give it to `plain`, `adam` and `clipped`, as it is and
+# multiplied by 1000.
 #
 # </details>
 
-# %% [markdown]
-# **3. Another unit.** Somebody measures the loss in thousandths of a nat, so that all gradients are
-# a thousand times as large. What changes for plain descent, for Adam, and for the clipping?
+# %%
+# solution: answer = (..., ..., ...)
+g = np.random.default_rng(0).normal(size=100)
+rules = (lambda g: plain(g, {}, 1), lambda g: adam(g, {}, 1), clipped)
+answer = [float(np.linalg.norm(rule(1000 * g)) / np.linalg.norm(rule(g))) for rule in rules]
+print(" ".join(f"{factor:.1f}" for factor in answer))
+# end of solution
+check("08c.3", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # Plain descent takes steps a thousand times as long and is lost. Adam takes the same steps as
 # before: the factor is in the mean and in the root of the square, and is divided out. With clipping
 # at 1 nearly every gradient is now cut, to the same length; directions and relative sizes stay.
+
+# %% [markdown]
+# **4. The price.** (★☆☆, 5 min) How many bytes does training with AdamW need for GPT-2's
+# parameters, their gradients and the two running means, in float32? And for the largest GPT-2's?
+# (What the way back keeps of the forward pass comes on top.)
 #
-# ```python
-# assert np.allclose(
-#     train(adam, 0.01, 20), train(adam, 0.01, 20, change=lambda g, step: 1000 * g), atol=1e-3
-# )
-# g = np.random.default_rng(0).normal(size=100)
-# assert math.isclose(np.linalg.norm(clipped(1000 * g)), 1.0)
-# ```
+# <details><summary>Hint</summary>
+#
+# `gptlite.GPTConfig.preset("gpt2-xl").n_params` counts the parameters. How many numbers does each
+# of them bring along?
 #
 # </details>
 
-# %% [markdown]
-# **4. The price.** How many bytes does training with AdamW need for GPT-2's parameters, their
-# gradients and the two running means, in float32? And for the largest GPT-2? (What the way back
-# keeps of the forward pass comes on top.)
+# %%
+# solution: answer = (..., ...)
+answer = [16 * gptlite.GPTConfig.preset(name).n_params for name in ("gpt2", "gpt2-xl")]
+print(" and ".join(f"{n_bytes / 1e9:.0f} GB" for n_bytes in answer))
+# end of solution
+check("08c.4", answer)
 
-# %% [markdown]
-# <details><summary>Answer</summary>
-#
+# %% [markdown] tags=["solution"]
 # Four numbers for each parameter, 16 bytes: 2 GB for the small one, 25 GB for the largest. An
 # optimiser without a memory would need half of that.
-#
-# ```python
-# for name in ("gpt2", "gpt2-xl"):
-#     print(f"{name}: {16 * gptlite.GPTConfig.preset(name).n_params / 1e9:.0f} GB")
-# assert round(16 * gptlite.GPTConfig.preset("gpt2").n_params / 1e9) == 2
-# ```
-#
-# </details>

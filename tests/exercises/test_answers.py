@@ -14,16 +14,23 @@ from gptlite.exercises.samples import storyteller
 from gptlite.exercises.table import FUNCTIONS
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-SOURCES = {path.stem[:2]: path.read_text("utf-8") for path in sorted(NOTEBOOKS.glob("*.py"))}
+
+
+def number_of(path):
+    """Read a notebook's number from its file's name: "08b"."""
+    return path.stem.partition("_")[0]
+
+
+SOURCES = {number_of(path): path.read_text("utf-8") for path in sorted(NOTEBOOKS.glob("*.py"))}
 CHECKS = [
     (number, exercise)
     for number, text in SOURCES.items()
-    for exercise in re.findall(r'^check\("(\d\d\.\d+)", \w+\)$', text, re.MULTILINE)
+    for exercise in re.findall(r'^check\("(\d\d[a-z]?\.\d+)", \w+\)$', text, re.MULTILINE)
 ]
 
 
 def test_every_exercise_of_a_notebook_has_a_judge_and_every_judge_an_exercise():
-    assert len(CHECKS) == 58
+    assert len(CHECKS) == 66
     assert sorted(exercise for _, exercise in CHECKS) == sorted(ANSWERS)
     assert all(exercise.startswith(f"{number}.") for number, exercise in CHECKS)
 
@@ -95,6 +102,16 @@ def test_choice():
         ("06.2", 17, "a number between 0 and 1"),
         ("07.5", -0.1, "the sign"),
         ("08.4", 0.1, "are the embeddings not multiplied by 5"),
+        ("08b.1", (0, 0), "What do small steps say"),
+        ("08b.2", np.array([0.2617, -0.1156, -0.1278, -0.14]), "the mean of `dn` is taken off"),
+        ("08b.2", [0.3651, 0, 0, 0], "is still to be taken off"),
+        ("08b.2", [0.9667, -0.0667, -0.1, -0.1333], "the division by the root"),
+        ("08b.3", "c", "what all vectors have in common"),
+        ("08b.4", ("c", "a"), "the two have changed places"),
+        ("08c.1", (1 / 400, 3682), "it may go on to the other side"),
+        ("08c.2", (True, True), "turn the places back"),
+        ("08c.3", (1000, 1000, 1), "in the mean and in the root"),
+        ("08c.4", (1.99, 24.92), "that is in gigabytes"),
         ("10.3", 3.2 + 1, "only if all before it are right"),
         ("12.3", 200, "expected a count from 0 to 100"),
     ],
@@ -141,12 +158,12 @@ def test_the_two_editions_agree_but_for_the_solutions(path):
         left = [line for line in cell["source"] if line not in other["source"]]
         assert len(left) == 1 and re.search(r"\.\.\.|\?", left[0])
         assert not cell["outputs"]
-    checks = [check for number, check in CHECKS if number == path.stem[:2]]
+    checks = [check for number, check in CHECKS if number == number_of(path)]
     assert filled == (len(checks) or len(FUNCTIONS))
 
 
 def test_each_notebook_with_exercises_has_both_editions():
-    assert {path.stem[:2] for path in EDITIONS} == {number for number, _ in CHECKS} | {"15"}
+    assert {number_of(path) for path in EDITIONS} == {number for number, _ in CHECKS} | {"13"}
 
 
 # ---- The notebook in which GPT-2 is written -----------------------------------------------------

@@ -8,4 +8,5 @@ texts.py        notebooks 1, 2 and 12
 inside.py       notebooks 3, 4 and 5
 writing.py      notebooks 6, 7 and 10
 learning.py     notebooks 8, 9 and 11
+descent.py      notebooks 8b and 8c
 """

@@ -1,6 +1,6 @@
 """All judges of answers, by the numbers of the notebook and of the exercise."""
 
-from gptlite.exercises.answers import inside, learning, texts, writing
+from gptlite.exercises.answers import descent, inside, learning, texts, writing
 from gptlite.exercises.answers.kinds import Judge
 
 ANSWERS: dict[str, Judge] = {
@@ -8,4 +8,5 @@ ANSWERS: dict[str, Judge] = {
     **inside.ANSWERS,
     **writing.ANSWERS,
     **learning.ANSWERS,
+    **descent.ANSWERS,
 }
