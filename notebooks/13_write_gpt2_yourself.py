@@ -13,11 +13,11 @@
 # %% [markdown]
 # # 13. Write GPT-2 yourself
 #
-# Eighteen small functions, and at the end your own GPT-2 tells the storyteller's story, token for
+# Thirteen small functions, and at the end your own GPT-2 tells the storyteller's story, token for
 # token. Then five derivatives, with which it could learn.
 #
 # - **Minutes:** about 220 in all; 70 for part A, 40 for part B, 40 for part C, 75 for part D, which
-#   is optional.
+#   is optional. **Core** of a term, optional in a week.
 # - **Needs:** notebooks 2, 4, 5 and 6 for parts A to C; notebook 8 for part D.
 # - **How it works:** each function has its name, its arguments with their shapes, and one line that
 #   says what it does. Write the body in place of the `...`, run the cell, then the check below it.

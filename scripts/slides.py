@@ -6,8 +6,8 @@
 
 Open OUT/04_masked_self_attention.html in a browser: the slides load everything from OUT/assets, and
 need no network. To the right is the next section, below it the rest of a section; what answers a
-"Guess" is always on a slide of its own. The exercises are left out. A PDF: open the page with
-``?print-pdf`` behind its name, and print it.
+"Guess" is always on a slide of its own. Exercises, hints and checks are left out. A PDF: open the
+page with ``?print-pdf`` behind its name, and print it.
 
 Made from the executed notebooks (scripts/notebooks.py builds those). Needs the extra ``notebooks``,
 and npm or FOLDER with the archives that ``npm pack`` fetches.
