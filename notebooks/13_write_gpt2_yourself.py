@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # 15. Write GPT-2 yourself
+# # 13. Write GPT-2 yourself
 #
 # Eighteen small functions, and at the end your own GPT-2 tells the storyteller's story, token for
 # token. Then five derivatives, with which it could learn.
