@@ -156,7 +156,7 @@ STEPS = {
         ("GPT-2 Self-attention: 4- Projecting",),
     ),
     "mid": Step(
-        "Add to the stream",
+        "Add attention to the stream",
         "residual connection (skip connection)",
         STREAM,
         r"x_j^{\op{mid}} = x_j + o_j",
@@ -201,7 +201,7 @@ STEPS = {
         (FULL + "2 - Projecting to model dimension",),
     ),
     "out": Step(
-        "Add to the stream",
+        "Add the network to the stream",
         "residual connection; the block’s output",
         STREAM,
         r"x_j^{\op{out}} = x_j^{\op{mid}} + o_j",

@@ -96,8 +96,7 @@ export function show(figure, caption, headings, rows, kind = "") {
     element("tbody", {}, ...rows),
   );
   if (!figure.querySelector(":scope > .scroll")) {
-    figure.replaceChildren(element("div", { class: "scroll", role: "region" }));
-    overflow.observe(figure.firstChild);
+    figure.replaceChildren(watched(element("div", { class: "scroll", role: "group" })));
   }
   const frame = figure.querySelector(":scope > .scroll");
   frame.setAttribute("aria-label", caption);
@@ -109,6 +108,12 @@ export function show(figure, caption, headings, rows, kind = "") {
 function mindOverflow(frame) {
   if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
   else frame.removeAttribute("tabindex");
+}
+
+/** Watch a frame, whose content may become too wide for it. */
+export function watched(frame) {
+  overflow.observe(frame);
+  return frame;
 }
 
 const overflow = new ResizeObserver((entries) => entries.forEach((e) => mindOverflow(e.target)));

@@ -1,7 +1,7 @@
 // What is said of each array: its name in the trace, its shape, the equation, the lines of source that
 // make it, the field's words, and where the article tells of it.
 
-import { byId, count, element, equation } from "./elements.js";
+import { byId, count, element, equation, watched } from "./elements.js";
 import { known, state } from "./state.js";
 
 /** Name the array that a section is about, in the chosen block. */
@@ -31,7 +31,7 @@ function sourceOf({ function: name, file, line, lines }) {
     "figure",
     { class: "source" },
     element("figcaption", {}, element("code", {}, name), ` \u2013 ${file}, line ${line}`),
-    element("pre", { tabindex: 0, role: "region", "aria-label": `source of ${name}` }, code),
+    watched(element("pre", { role: "group", "aria-label": `source of ${name}` }, code)),
   );
 }
 
@@ -49,7 +49,7 @@ export function buildFacts() {
     section.querySelector(".facts-of").replaceChildren(
       element("p", { class: "signature" }, element("code", { class: "array-name" }), " ", element("span", { class: "shape" })),
       element("p", { class: "field" }, `The field says: ${field}. Article: `, ...links),
-      element("div", { class: "equation" }, equation(tree), element("p", { class: "where" }, where)),
+      watched(element("div", { class: "equation", role: "group", "aria-label": "equation" }, equation(tree), element("p", { class: "where" }, where))),
       sourceOf(first),
       ...(others.length ? [more] : []),
     );
