@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from gptlite.activation import exact_gelu
+from gptlite.article import section_url
 from gptlite.block import (
     attend,
     attention,
@@ -20,7 +21,6 @@ from gptlite.block import (
     split_heads,
 )
 from gptlite.config import GPTConfig
-from gptlite.article import section_url
 from gptlite.lab.formula import math_tree
 from gptlite.lab.source import source_lines
 from gptlite.layers import centred_and_inverse_std, gelu, layer_norm, linear, softmax
