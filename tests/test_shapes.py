@@ -148,7 +148,10 @@ def generation(tracer: Tracer) -> None:
 def tokens_to_text(tracer: Tracer) -> None:
     """Learn a vocabulary, put the bytes of many tokens together, and generate text."""
     from gptlite import Tokenizer
+    from gptlite.alphabet import EOT
     from gptlite.generate import generate, generate_samples, stream
+    from gptlite.rules import Rules
+    from gptlite.special import AddedToken
 
     tokenizer = Tokenizer.train(["the cat and the dog", "aaaaa"] * 3, 260)
     texts = ("", "the cat and the dog", "aaathe" * 20, "aaaaa the", " the cat and the dog" * 100)
@@ -156,6 +159,12 @@ def tokens_to_text(tracer: Tracer) -> None:
     for text in (*("".join(texts[n:]) for n in range(3)), *texts):
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.offsets("thé") == [(0, 1), (1, 2), (2, 3), (2, 3)]
+    few = {"t": 0, "h": 1, "Ġ": 2, EOT: 3, "<unk>": 4}
+    lacking = Tokenizer(few, [])  # other bytes are left out
+    assert lacking.decode(lacking.encode("a" + "the cat " * 400)) == "th t " * 400
+    assert lacking.encode("a" * 2000) == []
+    unknown = Tokenizer(few, [], (AddedToken("<unk>"),), Rules(unknown="<unk>"))
+    assert unknown.offsets("tea") == [(0, 1), (1, 2), (2, 3)]
     with tracer.of(**SIZES | {"n_vocab": 260}):
         for write in (generate, generate_samples, stream):
             assert list(write(model_of(n_vocab=260), tokenizer, "a", seed=1, stop="the"))

@@ -87,7 +87,7 @@ from gptlite.views.text import token_label
 
 KEPT = 4  # traces: of a text with its changes, without them, and of the texts patched from
 BEST = 5  # tokens that the logit lens shows at each place
-MOST_POINTS = 1000
+POINTS = {"seed": 2**32, "start": 1_000_000, "n": 1000}  # the most of each, in a question
 REFUSED = (ValueError, TypeError, ArithmeticError, MemoryError)
 
 
@@ -257,10 +257,10 @@ class Engine:
 
 def points(request: dict[str, Any]) -> dict[str, Any]:
     """Give the random numbers that a generation with this seed draws its tokens with."""
-    numbers = {name: get(request, name, int) for name in ("seed", "start", "n")}
+    numbers = {name: get(request, name, int) for name in POINTS}
     for name, value in numbers.items():
-        if not 0 <= value <= (2**32 if name == "seed" else MOST_POINTS):
-            raise ValueError(f"{name} must lie in 0 to {2**32 if name == 'seed' else MOST_POINTS}")
+        if not 0 <= value <= POINTS[name]:
+            raise ValueError(f"{name} must lie in 0 to {POINTS[name]:,}, not {value}")
     rng = np.random.default_rng([numbers["seed"], 0])
     return {"points": rng.random(numbers["start"] + numbers["n"])[numbers["start"] :].tolist()}
 

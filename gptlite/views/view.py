@@ -11,7 +11,7 @@ from typing import Any
 from unicodedata import combining, east_asian_width
 
 # The ends of the two ramps that all views share: from white to a blue and to a red, both dark
-# enough for white text. Shares and sizes are blue; of numbers with a sign, those above 0 are red.
+# enough for white text. Shares are blue; of numbers with a sign, those above 0 are red.
 PALE, DEEP, RED = (255, 255, 255), (8, 69, 148), (150, 28, 18)
 BLUE = "#084594"  # DEEP, for lines and bars of one colour
 INK = "#1a1a1a"

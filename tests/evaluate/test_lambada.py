@@ -52,6 +52,9 @@ def test_a_guess_is_right_when_all_of_its_tokens_are():
         def decode_bytes(self, ids: list[int]) -> bytes:
             return "".join(map(chr, ids)).encode()
 
+        def offsets(self, text: str) -> list[tuple[int, int]]:
+            return [(i, i + 1) for i in range(len(text))]
+
     text = "".join(map(chr, ids))
     wrong = chr((ids[-1] + 1) % 200)
     passages = [LastWord(text[:2], text[2:]), LastWord(text[:2], text[2] + wrong)]

@@ -4,10 +4,11 @@ from threading import Thread, current_thread, main_thread
 
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 from gptlite import GPT, GPTConfig, Tokenizer
 from gptlite.fast import pool as pools
-from gptlite.fast.pool import Pool, can_start_threads, in_threads
+from gptlite.fast.pool import Pool, can_start_threads, in_threads, show_bars_without_thread
 from gptlite.pretrain.trainer import Recipe, Trainer
 
 
@@ -19,6 +20,8 @@ def no_threads(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(Thread, "start", start)
+    monkeypatch.setattr(tqdm, "monitor_interval", tqdm.monitor_interval)  # put back afterwards
+    show_bars_without_thread()
     can_start_threads.cache_clear()
     yield
     can_start_threads.cache_clear()

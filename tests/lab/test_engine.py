@@ -142,6 +142,27 @@ def test_its_points_are_those_that_generate_draws_with(engine):
     assert points == np.random.default_rng([7, 0]).random(20).tolist()
 
 
+@pytest.mark.parametrize(("name", "value"), [("seed", -1), ("start", 10**9), ("n", 1001)])
+def test_points_out_of_bounds(tiny, name, value):
+    answer = ask(tiny, "points", **{"seed": 0, "start": 0, "n": 1} | {name: value})
+    assert f"{name} must lie in 0 to" in answer["error"]
+
+
+def test_tokens_that_were_drawn_follow_the_text(tiny):
+    more = tiny.tokenizer.encode("es")
+    read, whole = ask(tiny, "read", text="fox", more=more), ask(tiny, "read", text="foxes")
+    assert read["said"] == whole["said"] == "foxes" and read["ids"] == whole["ids"]
+    assert read["after"] == whole["after"]
+    for more, sentence in (
+        ([257], "there is no token 257: there are 257"),
+        (["a"], "must be an id"),
+        ([-1], "must be an id"),
+        ([True], "must be an id"),
+        ([1] * 62, "the text has 66 tokens"),
+    ):
+        assert sentence in ask(tiny, "read", text="fox", more=more)["error"]
+
+
 # ---- Changes ------------------------------------------------------------------------------------
 
 CHANGES = {

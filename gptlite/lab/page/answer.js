@@ -85,7 +85,8 @@ export function drawAnswer() {
   const p = softmax(decode(known.read.after).values);
   const best = greatest(p, 6);
   const rows = best.map((id) => barRow(id, p[id], p[best[0]]));
-  show(byId("answer-figure"), "The likeliest next tokens", ["token", "", "probability"], rows, "bars");
+  const changed = state.edits.length ? " of the changed model" : "";
+  show(byId("answer-figure"), `The likeliest next tokens${changed}`, ["token", "", "probability"], rows, "bars");
 }
 
 export function bar(p, longest, was = null) {

@@ -37,12 +37,14 @@ export async function ask(kind, fields = {}) {
 export async function load(names) {
   const about = reading();
   const key = JSON.stringify(about);
-  if (held.key !== key) held = { key, arrays: new Map() };
-  const { arrays } = held;
+  const arrays = held.key === key ? held.arrays : new Map();
   const missing = names.filter((name) => !arrays.has(name));
-  if (!missing.length) return;
-  const found = (await ask("arrays", { names: missing, ...about })).arrays;
-  for (const [name, array] of Object.entries(found)) arrays.set(name, decode(array));
+  if (missing.length) {
+    const found = (await ask("arrays", { names: missing, ...about })).arrays;
+    for (const [name, array] of Object.entries(found)) arrays.set(name, decode(array));
+  }
+  // If another text has been asked for meanwhile, these come too late.
+  if (JSON.stringify(reading()) === key) held = { key, arrays };
 }
 
 export function has(name) {
