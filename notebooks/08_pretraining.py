@@ -631,13 +631,14 @@ print(f"the pronoun: {answer:.1f} nats, ln 2 = {math.log(2):.1f}")
 check("08.4", answer)
 
 # %% [markdown] tags=["solution"]
-# It stays at ln 2, a coin toss between `he` and `she`. It is tempting to say that short vectors give
-# scores near 0; but the scores at the start are equally small in both models, since `ln_1` comes
-# first. What differs is the size of a step *beside* the vector. AdamW moves each number by up to the
-# learning rate, 0.004, however small the number is: a fifth of 0.02, but a twenty-fifth of 0.1. Steps
-# that large keep throwing the short rows about, before attention has learned to compare them. Two
-# controls say the same: with a fifth of the learning rate for `wte` and `wpe` alone, the short
-# embeddings learn the pronoun in the same 300 steps; with five times as much the long ones do not.
+# It stays at ln 2, a coin toss between `he` and `she`. It is tempting to say that short vectors
+# give scores near 0; but the scores at the start are equally small in both models, since `ln_1`
+# comes first. What differs is the size of a step *beside* the vector. AdamW moves each number by up
+# to the learning rate, 0.004, however small the number is: a fifth of 0.02, but a twenty-fifth of
+# 0.1. Steps that large keep throwing the short rows about before attention has learned to compare
+# them. Two controls say the same: with a fifth of the learning rate for `wte` and `wpe` alone, the
+# short embeddings learn the pronoun in the same 300 steps; with five times as much, the long ones
+# do not.
 
 # %% [markdown]
 # **5. Below the limit.** (★★☆, 6 min) The limit was computed from the rules of the language. Could
