@@ -30,9 +30,9 @@ def pronoun_s_loss(answer: Any) -> tuple[bool, str]:
         return False, f"expected a loss in nats; found {in_brief(answer)}."
     if 0.5 <= loss <= 0.85:
         return True, (
-            f"{loss:.2f}, near ln 2 = {LN2:.2f}: a coin toss between he and she. The scores are no "
-            "smaller than with long vectors, for `ln_1` comes first; but a step of AdamW is as long "
-            "as ever, and five times as large beside vectors that short."
+            f"{loss:.2f}, near ln 2 = {LN2:.2f}: a coin toss between he and she. The scores begin "
+            "no smaller than with long vectors, for `ln_1` comes first; but a step of AdamW is as "
+            "long as ever, and five times as large beside vectors that short."
         )
     why = "are the embeddings not multiplied by 5" if loss < 0.5 else "are there 300 steps"
     return False, f"{loss:.2f} is not near ln 2: {why}?"
