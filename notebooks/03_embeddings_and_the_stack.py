@@ -511,9 +511,10 @@ check("03.4", answer)
 # The row of the block below the last: the lens *is* the model with the blocks above left out.
 
 # %% [markdown]
-# **5. Without positions.** (★★★, 12 min) Is the model blind to order without `wpe`? Give it " the
-# dog saw the cat and" and " the cat saw the dog and" with the tokens' rows alone for an embedding.
-# Is the last position the same in both, (1) after block 0, and (2) at the top?
+# **5. Without positions.** (★★★, 12 min) Is the model blind to order without `wpe`? Give it "the
+# dog saw the cat and" and "the cat saw the dog and", each after `<|endoftext|>`, with the tokens'
+# rows alone for an embedding. Is the last position the same in both, (1) after block 0, and (2) at
+# the top?
 #
 # <details><summary>Hint</summary>
 #
@@ -526,7 +527,7 @@ check("03.4", answer)
 # solution: answer = (..., ...)  # True or False, twice
 orders = []
 for animals in ("dog saw the cat", "cat saw the dog"):
-    unplaced = tokenizer.encode(f" the {animals} and")
+    unplaced = [tokenizer.eot, *tokenizer.encode(f"the {animals} and")]
     orders.append(Trace(edits={"embed": wte[unplaced][None]}))
     model(unplaced, trace=orders[-1])
 first, second = orders

@@ -607,13 +607,13 @@ check("04.3", answer)
 #
 # <details><summary>Hint</summary>
 #
-# `order = np.array([3, 0, 4, 1, 2])` and `q[order]`. Compare with `z[order]`.
+# `order = np.random.default_rng(0).permutation(len(q))` and `q[order]`. Compare with `z[order]`.
 #
 # </details>
 
 # %%
 # solution: answer = (..., ...)  # True or False, twice
-order = np.array([3, 0, 4, 1, 2])
+order = np.random.default_rng(0).permutation(len(q))  # [seq]
 unmasked = softmax(q @ k.T / d**0.5) @ v
 shuffled = softmax(q[order] @ k[order].T / d**0.5) @ v[order]
 masked = masked_self_attention(q[order], k[order], v[order])

@@ -288,7 +288,8 @@ print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
 # kind it has read as by the tokens that it samples itself with all settings open, and so far more
 # than by tokens at cautious settings: people do not write the most likely word (Holtzman et al.
 # 2020). But a surprise in a book still makes sense, and a surprise in a sample often does not. So a
-# small model is better kept
+# small model is better kept on a short leash: a temperature of 0.8 and the top 40 are gptlite's
+# defaults.
 #
 # ## The cache
 #
@@ -506,20 +507,21 @@ Table(
 from gptlite.exercises import check
 
 # %% [markdown]
-# **1. Greedy, three ways.** (★☆☆, 6 min) Continue "The fox" by 10 tokens with `generate`, in three
-# ways that should all be greedy: by `temperature`, by `top_k`, by a tiny `top_p`. Give the list of
-# the three texts.
+# **1. Greedy, three ways.** (★☆☆, 6 min) Continue `BEGIN + "The fox"` by 10 tokens with `generate`,
+# in three ways that should all be greedy: by `temperature`, by `top_k`, by a tiny `top_p`. Give the
+# list of the three texts.
 #
 # <details><summary>Hint</summary>
 #
-# `top_k=0` switches that filter off.
+# `top_k=0` switches that filter off. With `allowed_special="all"`, `generate` reads `BEGIN` as a
+# token.
 #
 # </details>
 
 # %%
 # solution: answer = ["...", "...", "..."]
 answer = [
-    generate(model, tokenizer, "The fox", max_new_tokens=10, seed=0, **options)
+    generate(model, tokenizer, BEGIN + "The fox", 10, seed=0, allowed_special="all", **options)
     for options in ({"temperature": 0}, {"top_k": 1}, {"top_k": 0, "top_p": 1e-6})
 ]
 # end of solution
@@ -529,20 +531,21 @@ check("06.1", answer)
 # Each leaves one token to draw from, the most likely one.
 
 # %% [markdown]
-# **2. Does the draw keep its word?.** (★★☆, 10 min) Draw the token after "The old man" 2,000 times
-# with `Sampler`, at temperature 1 and from all tokens. What share of the draws is `·was`? (The
-# check knows its probability, and how far chance may go.)
+# **2. Probabilities and counts.** (★★☆, 10 min) Draw the token after "The old man" 2,000 times with
+# `Sampler`, at temperature 1 and from all tokens. What share of the draws is `·was`? (The check
+# knows its probability, and how far chance may go.)
 #
 # <details><summary>Hint</summary>
 #
-# `sampler(logits, ids, rngs)` draws one token for each row: repeat the row 2,000 times, with `[[]]
-# * 2000` for the ids and one generator for all rows.
+# The logits are the last row of `model(encoded("The old man"))`. `sampler(logits, ids, rngs)` draws
+# one token for each row: repeat the row 2,000 times, with `[[]] * 2000` for the ids and one
+# generator for all rows.
 #
 # </details>
 
 # %%
 # solution: answer = ...
-last = model(tokenizer.encode("The old man"))[:, -1]  # [1, n_vocab]
+last = model(encoded("The old man"))[:, -1]  # [1, n_vocab]
 rng = np.random.default_rng(0)
 sampler = Sampler(temperature=1.0, top_k=0)
 drawn = sampler(np.repeat(last, 2000, axis=0), [[]] * 2000, [rng] * 2000)  # [2000]
@@ -557,7 +560,7 @@ check("06.2", answer)
 # of $\sqrt{p(1-p)/2000}$, about 0.01.
 
 # %% [markdown]
-# **3. Why no queries?.** (★☆☆, 4 min) The cache holds keys and values. Why not queries?
+# **3. No queries.** (★☆☆, 4 min) The cache holds keys and values. Why not queries?
 #
 # - (a) They would take too much memory.
 # - (b) A query is used in its own position's row only; later positions read keys and values.
@@ -586,17 +589,18 @@ check("06.3", answer)
 # %% [markdown]
 # **4. A false economy.** (★★★, 12 min) Somebody keeps the cache of "The old man said", takes the
 # last token back by lowering `cache.length`, and adds " laughed" instead. Are the logits right? And
-# are they, if they exchange the *first* token's key and value for those of "A" in the same way?
+# are they, if the key and the value of the *first word*, "The", are exchanged for those of "A"?
 #
 # <details><summary>Hint</summary>
 #
-# Compare with the logits of a call without a cache. On what do the keys of block 1 depend?
+# Compare with the logits of a call without a cache. The first word stands at position 1, after
+# `<|endoftext|>`: `cache.keys[:, :, :, 1]`. On what do the keys of block 1 depend?
 #
 # </details>
 
 # %%
 # solution: answer = (..., ...)  # True or False, twice
-old, new = tokenizer.encode("The old man said"), tokenizer.encode("The old man laughed")
+old, new = encoded("The old man said"), encoded("The old man laughed")
 kept = KVCache(model.config)
 model(old, cache=kept)
 kept.length = len(old) - 1
@@ -605,11 +609,11 @@ taken_back = np.allclose(
 )
 
 first, patched = KVCache(model.config), KVCache(model.config)
-model(tokenizer.encode("A"), cache=first)
+model(encoded("A"), cache=first)
 model(old[:-1], cache=patched)
-patched.keys[:, :, :, 0] = first.keys[:, :, :, 0]
-patched.values[:, :, :, 0] = first.values[:, :, :, 0]
-right = model([*tokenizer.encode("A"), *old[1:]])[0, -1]
+patched.keys[:, :, :, 1] = first.keys[:, :, :, 1]
+patched.values[:, :, :, 1] = first.values[:, :, :, 1]
+right = model([*encoded("A"), *old[2:]])[0, -1]
 exchanged = np.allclose(model(old[-1:], cache=patched)[0, -1], right, atol=1e-2)
 answer = (taken_back, exchanged)
 # end of solution
@@ -622,22 +626,24 @@ check("06.4", answer)
 
 # %% [markdown]
 # **5. Penalise repetition.** (★★☆, 8 min) `repetition_penalty` makes every token that has occurred
-# less likely. Continue `prompt` greedily by 80 tokens with a penalty of 1.3, as the greedy text
-# above was made, and give the 80 ids. What could go wrong with this remedy?
+# less likely. Continue `prompt` greedily by 80 tokens with a penalty of 1.3, as the greedy texts
+# above were made, and give the 80 ids. What could go wrong with this remedy?
 #
 # <details><summary>Hint</summary>
 #
-# Take the cell that made `loop_ids`, and give its `Sampler` one setting more.
+# Take the cell of "Greedy runs in circles", with `encoded(prompt)` as its only text, and give its
+# `Sampler` one setting more.
 #
 # </details>
 
 # %%
 # solution: answer = [...]
 penalised = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)
-steps = list(generate_tokens(model, [tokenizer.encode(prompt)], penalised, 80))
+steps = list(generate_tokens(model, [encoded(prompt)], penalised, 80))
 answer = [int(step.ids[0]) for step in steps]
 print(tokenizer.decode(answer))
-print(len(set(loop_ids)), "different tokens before,", len(set(answer)), "with the penalty")
+plain = written[beginnings.index(prompt)][:80]
+print(len(set(plain)), "different tokens without the penalty,", len(set(answer)), "with it")
 # end of solution
 check("06.5", answer)
 

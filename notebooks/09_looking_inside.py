@@ -531,14 +531,14 @@ from gptlite.exercises import check
 #
 # <details><summary>Hint</summary>
 #
-# `views.without_heads(i, range(n_head))` is the edit for attention; for an MLP, multiply its
-# output, `h.i.mlp.out`, by 0.
+# `loss_of(encoded(...), edits)` measures. `views.without_heads(i, range(n_head))` is the edit for
+# attention; for an MLP, multiply its output, `h.i.mlp.out`, by 0.
 #
 # </details>
 
 # %%
 # solution: answer = (..., ...)
-miller = tokenizer.encode(
+miller = encoded(
     "Once upon a time there was a miller who had a daughter, and the daughter had a little grey "
     "cat."
 )
@@ -554,7 +554,7 @@ check("09.1", answer)
 # table of which token follows which, on which everything above relies.
 
 # %% [markdown]
-# **2. The last position.** (★★★, 15 min) The MLP's answer at the last position was not patched
+# **2. The last position.** (★★★, 15 min) What an MLP adds at the last position was not patched
 # above. Patch `h.i.attn.out` and `h.i.mlp.out` at the last position, for all blocks, from the
 # queen's sentence into the king's. Which of these arrays turns the answer furthest? Give its name.
 #
@@ -584,23 +584,24 @@ check("09.2", answer)
 
 # %% [markdown]
 # **3. Induction on familiar words.** (★★☆, 10 min) The storyteller never saw anything like random
-# tokens. Take "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, and measure
-# the induction scores on that. Which head has the highest? Give block and head.
+# tokens. Take "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, each time
+# with `<|endoftext|>` in front, and measure the induction scores on that. Which head has the
+# highest? Give block and head.
 #
 # <details><summary>Hint</summary>
 #
-# `model(once + once, trace=twice)`, then `induction_scores(weights_of(twice))`. `np.unravel_index`
-# turns a place in a flat array into block and head.
+# With `once = encoded(...)`: `model(once + once, trace=twice)`, then
+# `induction_scores(weights_of(twice))`. `largest` finds block and head.
 #
 # </details>
 
 # %%
 # solution: answer = (..., ...)
-once = tokenizer.encode("Tiddy Mun was a strange man, and Yallery Brown was his friend.")
+once = encoded("Tiddy Mun was a strange man, and Yallery Brown was his friend.")
 twice = Trace()
 model(once + once, trace=twice)
 scores = induction_scores(weights_of(twice))  # [n_layer, n_head]
-answer = np.unravel_index(scores.argmax(), scores.shape)
+answer = largest(scores)
 print(f"{scores.max():.1f} against {1 / (1.5 * len(once)):.2f}")
 # end of solution
 check("09.3", answer)
@@ -616,18 +617,17 @@ check("09.3", answer)
 #
 # <details><summary>Hint</summary>
 #
-# `by_head` has the numbers. `views.without_heads(i, [j])` is the edit, and `preference` measures
-# both sentences.
+# `best` is that head. `views.without_heads(i, [j])` is the edit, and `preference` measures both
+# sentences, `ids` and `other`.
 #
 # </details>
 
 # %%
 # solution: answer = ...
-layer, head = np.unravel_index(np.argmax(by_head), np.shape(by_head))
-edits = views.without_heads(layer, [head])
+edits = views.without_heads(best[0], [best[1]])
 cut = [preference(model(text, trace=Trace(edits=edits))) for text in (ids, other)]
 answer = cut[1] - cut[0]
-print(f"{queen - king:.1f} apart with all heads, {answer:.1f} without ({layer}, {head})")
+print(f"{queen - king:.1f} apart with all heads, {answer:.1f} without {best}")
 # end of solution
 check("09.4", answer)
 

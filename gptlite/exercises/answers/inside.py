@@ -154,7 +154,7 @@ ANSWERS: dict[str, Judge] = {
         "after block 0 the last position has seen the same set of tokens. Above, it reads vectors "
         "that already depend on what stood to their left: the mask alone tells some order.",
         [
-            ([True, True], "at the top too? Compare with a tolerance of 0.1."),
+            ([True, True], "at the top too? Compare with a tolerance of 0.001."),
             (
                 [False, False],
                 "after block 0, are the positions really left out? The edit has to "

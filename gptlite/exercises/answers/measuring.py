@@ -10,6 +10,12 @@ from gptlite.layers import Array, softmax
 from gptlite.sampling import log_softmax
 from gptlite.trace import Trace
 
+# What to say of an answer that is right but for its first token.
+NOT_BEGUN = (
+    "right for a text without `<|endoftext|>` in front. Every text here begins with that token: "
+    "`encoded` puts it there, and so does `BEGIN` before a prompt."
+)
+
 
 def tokens_of(text: str) -> list[int]:
     """Encode a text, with ``<|endoftext|>`` in front."""

@@ -6,9 +6,9 @@ import numpy as np
 
 from gptlite.config import PRESETS
 from gptlite.exercises.answers.kinds import Judge, choice, exactly, in_brief, numbers, one_number
-from gptlite.exercises.answers.measuring import chances
+from gptlite.exercises.answers.measuring import NOT_BEGUN, chances, tokens_of
 from gptlite.exercises.samples import storyteller
-from gptlite.generate import generate, generate_tokens
+from gptlite.generate import generate_tokens
 from gptlite.sampling import Sampler
 
 PROMPT = "Once upon a time there was a"
@@ -17,22 +17,37 @@ MEDIUM_BYTES = 1_519_984_962
 MASKS = 24 * 1024 * 1024 * 4
 
 
+def greedily(text: str, n_new: int, penalty: float = 1.0, skip: int = 0) -> list[int]:
+    """Continue a text greedily: ``n_new`` ids.
+
+    Args:
+        penalty: for tokens that have occurred.
+        skip: 1 to leave out ``<|endoftext|>`` in front.
+    """
+    sampler = Sampler(temperature=0, top_k=0, repetition_penalty=penalty)
+    steps = generate_tokens(storyteller()[0], [tokens_of(text)[skip:]], sampler, n_new)
+    return [int(step.ids[0]) for step in steps]
+
+
 def three_texts(answer: Any) -> tuple[bool, str]:
     """Judge three texts that should be the greedy one."""
     texts = list(answer) if isinstance(answer, (list, tuple, set)) else []
     if len(texts) != 3 or not all(isinstance(text, str) for text in texts):
         return False, f"expected a list of three texts; found {in_brief(answer)}."
-    greedy = generate(*storyteller(), "The fox", max_new_tokens=10, temperature=0)
-    wrong = [i + 1 for i, text in enumerate(texts) if text != greedy]
-    if not wrong:
+    _, tokenizer = storyteller()
+    greedy, not_begun = (tokenizer.decode(greedily("The fox", 10, skip=i)) for i in (0, 1))
+    if texts == [greedy] * 3:
         return True, "each leaves one token to draw from, the most likely one."
-    return False, f"text {wrong[0]} is not the greedy one, {greedy!r}: are the other filters off?"
+    if texts == [not_begun] * 3:
+        return False, NOT_BEGUN
+    wrong = next(i for i, text in enumerate(texts) if text != greedy)
+    return False, f"text {wrong + 1} is not the greedy one, {greedy!r}: are the other filters off?"
 
 
 def chance_of_was() -> float:
-    """Compute the probability of " was" after "The old man"."""
+    """Compute the probability of " was" after "The old man", where a text begins so."""
     _, tokenizer = storyteller()
-    return float(chances(tokenizer.encode("The old man"))[tokenizer.encode(" was")[0]])
+    return float(chances(tokens_of("The old man"))[tokenizer.encode(" was")[0]])
 
 
 def share_of_was(answer: Any) -> tuple[bool, str]:
@@ -50,16 +65,8 @@ def share_of_was(answer: Any) -> tuple[bool, str]:
         return True, f"{said}: {abs(share - p) / error:.1f} standard errors apart."
     return False, (
         f"{said}, and the standard error only {error:.3f}: are temperature 1 and all tokens set, "
-        "and are there 2,000 draws?"
+        "are there 2,000 draws, and does the text begin with `<|endoftext|>`?"
     )
-
-
-def penalised() -> list[int]:
-    """Continue the prompt greedily with a penalty: 80 ids."""
-    model, tokenizer = storyteller()
-    sampler = Sampler(temperature=0, top_k=0, repetition_penalty=1.3)
-    steps = generate_tokens(model, [tokenizer.encode(PROMPT)], sampler, 80)
-    return [int(step.ids[0]) for step in steps]
 
 
 def flipped(bit: int) -> float:
@@ -103,12 +110,15 @@ ANSWERS: dict[str, Judge] = {
         ],
     ),
     "06.5": exactly(
-        penalised,
+        lambda: greedily(PROMPT, 80, 1.3),
         "80 token ids",
         "no circle, but the remedy cannot tell a phrase from a comma: words that a text needs "
         "again and again are pushed down too.",
-        no="these are not the ids: temperature 0, top_k 0, a penalty of 1.3, 80 new tokens, and "
-        "no `<|endoftext|>` in front.",
+        [
+            (lambda: greedily(PROMPT, 80), "that is the text without a penalty."),
+            (lambda: greedily(PROMPT, 80, 1.3, skip=1), NOT_BEGUN),
+        ],
+        "these are not the ids: temperature 0, top_k 0, a penalty of 1.3, and 80 new tokens.",
     ),
     "07.1": numbers(
         (blocks_of(1536, 12) / blocks_of(768, 12), 2),
