@@ -27,7 +27,17 @@ from gptlite.training.losses import bits_per_byte, next_token_losses
 
 SIZES = {"n-vocab": 270, "n-ctx": 16, "n-embd": 16, "n-head": 2, "n-layer": 1, "batch": 4}
 TINY = [word for name, size in SIZES.items() for word in (f"--{name}", str(size))]
-SIX_STEPS = [*TINY, "--tokens", "384", "--every", "2", "--dropout", "0.1"]
+SIX_STEPS = [
+    *TINY,
+    "--tokens",
+    "384",
+    "--every",
+    "2",
+    "--dropout",
+    "0.1",
+    "--report-seconds",
+    "600",
+]
 
 
 @pytest.fixture(scope="module")
