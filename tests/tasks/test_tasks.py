@@ -72,11 +72,14 @@ def test_sentences_lose_white_space_alone(text):
 
 def test_a_summary():
     story = gptlite.load()
-    found = summarise(*story, "The dog ran.\n", seed=5)
-    written = generate(*story, "The dog ran.\nTL;DR:", 100, temperature=1, top_k=2, seed=5)
-    assert len(sentences(written)) > 3
-    assert found == " ".join(sentences(written)[:3])
-    assert summarise(*story, "The dog ran.", n_sentences=1, seed=5) == sentences(written)[0]
+
+    def written(seed):
+        return generate(*story, "The dog ran.\nTL;DR:", 100, temperature=1, top_k=2, seed=seed)
+
+    seed = next(seed for seed in range(100) if len(sentences(written(seed))) > 3)
+    first = sentences(written(seed))
+    assert summarise(*story, "The dog ran.\n", seed=seed) == " ".join(first[:3])
+    assert summarise(*story, "The dog ran.", n_sentences=1, seed=seed) == first[0]
 
 
 def test_a_summary_s_settings(model):
