@@ -29,12 +29,17 @@
 # notation, `[..., n]` is any number of axes and then one of length n.
 
 # %%
-# Once, in the checkout of gptlite:  pip install -e '.[notebooks]'
+try:
+    import gptlite
+except ImportError:
+    raise ImportError(
+        "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
+        "(on the package index, the name belongs to another project)"
+    ) from None
 from itertools import pairwise
 
 import numpy as np
 
-import gptlite
 from gptlite.alphabet import BYTE_SYMBOLS
 from gptlite.exercises import check, my_gpt
 from gptlite.layers import linear
