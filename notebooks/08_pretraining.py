@@ -638,7 +638,7 @@ check("08.4", answer)
 # 0.1. Steps that large keep throwing the short rows about before attention has learned to compare
 # them. Two controls say the same: with a fifth of the learning rate for `wte` and `wpe` alone, the
 # short embeddings learn the pronoun in the same 300 steps; with five times as much, the long ones
-# do not.
+# do not. Nor do three times as many steps help the short ones.
 
 # %% [markdown]
 # **5. Below the limit.** (★★☆, 6 min) The limit was computed from the rules of the language. Could

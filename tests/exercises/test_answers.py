@@ -9,7 +9,9 @@ import pytest
 
 from gptlite.exercises import check
 from gptlite.exercises.answers.kinds import choice, exactly, numbers, one_number
+from gptlite.exercises.answers.measuring import NOT_BEGUN
 from gptlite.exercises.answers.table import ANSWERS
+from gptlite.exercises.answers.writing import greedily
 from gptlite.exercises.samples import storyteller
 from gptlite.exercises.table import FUNCTIONS
 
@@ -120,6 +122,14 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(exercise, answer, words):
     verdict = check(exercise, answer)
     assert not verdict.ok
     assert words in verdict.words
+
+
+def test_a_text_that_does_not_begin_with_the_token_is_told_so():
+    _, tokenizer = storyteller()
+    prompt = "Once upon a time there was a"
+    fox = tokenizer.decode(greedily("The fox", 10, skip=1))
+    for exercise, answer in {"06.1": [fox] * 3, "06.5": greedily(prompt, 80, 1.3, skip=1)}.items():
+        assert check(exercise, answer).words == NOT_BEGUN
 
 
 def test_ids_that_encode_gives_are_no_other_spelling():
