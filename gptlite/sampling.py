@@ -139,7 +139,7 @@ class Sampler:
         ValueError: a setting is NaN or outside its range.
     """
 
-    temperature: float = 0.8
+    temperature: float = 0.7
     top_k: int = 40
     top_p: float = 1.0
     repetition_penalty: float = 1.0

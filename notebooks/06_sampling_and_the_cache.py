@@ -243,7 +243,7 @@ Table(
 # %%
 settings = {
     "greedy": {"temperature": 0.0, "top_k": 0, "top_p": 1.0},
-    "T 0.8, top-k 40": {"temperature": 0.8, "top_k": 40, "top_p": 1.0},
+    "T 0.7, top-k 40": {"temperature": 0.7, "top_k": 40, "top_p": 1.0},
     "top-p 0.9": {"temperature": 1.0, "top_k": 0, "top_p": 0.9},
     "T 1, all tokens": {"temperature": 1.0, "top_k": 0, "top_p": 1.0},
     "T 2, all tokens": {"temperature": 2.0, "top_k": 0, "top_p": 1.0},
@@ -288,7 +288,7 @@ print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
 # kind it has read as by the tokens that it samples itself with all settings open, and so far more
 # than by tokens at cautious settings: people do not write the most likely word (Holtzman et al.
 # 2020). But a surprise in a book still makes sense, and a surprise in a sample often does not. So a
-# small model is better kept on a short leash: a temperature of 0.8 and the top 40 are gptlite's
+# small model is better kept on a short leash: a temperature of 0.7 and the top 40 are gptlite's
 # defaults.
 #
 # ## The cache

@@ -32,7 +32,7 @@ def command_line() -> Parser:
     add("prompt", nargs="?", type=utf8, metavar="PROMPT", help="the text; - reads standard input")
     add_model(add)
     add("--max-new-tokens", type=int, metavar="N", help="(default: 200, or as many as fit)")
-    add("--temperature", type=float, default=0.8, metavar="T", help=f"0 is greedy {or_else}")
+    add("--temperature", type=float, default=0.7, metavar="T", help=f"0 is greedy {or_else}")
     add("--top-k", type=int, default=40, metavar="K", help=f"0 cuts nothing {or_else}")
     add("--top-p", type=float, default=1.0, metavar="P", help=f"1 cuts nothing {or_else}")
     add("--repetition-penalty", type=float, default=1.0, metavar="R", help=f"1 is none {or_else}")

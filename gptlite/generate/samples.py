@@ -30,7 +30,7 @@ def generate(
     tokenizer: Tokenizer,
     prompt: str | None = None,
     max_new_tokens: int | None = None,
-    temperature: float = 0.8,
+    temperature: float = 0.7,
     top_k: int = 40,
     top_p: float = 1.0,
     seed: int | None = None,

@@ -5,5 +5,4 @@ preparing.py     a book as Project Gutenberg has it, as paragraphs of plain ASCI
 clean_tales.py   a book without what surrounds its story
 mixture.py       stories and tales: how often each is read
 training.py      the recipe; training, export, measurement, and the whole run
-begun.npz        the next storyteller, in training on short stories: its weights in 8 bits
 """
