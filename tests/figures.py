@@ -37,7 +37,7 @@ def all_views(tokens, text):
         "attention_map": views.attention_map(TRACE, tokens, 1, 2),
         "attention_grid": views.attention_grid(TRACE, tokens),
         "masking": views.masking(TRACE, tokens, 0, 3),
-        "value_table": views.value_table(TRACE, tokens, 5, 0),
+        "value_table": views.value_table(TRACE, tokens, 3, 0),
         "qkv_split": views.qkv_split(TRACE, tokens, 2),
         "input_encoding": views.input_encoding(MODEL, TOKENIZER, IDS),
         "logit_lens": views.logit_lens(MODEL, TOKENIZER, TRACE, tokens),

@@ -12,8 +12,6 @@ from pathlib import Path
 
 from parts import PURE, PartError, from_pypi
 
-#: What the notebooks read besides gptlite.
-DATA = ("scripts/demonstrations/results.json",)
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -31,7 +29,7 @@ OVERRIDES = {
 }
 WELCOME = """# gptlite's notebooks, in your browser
 
-Twelve notebooks to read beside Jay Alammar's
+Notebooks to read beside Jay Alammar's
 [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/). They are in the folder
 `notebooks`: open one, and choose *Run, Run All Cells*. Python itself runs in this page, with
 gptlite, NumPy, matplotlib and the storyteller, the small model that ships with gptlite. Nothing is
@@ -66,9 +64,6 @@ def write_notebooks(out: Path, work: Path, parts: Path, root: Path) -> None:
     (contents / "README.md").write_text(WELCOME, "utf-8")
     for notebook in sorted((root / "notebooks").glob("*.ipynb")):
         shutil.copyfile(notebook, contents / "notebooks" / notebook.name)
-    for name in DATA:
-        (contents / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(root / name, contents / name)
     (work / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
     (work / "overrides.json").write_text(json.dumps(OVERRIDES), "utf-8")
     (work / "pypi").mkdir()

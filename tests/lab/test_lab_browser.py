@@ -237,7 +237,7 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
         "mlp.gelu": (of["mlp.gelu"],),
         "mlp.out": (of["mlp.out"],),
         "out": (of["mid"], of["mlp.out"], of["out"]),
-        "ln_f": (trace["h.5.out"], trace["ln_f"]),
+        "ln_f": (trace["h.3.out"], trace["ln_f"]),
     }.items():
         same(opened, f"{figure}-figure", *(array[0, position] for array in arrays))
     steps = ("ln_1", "attn.z", "attn.out", "mid", "ln_2", "mlp.fc", "mlp.gelu", "mlp.out", "out")
@@ -350,11 +350,11 @@ def test_the_machine_is_the_map(opened):
         part.get_attribute("data-part"): part for part in all_of(opened, "#machine [data-part]")
     }
     assert len(names) == 19
-    click(opened, "#machine [data-block='4']")
+    click(opened, "#machine [data-block='2']")
     click(opened, "#machine [data-part='mlp.gelu']")
-    assert texts(opened, "#walk-says code") == ["h.4.mlp.gelu"]
-    assert texts(opened, "#machine-block") == ["block 4"]
-    assert one(opened, "#choose-block").get_attribute("value") == "4"
+    assert texts(opened, "#walk-says code") == ["h.2.mlp.gelu"]
+    assert texts(opened, "#machine-block") == ["block 2"]
+    assert one(opened, "#choose-block").get_attribute("value") == "2"
 
 
 def test_the_map_of_heads(opened, trace):
@@ -737,8 +737,8 @@ def test_a_second_tab(live, driver, local, trace):
         assert one(second, "h1").text == "The fox"
     driver.close()
     driver.switch_to.window(first)
-    click(live, "#machine [data-block='5']")
-    same(live, "out-all", *trace["h.5.out"][0])
+    click(live, "#machine [data-block='3']")
+    same(live, "out-all", *trace["h.3.out"][0])
 
 
 # ---- For everyone -------------------------------------------------------------------------------

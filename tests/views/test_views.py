@@ -103,7 +103,7 @@ def test_what_cannot_be_seen_has_its_number():
 # ---- Each against its arrays --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("layer", "head"), [(0, 0), (5, 3)])
+@pytest.mark.parametrize(("layer", "head"), [(0, 0), (3, 3)])
 def test_an_attention_map_holds_and_shows_the_weights(layer, head):
     view = views.attention_map(TRACE, TOKENS, layer, head)
     weights = TRACE[f"h.{layer}.attn.weights"][0, head]
@@ -118,7 +118,7 @@ def test_an_attention_map_holds_and_shows_the_weights(layer, head):
 
 def test_the_grid_has_every_head_of_every_block():
     view = views.attention_grid(TRACE, TOKENS)
-    assert [len(row) for row in view.views] == [4] * 6
+    assert [len(row) for row in view.views] == [4] * MODEL.config.n_layer
     for layer, row in enumerate(view.views):
         for head, small in enumerate(row):
             assert np.array_equal(small.values, TRACE[f"h.{layer}.attn.weights"][0, head])
@@ -149,9 +149,9 @@ def test_the_value_table_adds_up_to_z(query):
 
 
 def test_the_split_of_c_attn_is_q_k_v_of_one_position():
-    made = [row[0].values for row in views.qkv_split(TRACE, TOKENS, 4, 2).views]
+    made = [row[0].values for row in views.qkv_split(TRACE, TOKENS, 2, 2).views]
     for values, step in zip(made, "qkv", strict=True):
-        assert np.array_equal(values, TRACE[f"h.4.attn.{step}"][0, :, 2])
+        assert np.array_equal(values, TRACE[f"h.2.attn.{step}"][0, :, 2])
 
 
 def test_the_input_encoding_adds_up_to_embed():
@@ -165,7 +165,7 @@ def test_the_lens_ends_in_the_models_own_prediction():
     probabilities = softmax(LOGITS[0])
     np.testing.assert_allclose(view.values[-1], probabilities.max(axis=-1), rtol=1e-5)
     assert view.texts[-1] == views.token_labels(TOKENIZER, LOGITS[0].argmax(axis=-1).tolist())
-    assert view.rows == ["embed", *(f"block {i}" for i in range(6))]
+    assert view.rows == ["embed", *(f"block {i}" for i in range(MODEL.config.n_layer))]
     shown = rows_of(view.to_html())
     for row, texts, values in zip(shown, view.texts, view.values, strict=True):
         assert row[1:] == [f"{t} {v:.2f}" for t, v in zip(texts, values, strict=True)]
@@ -254,12 +254,15 @@ def test_the_cache_view_shows_the_lengths_of_the_keys():
     before = cache.length
     MODEL(IDS[-2:], cache=cache)
     [[kept], [full]] = views.cache_step(cache, TOKENS, before).views
-    for layer in range(6):
+    for layer in range(MODEL.config.n_layer):
         lengths = np.linalg.norm(TRACE[f"h.{layer}.attn.k"][0], axis=(0, 2))
         np.testing.assert_allclose(full.values[layer], lengths, rtol=1e-4)
     assert np.array_equal(kept.values, full.values[:, :before])
     assert full.columns == [*TOKENS[:-2], *("+" + token for token in TOKENS[-2:])]
-    assert f"{2 * 6 * 256 * SEQ * 4:,} bytes" in views.cache_step(cache, TOKENS, before).note
+    assert (
+        f"{2 * MODEL.config.n_layer * 256 * SEQ * 4:,} bytes"
+        in views.cache_step(cache, TOKENS, before).note
+    )
 
 
 def test_the_parameter_table_of_a_model_with_an_output_layer_of_its_own():
@@ -377,8 +380,8 @@ def test_the_split_of_a_call_with_a_cache_is_of_its_own_position():
 
 
 def test_what_the_trace_does_not_hold_is_refused_by_name():
-    with pytest.raises(ValueError, match=r"no h\.6\.attn\.weights: it holds 6 blocks"):
-        views.attention_map(TRACE, TOKENS, 6, 0)
+    with pytest.raises(ValueError, match=r"no h\.4\.attn\.weights: it holds 4 blocks"):
+        views.attention_map(TRACE, TOKENS, 4, 0)
     with pytest.raises(ValueError, match="head must lie in 0 to 3, not 4"):
         views.masking(TRACE, TOKENS, 0, 4)
     with pytest.raises(ValueError, match=f"expected {SEQ} tokens, one for each position, found 2"):
@@ -503,8 +506,8 @@ def test_a_diagram_names_the_arrays_of_its_block_and_lights_a_part():
     html = view.to_html()
     assert html.count('fill="#084594"') == 2  # the block among all, and the part
     assert "<title>h.3.attn.q: query, 64 wide</title>" in html
-    with pytest.raises(ValueError, match="layer must lie in 0 to 5, not 6"):
-        views.block_diagram(MODEL.config, 6)
+    with pytest.raises(ValueError, match="layer must lie in 0 to 3, not 4"):
+        views.block_diagram(MODEL.config, 4)
     with pytest.raises(ValueError, match="no part is called 'mask': there are tokens, "):
         views.block_diagram(MODEL.config, 0, ["mask"])
 
