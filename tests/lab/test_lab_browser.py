@@ -42,7 +42,7 @@ from pages import HOSTILE, Parsed, trace_of
 pytestmark = pytest.mark.browser
 
 TEXT = "A robot must obey the orders given it"
-SEQ = 10
+SEQ = 12
 ENGINES = ("frozen", "local")
 
 
@@ -146,7 +146,7 @@ def test_it_opens_at_the_last_token(opened, trace, storyteller):
     assert weights_of(opened) == written(trace, 0, 0, SEQ - 1)
     assert texts(opened, ".chip .token") == texts(opened, "#tokens-figure td .token")
     assert texts(opened, ".chip .token")[:2] == ["<|endoftext|>", "A"]
-    assert "5,853,184 parameters" in one(opened, "#facts").text
+    assert "4,339,200 parameters" in one(opened, "#facts").text
     assert one(opened, "h1").text == TEXT
     p = softmax(trace["logits"][0, -1])
     shown = numbers(opened, "#answer-figure .probability")
@@ -187,7 +187,7 @@ def test_the_keyboard_alone_walks_the_tour(opened, trace):
         press(opened, "ENTER")
         settle(opened)
         assert texts(opened, "#walk-says code") == [stop]
-    assert weights_of(opened) == written(trace, 4, 0, SEQ - 1)
+    assert weights_of(opened) == written(trace, 2, 0, SEQ - 1)
 
 
 def test_the_tab_key_reaches_everything_and_shows_where_it_is(opened):
@@ -215,7 +215,7 @@ def test_the_tab_key_reaches_everything_and_shows_where_it_is(opened):
 # ---- The figures --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("block", "head", "position"), [(0, 0, 9), (3, 2, 4), (5, 3, 0)])
+@pytest.mark.parametrize(("block", "head", "position"), [(0, 0, 11), (3, 2, 4), (3, 1, 0)])
 def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, position):
     choose(opened, "#choose-block", block)
     choose(opened, "#choose-head", head)
@@ -256,7 +256,7 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
     scores = of["attn.scores"][0, head]
     shown = numbers(opened, "#scores-figure td.number")
     np.testing.assert_allclose(shown, scores[seen], **close)
-    assert texts(opened, "#scores-figure td.masked") == ["−∞"] * 45
+    assert texts(opened, "#scores-figure td.masked") == ["−∞"] * 66
     click(opened, "[value=unmasked]")
     whole = of["attn.q"][0, head] @ of["attn.k"][0, head].T / 8
     shown = numbers(opened, "#scores-figure td.number")
@@ -282,18 +282,18 @@ def test_one_product_term_by_term(opened, trace):
     q, k, scores, weights = (
         trace[f"h.2.attn.{name}"][0, 3] for name in ("q", "k", "scores", "weights")
     )
-    for j in (0, 4, 9):
+    for j in (0, 4, 11):
         click(opened, f"#product-keys input[value='{j}']")
         query, key = rows_of(opened, "product-figure")
         (terms,) = rows_of(opened, "terms-figure")
-        assert np.array_equal(query.astype(np.float32), q[9])
+        assert np.array_equal(query.astype(np.float32), q[11])
         assert np.array_equal(key.astype(np.float32), k[j])
-        np.testing.assert_allclose(terms, q[9] * k[j], rtol=1e-6)
+        np.testing.assert_allclose(terms, q[11] * k[j], rtol=1e-6)
         total, score, power, share = numbers(opened, "#product-chain strong")
         assert total == pytest.approx(terms.sum(), abs=0.00501)
-        assert score == pytest.approx(scores[9, j], abs=0.00501)
-        assert power == pytest.approx(np.exp(scores[9, j] - scores[9].max()), abs=0.0000501)
-        assert share == pytest.approx(100 * weights[9, j], abs=0.00501)
+        assert score == pytest.approx(scores[11, j], abs=0.00501)
+        assert power == pytest.approx(np.exp(scores[11, j] - scores[11].max()), abs=0.0000501)
+        assert share == pytest.approx(100 * weights[11, j], abs=0.00501)
 
 
 def test_the_colours_of_a_strip_are_those_of_its_numbers(opened, trace):
@@ -322,11 +322,11 @@ def test_numbers_are_read_with_the_arrow_keys_and_by_pointing(opened, trace):
     press(opened, "ARROW_RIGHT", "ARROW_RIGHT", "ARROW_RIGHT")
     says = one(opened, "#ln_1-figure .reading").text
     assert says.startswith("x ") and "[2]" in says
-    assert number(says.split()[-1]) == pytest.approx(trace["embed"][0, 9, 2], abs=0.00006)
+    assert number(says.split()[-1]) == pytest.approx(trace["embed"][0, 11, 2], abs=0.00006)
     press(opened, "ARROW_DOWN", "END")
     says = one(opened, "#ln_1-figure .reading").text
     assert says.startswith("ln_1(x)") and "[255]" in says
-    assert number(says.split()[-1]) == pytest.approx(trace["h.0.ln_1"][0, 9, 255], abs=0.00006)
+    assert number(says.split()[-1]) == pytest.approx(trace["h.0.ln_1"][0, 11, 255], abs=0.00006)
     hover(opened, all_of(opened, "#ln_1-figure canvas")[0])
     assert "[12" in one(opened, "#ln_1-figure .reading").text
 
@@ -383,18 +383,18 @@ def test_the_cache_step_by_step(opened, trace):
     one(opened, "#step").send_keys("")
     press(opened, "HOME")
     for step in range(1, SEQ + 1):
-        cells = np.reshape(texts(opened, "#cache-figure td.cache"), (6, SEQ))
+        cells = np.reshape(texts(opened, "#cache-figure td.cache"), (4, SEQ))
         assert (cells == ["kept"] * (step - 1) + ["new"] + [""] * (SEQ - step)).all()
         weights = trace["h.0.attn.weights"][0, 0, step - 1, :step]
         shown = numbers(opened, "#cache-row-figure td.number")
         np.testing.assert_allclose(shown, weights, atol=0.00501)
         says = one(opened, "#cache-says").text
-        assert f"Step {step} of 10" in says and "3,072 new numbers" in says
-        assert (f"the {3072 * (step - 1):,} of the tokens before" in says) == (step > 1)
-        assert f"takes {12 * step} KiB" in says
+        assert f"Step {step} of 12" in says and "2,048 new numbers" in says
+        assert (f"the {2048 * (step - 1):,} of the tokens before" in says) == (step > 1)
+        assert f"takes {8 * step} KiB" in says
         click(opened, "#step-on")
     click(opened, "#step-back")
-    assert "Step 9 of 10" in one(opened, "#cache-says").text
+    assert "Step 11 of 12" in one(opened, "#cache-says").text
 
 
 # ---- The draw -----------------------------------------------------------------------------------
@@ -599,16 +599,16 @@ def test_a_patch_and_a_mask_dropped_together(live, storyteller):
     choose(live, "#patch-position", 9)
     choose(live, "#patch-text", other)
     click(live, "#patch-form button")
-    choose(live, "#mask-layer", 4)
+    choose(live, "#mask-layer", 2)
     click(live, "#mask-form button")
-    edits = patched(trace_of(model, tokenizer, other), "h.2.out", [9]) | without_mask([4])
+    edits = patched(trace_of(model, tokenizer, other), "h.2.out", [9]) | without_mask([2])
     changed = Trace(edits)
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     np.testing.assert_allclose(after_of(live), changed["logits"][0, -1], atol=1e-5)
     assert len(all_of(live, "#changes-list li")) == 2
     click(live, "#changes-list li:first-child button")
-    assert texts(live, "#changes-list li") == ["block 4 has no mask undo"]
-    changed = Trace(without_mask([4]))
+    assert texts(live, "#changes-list li") == ["block 2 has no mask undo"]
+    changed = Trace(without_mask([2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     np.testing.assert_allclose(after_of(live), changed["logits"][0, -1], atol=1e-5)
 
