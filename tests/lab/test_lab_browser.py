@@ -252,7 +252,7 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
     weights, seen = of["attn.weights"][0, head], np.tri(SEQ, dtype=bool)
     shown = numbers(opened, "#weights-figure td.number")
     np.testing.assert_allclose(shown, weights[seen], **close)
-    assert texts(opened, "#weights-figure td.masked") == ["0"] * 45
+    assert texts(opened, "#weights-figure td.masked") == ["0"] * 66
     scores = of["attn.scores"][0, head]
     shown = numbers(opened, "#scores-figure td.number")
     np.testing.assert_allclose(shown, scores[seen], **close)
@@ -358,7 +358,7 @@ def test_the_machine_is_the_map(opened):
 
 
 def test_the_map_of_heads(opened, trace):
-    assert len(all_of(opened, "#map-figure .thumb")) == 24
+    assert len(all_of(opened, "#map-figure .thumb")) == 16
     click(opened, "#map-figure [data-head='3.2']")
     assert weights_of(opened) == written(trace, 3, 2, SEQ - 1)
     pressed = texts(opened, ".thumb[aria-pressed='true'] span")
