@@ -374,7 +374,7 @@ def test_the_logit_lens(opened, storyteller, trace):
     best = [tokenizer.decode([i]).replace(" ", "·").replace("\n", "↵") for i in p.argmax(axis=-1)]
     assert labels == best
     rows = texts(opened, "#lens-token-figure tbody th")
-    assert rows == [*(f"block {i}" for i in range(5, -1, -1)), "embed"]
+    assert rows == [*(f"block {i}" for i in range(3, -1, -1)), "embed"]
     first = numbers(opened, "#lens-token-figure tbody tr:first-child .number")
     np.testing.assert_allclose(first, 100 * np.sort(p[-1])[:-6:-1], atol=0.00501)
 
