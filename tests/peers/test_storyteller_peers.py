@@ -1,30 +1,30 @@
-"""The model that ships opens in Hugging Face transformers as it stands."""
+"""The storyteller in transformers, as it stands: the same logits, the same story, the same end."""
 
 import numpy as np
 import pytest
 
 import gptlite
 from gptlite.download.locate import locate
+from gptlite.generate import generate_tokens
+from gptlite.sampling import Sampler
 
 pytestmark = pytest.mark.peers
+BEGINNING = "Once upon a time, there was a little girl named Lily. She had a red ball."
 
-TEXT = 'Once upon a time there was a King\'s daughter -- "so they say," said the Fox.\n\nÇa va?'
 
-
-def test_the_same_tokens_and_the_same_logits():
+def test_it_tells_the_same_story_there_and_stops_at_its_end():
     import torch
-    from transformers import AutoModelForCausalLM, GPT2Tokenizer
+    import transformers
 
-    torch.set_num_threads(1)
     model, tokenizer = gptlite.load()
-    their_tokenizer = GPT2Tokenizer.from_pretrained(locate())
-    ids = tokenizer.encode(TEXT)
-    assert their_tokenizer(TEXT)["input_ids"] == ids
-    assert their_tokenizer.decode(ids) == TEXT
-    assert their_tokenizer.eos_token_id == tokenizer.eot
-
-    their_model = AutoModelForCausalLM.from_pretrained(locate(), dtype=torch.float32).eval()
-    with torch.no_grad():
-        expected = their_model(torch.tensor([ids])).logits.numpy()
-    logits = model(ids)
-    assert np.abs(logits - expected).max() <= 2e-5 * (expected.max() - expected.min())
+    peer = transformers.GPT2LMHeadModel.from_pretrained(locate(), dtype=torch.float32).eval()
+    ids = [tokenizer.eot, *tokenizer.encode(BEGINNING)]
+    their_tokenizer = transformers.AutoTokenizer.from_pretrained(locate())
+    assert their_tokenizer(BEGINNING)["input_ids"] == ids[1:]
+    with torch.inference_mode():
+        logits = peer(torch.tensor([ids])).logits.numpy()  # [1, seq, n_vocab]
+        told = peer.generate(torch.tensor([ids]), do_sample=False, max_new_tokens=400)[0].tolist()
+    np.testing.assert_allclose(model(ids), logits, atol=1e-4)
+    steps = generate_tokens(model, [ids], Sampler(temperature=0), 400)
+    ours = [int(step.ids[0]) for step in steps]
+    assert told[len(ids) :] == ours[: ours.index(tokenizer.eot) + 1]
