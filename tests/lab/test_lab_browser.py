@@ -556,8 +556,8 @@ def test_long_texts_fit_and_have_all_their_numbers(live, storyteller, n):
 
 CHANGES = {
     "head": (
-        {"#cut-part": "head", "#cut-layer": 4, "#cut-head": 1, "#cut-factor": 0},
-        without_heads(4, [1]),
+        {"#cut-part": "head", "#cut-layer": 2, "#cut-head": 1, "#cut-factor": 0},
+        without_heads(2, [1]),
     ),
     "block": (
         {"#cut-part": "block", "#cut-layer": 0, "#cut-factor": 0},
@@ -678,7 +678,7 @@ def test_a_change_that_fits_no_array(live, trace):
     assert one(live, "#changes-error").text == "The factor must lie in -100 to 100."
     choose(live, "#patch-text", "A fox")
     click(live, "#patch-form button")
-    assert "The other text has no position 9: it has" in one(live, "#changes-error").text
+    assert "The other text has no position 11: it has" in one(live, "#changes-error").text
     assert all_of(live, "#changes-list li") == []
     assert np.array_equal(after_of(live), trace["logits"][0, -1])
     choose(live, "#cut-factor", 0)
@@ -849,4 +849,4 @@ def test_what_the_policy_forbids_is_refused(driver, place):
 
 def test_every_array_of_the_trace_is_a_stop_of_the_walk(opened):
     walk = opened.execute_script("return lab.known.model.walk")
-    assert walk == ["tokens", *trace_names(6), "next"]
+    assert walk == ["tokens", *trace_names(4), "next"]
