@@ -4,7 +4,7 @@
 >>> from gptlite.generate import generate
 >>> model, tokenizer = gptlite.load()
 >>> generate(model, tokenizer, "Once upon a time", max_new_tokens=3, temperature=0)
-' there was a'
+', there was'
 
 The reading path, in order: config, tokenizer, layers, block, model, cache, sampling, generate.
 For a single evening: block, model, generate/loop and cache.

@@ -46,7 +46,7 @@ def tokens(tokenizer: Tokenizer, text: str) -> TokenRow:
     3 tokens
     a|·fox|!
       a  id 64, bytes 61
-      ·fox  id 2133, bytes 20 66 6f 78
+      ·fox  id 1653, bytes 20 66 6f 78
       !  id 0, bytes 21
     """
     ids = tokenizer.encode(text)

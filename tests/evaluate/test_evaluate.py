@@ -436,8 +436,8 @@ def test_nothing_is_hashed_where_no_part_is_kept(files, model, capsys, monkeypat
         (["choice", "perplexity"], "perplexity, line 1: not JSON"),
         (["lambada", "choice"], "choice, line 1: expected a text 'text', found None"),
         (["perplexity", "empty"], "empty: there is no text in it"),
-        (["perplexity", "perplexity", "--stride", "0"], "stride must be 1 to the context's 256"),
-        (["perplexity", "perplexity", "--context", "257"], "context must be 1 to 256, not 257"),
+        (["perplexity", "perplexity", "--stride", "0"], "stride must be 1 to the context's 512"),
+        (["perplexity", "perplexity", "--context", "513"], "context must be 1 to 512, not 513"),
         (["perplexity", "latin"], "latin"),
         (
             ["choice", "choice", "-o", "nowhere/out"],
