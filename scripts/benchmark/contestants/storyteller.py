@@ -16,7 +16,7 @@ STORY_TOKENS = 200
 GUESSES = 8
 
 # After some verses of a refrain the storyteller sings, greedily, one of its own without end.
-VERSE = '"Who knocks at the door?" said the old woman.\n"It is I," said the wind, "let me in."\n\n'
+VERSE = '"Who are you?" said the cat.\n"I am the wind," said the wind.\n\n'
 VERSES, SUNG_TOKENS = 3, 150
 
 
