@@ -104,7 +104,7 @@ def test_a_wide_map_has_the_names_of_its_columns_but_a_small_one_has_not(plt):
 
 def test_tokens_are_drawn_with_their_captions(plt):
     texts = [text.get_text() for text in views.tokens(TOKENIZER, "a fox").plot().texts]
-    assert texts == ["a", "64\n61", "·fox", "2133\n20 66 6f 78"]
+    assert texts == ["a", "64\n61", "·fox", "1653\n20 66 6f 78"]
 
 
 def test_the_curve_goes_through_its_points(plt):
