@@ -10,7 +10,6 @@ files do, after the tokens of a ``tokenizer.json``. Only the first file is writt
 """
 
 import json
-import logging
 from collections.abc import Iterable, Mapping
 from os.path import isfile
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, NamedTuple
 from gptlite.alphabet import EOT
 from gptlite.checkpoints.strict_json import parse_object, shown
 from gptlite.checkpoints.vocabulary_files import TOKENIZER_FILE, read_file
+from gptlite.checkpoints.warning import warn
 from gptlite.errors import CheckpointError
 from gptlite.gpt1_words import is_of_words
 from gptlite.rules import Rules
@@ -94,9 +94,7 @@ def read_added(
     """
     config, config_file = read_declarations(folder / (prefix + CONFIG_FILE))
     if config.get("add_bos_token") is True and not isfile(folder / (prefix + TOKENIZER_FILE)):
-        _warn(
-            f"{config_file}: add_bos_token: transformers puts a token before a text, gptlite none"
-        )
+        warn(f"{config_file}: add_bos_token: transformers puts a token before a text, gptlite none")
     declared = list(_decoder(config.get("added_tokens_decoder"), str(config_file)))
     named = {**config}
     more: dict[str, Any] = {}
@@ -130,7 +128,7 @@ def read_added(
         if name in vocab:
             tokens[name] = tokens.get(name, token)._replace(special=True, roles=tuple(roles[name]))
         elif name != EOT:
-            _warn(f"{folder}: the token {shown(name)} has no id in any file, and is left out")
+            warn(f"{folder}: the token {shown(name)} has no id in any file, and is left out")
     return tuple(tokens.values())
 
 
@@ -197,7 +195,3 @@ def read_declarations(file: Path) -> tuple[dict[str, Any], Path]:
         return {}, file
     # A text's greatest length may be given as 10**30, for none.
     return parse_object(read_file(file), str(file), max_digits=40), file
-
-
-def _warn(line: str) -> None:
-    logging.getLogger("gptlite").warning(line)

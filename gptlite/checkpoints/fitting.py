@@ -1,9 +1,9 @@
 """A model and its tokenizer together: which rows stand for tokens, which token ends a text."""
 
-import logging
 from dataclasses import replace
 
 from gptlite.checkpoints.sizes import PADDED_VOCAB
+from gptlite.checkpoints.warning import warn
 from gptlite.config import PRESETS, GPTConfig
 from gptlite.errors import CheckpointError
 
@@ -34,11 +34,9 @@ def fitted(config: GPTConfig, n_tokens: int, eot: int | None, where: str) -> GPT
     if n_tokens > rows:
         raise CheckpointError(f"{where}: the vocabulary has {n_tokens} tokens, the model {rows}")
     if n_tokens < rows and rows % ROUND:
-        logging.getLogger("gptlite").warning(
-            "%s: the vocabulary has %d tokens, the model %d: the others are never chosen",
-            where,
-            n_tokens,
-            rows,
+        warn(
+            f"{where}: the vocabulary has {n_tokens} tokens, the model {rows}: the others are "
+            "never chosen"
         )
     config = replace(config, n_vocab=n_tokens, n_padding=rows - n_tokens)
     if eot is None:

@@ -4,7 +4,6 @@ A format is a module that makes a table of contents, ``{name: Stored}``, and a l
 The two largest readers, TensorFlow's and PyTorch's, are imported only when such a file is met.
 """
 
-import logging
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from gptlite.checkpoints.names import (
 )
 from gptlite.checkpoints.stored import Contents, Shape, refuse_pointer
 from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE
+from gptlite.checkpoints.warning import warn
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
 
@@ -133,10 +133,9 @@ def _match_openai_names(
     """Match OpenAI's names, and tell the user how many variables of a training run are ignored."""
     matched = match_openai_names(found, config, where)
     if ignored := len(found) - len(matched):
-        logging.getLogger("gptlite").warning(
-            "%s: %d variables that are no part of a GPT-2 (an optimizer's, say) are ignored",
-            where,
-            ignored,
+        warn(
+            f"{where}: {ignored} variables that are no part of a GPT-2 (an optimizer's, say) are "
+            "ignored"
         )
     return matched
 

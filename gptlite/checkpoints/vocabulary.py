@@ -39,7 +39,6 @@ from gptlite.checkpoints.vocabulary_checks import (
     check_fit,
     check_ids,
     check_words,
-    warn,
 )
 from gptlite.checkpoints.vocabulary_files import (
     EXPECTED,
@@ -48,6 +47,7 @@ from gptlite.checkpoints.vocabulary_files import (
     find_vocabulary,
     read_file,
 )
+from gptlite.checkpoints.warning import warn
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
 from gptlite.gpt1_words import END, UNKNOWN, is_of_words

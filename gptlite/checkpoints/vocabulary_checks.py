@@ -1,6 +1,5 @@
 """Checks of a vocabulary: ids, bytes and merges that do not fit are refused, or told in a line."""
 
-import logging
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from gptlite.alphabet import BYTE_OF_SYMBOL, BYTE_SYMBOLS, PATTERN
 from gptlite.checkpoints.added_tokens import is_utf8
 from gptlite.checkpoints.strict_json import shown
+from gptlite.checkpoints.warning import warn
 from gptlite.errors import CheckpointError
 from gptlite.files import first_ten
 from gptlite.rules import Rules
@@ -17,11 +17,6 @@ MAX_ID = 1 << 20
 
 Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
-
-
-def warn(line: str) -> None:
-    """Say in a line what is odd, but does not stop the reading."""
-    logging.getLogger("gptlite").warning(line)
 
 
 def check_bytes(vocab: Vocab, rules: Rules, where: str) -> None:
