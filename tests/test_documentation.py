@@ -108,7 +108,11 @@ def test_commands_in_the_documents_are_there():
 )
 def test_options_in_the_documents_are_those_of_the_command(command):
     run = [sys.executable, *command.split(), "--help"]
-    told = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    ran = subprocess.run(run, cwd=ROOT, capture_output=True, text=True)
+    if "pip install -e '.[notebooks]'" in ran.stderr:
+        pytest.skip(ran.stderr.strip())
+    assert ran.returncode == 0, ran.stderr
+    told = ran.stdout
     for document, other, options in commands():
         if other == command:
             unknown = options - set(re.findall(r"--[a-z][a-z-]*", told))

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from types import FrameType
 from typing import Any, NamedTuple
 
 import pytest
+from tqdm import tqdm
 
 import gptlite.command
 import gptlite.convert
@@ -114,6 +116,9 @@ def run(command: Command, *more: str, moment: int, end: Callable[[], Any] = int)
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     code = 99
     try:
+        signal.alarm(300)  # nothing here takes as long: what hangs is killed, and fails
+        # tqdm's own lock is one for all copies of a process: killed with it, one would stop the rest.
+        tqdm.set_lock(threading.RLock())
         with open("said", "w") as said:
             os.dup2(said.fileno(), 1)
             sys.stdout = sys.stderr = said
