@@ -519,6 +519,9 @@ print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right. The check asks the
 # storyteller itself where an answer depends on it.
+#
+# The steps of this notebook are functions to write in [notebook 13](13_write_gpt2_yourself.ipynb)
+# (A.2, A.6 and A.7): there a check says what kind of mistake is in yours.
 
 # %%
 from gptlite.exercises import check
