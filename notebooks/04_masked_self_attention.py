@@ -220,8 +220,8 @@ print(f"divisors that fit: {divisors[fits].min():.1f} to {divisors[fits].max():.
 # ## The mask
 #
 # So far every token looks at every token, including the later ones. That is no good for a model
-# that must predict the next token: `·must` would see the token after it, the very answer it is asked
-# for. The mask lets each position see itself and the positions before it (a *causal* mask).
+# that must predict the next token: `·must` would see the token after it, the very answer it is
+# asked for. The mask lets each position see itself and the positions before it (a *causal* mask).
 
 # %%
 mask = np.tri(len(ids), dtype=bool)  # [seq, seq], True where looking is allowed
@@ -577,9 +577,9 @@ check("04.2", answer)
 #
 # <details><summary>Hint</summary>
 #
-# An edit that is a number multiplies the array, as in `Trace({"h.0.attn.scores": 2.0})`: by what, to
-# undo a division? The loss of a token is minus its log-probability, from the logits of the position
-# before it.
+# An edit that is a number multiplies the array, as in `Trace({"h.0.attn.scores": 2.0})`: by what,
+# to undo a division? The loss of a token is minus its log-probability, from the logits of the
+# position before it.
 #
 # </details>
 
