@@ -379,8 +379,8 @@ print(f"even weights: {np.mean(1 / np.arange(N + 1, 2 * N)):.2f}")
 HeatMap("Induction score on random tokens", scores, BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# A head that does nothing but induction has a score near 1; one with several jobs has less. Does the
-# loss tell the same story?
+# A head that does nothing but induction has a score near 1; one with several jobs has less. Does
+# the loss tell the same story?
 
 # %%
 losses = losses_of(model, text)  # [2 * N - 1]
@@ -415,8 +415,9 @@ print("what the right order is worth:", round(order, 1) + 0.0, "nats per token")
 # ## An induction head, built by hand
 #
 # A trained head does several things at once, and none of them cleanly. One that does nothing but
-# induction can be made by hand, for it is simple enough to write the weights down. The stream has three parts of 40 numbers: *which token*, *which position*,
-# and, empty at first, *which token came before*.
+# induction can be made by hand, for it is simple enough to write the weights down. The stream has
+# three parts of 40 numbers: *which token*, *which position*, and, empty at first, *which token came
+# before*.
 #
 # - Block 0: every position asks for the position before its own, and copies that one's token into
 #   *which token came before*.
@@ -586,9 +587,10 @@ check("09.2", answer)
 # stream to which it would answer differently.
 
 # %% [markdown]
-# **3. Induction on familiar words.** (★★☆, 10 min) Stories are not made of random tokens. Take "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, each time
-# with `<|endoftext|>` in front, and measure the induction scores on that. Which head has the
-# highest? Give block and head.
+# **3. Induction on familiar words.** (★★☆, 10 min) Stories are not made of random tokens. Take
+# "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, each time with
+# `<|endoftext|>` in front, and measure the induction scores on that. Which head has the highest?
+# Give block and head.
 #
 # <details><summary>Hint</summary>
 #
