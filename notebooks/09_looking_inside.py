@@ -354,9 +354,9 @@ def repeated(rng: np.random.Generator, n_vocab: int, n: int, batch: int) -> np.n
     return np.hstack([half, half])
 
 
-def losses_of(model: GPT, ids: np.ndarray) -> np.ndarray:
+def losses_of(model: GPT, ids: np.ndarray, edits: dict | None = None) -> np.ndarray:
     """Average over the batch the loss of each token but the first: [seq - 1]."""
-    told = log_softmax(model(ids)[:, :-1])  # [batch, seq - 1, n_vocab]
+    told = log_softmax(model(ids, trace=Trace(edits))[:, :-1])  # [batch, seq - 1, n_vocab]
     return -np.take_along_axis(told, ids[:, 1:, None], axis=-1)[..., 0].mean(axis=0)
 
 
@@ -409,6 +409,20 @@ print("what the right order is worth:", round(order, 1) + 0.0, "nats per token")
 # before mostly say more than any repetition, and a small model that reads nothing else has little
 # reason to copy; in lists that are told over and over there is nothing else to go by. (The
 # storyteller's card says which of the two it has read.)
+#
+# And is it the head with the highest score that does it? Cut it out, and then, for a control, each
+# other head of its block.
+
+# %%
+block, head = copying
+for j in range(model.config.n_head):
+    cost = losses_of(model, text, views.without_heads(block, [j]))[N:].mean() - second
+    name = "the head with the highest score" if j == head else "another one"
+    print(f"without head {j} of block {block}, {name}: {cost:+.2f} nats per token")
+
+# %% [markdown]
+# If that head does the copying, cutting it costs the second half more than cutting any other. If
+# several share the work, each loss is small, for the others go on.
 #
 # (On text that is less strange to the model, heads may do better: exercise 3.)
 #
@@ -482,9 +496,7 @@ for ax, view in zip(axes, maps, strict=True):
 # than blind: sure, and wrong.
 
 # %%
-without_first = Trace(edits=views.without_heads(0, [0]))
-told = log_softmax(copier(riddle, trace=without_first)[:, :-1])
-ablated = -np.take_along_axis(told, riddle[:, 1:, None], axis=-1)[..., 0].mean(axis=0)
+ablated = losses_of(copier, riddle, views.without_heads(0, [0]))
 
 ax = plt.subplots(figsize=(8, 3), layout="constrained")[1]
 lines = {
