@@ -439,6 +439,8 @@ Table(f"With {whose}", ["language", "characters", "tokens"], rows, bar="tokens")
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right. The check asks the
 # storyteller itself where an answer depends on it.
+#
+# The merging of pairs is a function to write in [notebook 13](13_write_gpt2_yourself.ipynb) (A.1).
 
 # %%
 import numpy as np

@@ -46,6 +46,7 @@ from gptlite.layers import layer_norm, softmax
 from gptlite.sampling import log_softmax
 from gptlite.views.curve import Curve
 from gptlite.views.table import Table
+from gptlite.views.view import ramp
 
 model, tokenizer = gptlite.load()
 wte = model.parameters["wte.weight"]  # [n_vocab, n_embd]: which token
@@ -196,7 +197,8 @@ unit = wpe / np.linalg.norm(wpe, axis=1, keepdims=True)  # [n_ctx, n_embd]
 some = unit[::4]  # [n_ctx / 4, n_embd]
 figure, ax = plt.subplots(figsize=(4.6, 3.8), layout="constrained")
 n_ctx = model.config.n_ctx
-picture = ax.imshow(some @ some.T, cmap="RdBu", vmin=-1, vmax=1, extent=(0, n_ctx, n_ctx, 0))
+extent = (0, n_ctx, n_ctx, 0)
+picture = ax.imshow(some @ some.T, cmap=ramp(signed=True), vmin=-1, vmax=1, extent=extent)
 figure.colorbar(picture, label="cosine")
 ax.set_title("Position embeddings, each against each", loc="left", fontsize=10)
 _ = ax.set(xlabel="position", ylabel="position")
@@ -210,7 +212,7 @@ rows = [
 Table("Some positions", ["position", "length", "cosine with position 10"], rows, digits=2)
 
 # %% [markdown]
-# The blue band along the diagonal: positions that are near have similar rows. Where the map is red,
+# The red band along the diagonal: positions that are near have similar rows. Where the map is blue,
 # two rows point in opposite directions. Nobody asked for that order; the rows were random, and
 # training found it useful to know roughly where a token stands. Position 0 is a special case: it
 # always holds `<|endoftext|>`, and nothing comes before it.
@@ -343,7 +345,8 @@ print("ten times longer, same after the norm:", np.allclose(longer, once, atol=1
 # At the top we have a vector of 256 numbers and want a score for each of 4,096 tokens. GPT-2 takes
 # the **dot product** with *each token's embedding*: multiply number by number, and add up. (That is
 # the cosine, times the lengths of both vectors.) The table of the input serves again, turned on its
-# side (**tied weights**). A token scores high if the vector points its way. **Guess the shape:**
+# side (**tied weights**, or weight tying; the field calls this last step the output layer, or
+# unembedding). A token scores high if the vector points its way. **Guess the shape:**
 
 # %%
 scores = trace["ln_f"][0] @ wte.T  # [seq, n_vocab]

@@ -148,11 +148,11 @@ for name, mine in {"q": q, "k": k, "v": v}.items():
 # product is the cosine times both lengths, so it is large where they point the same way, 0 where
 # they have nothing in common, and negative where they point apart. Training decides which queries
 # and keys are to point the same way: that is how a head learns what to look for. One pair first:
-# the query of `·orders` (the last token) with the key of `·obey` (the one before it).
+# the query of the last token with the key of the one before it.
 
 # %%
 one_pair = sum(q[-1, i] * k[-2, i] for i in range(d))
-print("·orders looks at ·obey:", round(float(one_pair), 1))
+print(f"{tokens[-1]} looks at {tokens[-2]}: {one_pair:.1f}")
 
 # %% [markdown]
 # All pairs are one multiplication of matrices. **Guess its shape.** In the picture each row is a
@@ -184,7 +184,7 @@ for n in (4, 16, 64, 256):
 # %%
 scores = products / d**0.5  # [seq, seq]
 last_row = np.stack([softmax(products[-1]), softmax(scores[-1])])  # [2, seq]
-HeatMap("·orders looks at", last_row, ["softmax(q·k)", "softmax(q·k / 8)"], tokens)
+HeatMap(f"{tokens[-1]} looks at", last_row, ["softmax(q·k)", "softmax(q·k / 8)"], tokens)
 
 # %% [markdown]
 # The article never mentions this division, but its figures were made with it. In "The Illustrated
@@ -220,8 +220,8 @@ print(f"divisors that fit: {divisors[fits].min():.1f} to {divisors[fits].max():.
 # ## The mask
 #
 # So far every token looks at every token, including the later ones. That is no good for a model
-# that must predict the next token: `·must` would see `·obey`, the very answer it is asked for. The
-# mask lets each position see itself and the positions before it (a *causal* mask).
+# that must predict the next token: `·must` would see the token after it, the very answer it is
+# asked for. The mask lets each position see itself and the positions before it (a *causal* mask).
 
 # %%
 mask = np.tri(len(ids), dtype=bool)  # [seq, seq], True where looking is allowed
@@ -262,7 +262,7 @@ views.masking(trace, tokens, layer, head)
 # Article: "3- Sum"
 #
 # Now the folders are opened: each value is multiplied by its weight, and all are added up. The last
-# line is what the head found for `·orders`.
+# line is what the head found for the last token.
 
 # %%
 views.value_table(trace, tokens, layer, head, query=-1)
@@ -388,7 +388,7 @@ for name in ("·king", "·apple"):
 #   position can see. This is called an **attention sink**, and was found in much larger models too
 #   (Xiao et al. 2023).
 # - **A weight is not a reason.** It says how much of a value is taken, not what the value holds or
-#   what later blocks make of it. From block 1 on, a "value of `·orders`" already contains things
+#   what later blocks make of it. From block 1 on, the "value of a token" already contains things
 #   gathered from other tokens. To know what a head is *for*, you have to change it and see what
 #   follows: notebook 9.
 #
@@ -519,6 +519,9 @@ print("trained without, the future hidden, above 4:   ", bool(mean_loss(cheat, {
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right. The check asks the
 # storyteller itself where an answer depends on it.
+#
+# The steps of this notebook are functions to write in [notebook 13](13_write_gpt2_yourself.ipynb)
+# (A.2, A.6 and A.7): there a check says what kind of mistake is in yours.
 
 # %%
 from gptlite.exercises import check
@@ -574,8 +577,9 @@ check("04.2", answer)
 #
 # <details><summary>Hint</summary>
 #
-# An edit that is a number multiplies the array: by what, to undo a division? The loss of a token is
-# minus its log-probability, from the logits of the position before it.
+# An edit that is a number multiplies the array, as in `Trace({"h.0.attn.scores": 2.0})`: by what,
+# to undo a division? The loss of a token is minus its log-probability, from the logits of the
+# position before it.
 #
 # </details>
 

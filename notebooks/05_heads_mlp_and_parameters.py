@@ -515,6 +515,9 @@ Table(
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right. The check asks the
 # storyteller itself where an answer depends on it.
+#
+# The steps of this notebook are functions to write in [notebook 13](13_write_gpt2_yourself.ipynb)
+# (A.3 to A.5, and part B): there a check says what kind of mistake is in yours.
 
 # %%
 from gptlite.exercises import check

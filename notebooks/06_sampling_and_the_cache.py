@@ -503,6 +503,9 @@ Table(
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right. The check asks the
 # storyteller itself where an answer depends on it.
+#
+# The loop, top-k and top-p are functions to write in [notebook 13](13_write_gpt2_yourself.ipynb)
+# (part C), where your own GPT-2 tells a story.
 
 # %%
 from gptlite.exercises import check

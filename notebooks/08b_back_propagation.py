@@ -868,6 +868,9 @@ for begin in ([1, 2], [1, 3], [1, 4], [8, 0]):
 #
 # Each has stars for its difficulty, minutes, a hint, and a cell to work in: put your answer in
 # place of the `...`, run the cell, and the check says whether it is right.
+#
+# Five of these derivatives are functions to write in [notebook 13](13_write_gpt2_yourself.ipynb)
+# (part D): there a check says what kind of mistake is in yours.
 
 # %%
 from gptlite.exercises import check

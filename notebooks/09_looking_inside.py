@@ -354,9 +354,9 @@ def repeated(rng: np.random.Generator, n_vocab: int, n: int, batch: int) -> np.n
     return np.hstack([half, half])
 
 
-def losses_of(model: GPT, ids: np.ndarray) -> np.ndarray:
+def losses_of(model: GPT, ids: np.ndarray, edits: dict | None = None) -> np.ndarray:
     """Average over the batch the loss of each token but the first: [seq - 1]."""
-    told = log_softmax(model(ids)[:, :-1])  # [batch, seq - 1, n_vocab]
+    told = log_softmax(model(ids, trace=Trace(edits))[:, :-1])  # [batch, seq - 1, n_vocab]
     return -np.take_along_axis(told, ids[:, 1:, None], axis=-1)[..., 0].mean(axis=0)
 
 
@@ -379,7 +379,8 @@ print(f"even weights: {np.mean(1 / np.arange(N + 1, 2 * N)):.2f}")
 HeatMap("Induction score on random tokens", scores, BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# An induction head has a score near 1. Does the loss tell the same story?
+# A head that does nothing but induction has a score near 1; one with several jobs has less. Does
+# the loss tell the same story?
 
 # %%
 losses = losses_of(model, text)  # [2 * N - 1]
@@ -404,16 +405,33 @@ print("what the right order is worth:", round(order, 1) + 0.0, "nats per token")
 # %% [markdown]
 # What the order is worth is what induction is worth. Near 0, the model does no induction: it has
 # noticed that words come again, but not what follows them. At several nats, it copies what followed
-# the last time. Models learn that where their texts repeat themselves; a small one that has read
-# stories in which the words before say more than any repetition has little reason to.
+# the last time. Models learn that where their texts repeat themselves. In stories the words just
+# before mostly say more than any repetition, and a small model that reads nothing else has little
+# reason to copy; in lists that are told over and over there is nothing else to go by. (The
+# storyteller's card says which of the two it has read.)
+#
+# And is it the head with the highest score that does it? Cut it out, and then, for a control, each
+# other head of its block.
+
+# %%
+block, head = copying
+for j in range(model.config.n_head):
+    cost = losses_of(model, text, views.without_heads(block, [j]))[N:].mean() - second
+    name = "the head with the highest score" if j == head else "another one"
+    print(f"without head {j} of block {block}, {name}: {cost:+.2f} nats per token")
+
+# %% [markdown]
+# If that head does the copying, cutting it costs the second half more than cutting any other. If
+# several share the work, each loss is small, for the others go on.
 #
 # (On text that is less strange to the model, heads may do better: exercise 3.)
 #
 # ## An induction head, built by hand
 #
-# What would it look like if a model had one? We can make one, for it is simple enough to write
-# the weights down. The stream has three parts of 40 numbers: *which token*, *which position*,
-# and, empty at first, *which token came before*.
+# A trained head does several things at once, and none of them cleanly. One that does nothing but
+# induction can be made by hand, for it is simple enough to write the weights down. The stream has
+# three parts of 40 numbers: *which token*, *which position*, and, empty at first, *which token came
+# before*.
 #
 # - Block 0: every position asks for the position before its own, and copies that one's token into
 #   *which token came before*.
@@ -478,9 +496,7 @@ for ax, view in zip(axes, maps, strict=True):
 # than blind: sure, and wrong.
 
 # %%
-without_first = Trace(edits=views.without_heads(0, [0]))
-told = log_softmax(copier(riddle, trace=without_first)[:, :-1])
-ablated = -np.take_along_axis(told, riddle[:, 1:, None], axis=-1)[..., 0].mean(axis=0)
+ablated = losses_of(copier, riddle, views.without_heads(0, [0]))
 
 ax = plt.subplots(figsize=(8, 3), layout="constrained")[1]
 lines = {
@@ -583,10 +599,10 @@ check("09.2", answer)
 # stream to which it would answer differently.
 
 # %% [markdown]
-# **3. Induction on familiar words.** (★★☆, 10 min) The storyteller never saw anything like random
-# tokens. Take "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, each time
-# with `<|endoftext|>` in front, and measure the induction scores on that. Which head has the
-# highest? Give block and head.
+# **3. Induction on familiar words.** (★★☆, 10 min) Stories are not made of random tokens. Take
+# "Tiddy Mun was a strange man, and Yallery Brown was his friend.", twice, each time with
+# `<|endoftext|>` in front, and measure the induction scores on that. Which head has the highest?
+# Give block and head.
 #
 # <details><summary>Hint</summary>
 #

@@ -18,8 +18,8 @@
 # summarise or to translate, if the task is written as text. (The field calls that **zero-shot**:
 # there are no examples to learn the task from.)
 #
-# **Minutes:** 15 to "Entailment", 20 for the rest, 25 for the exercises. **Needs:** notebook 8.
-# **Optional**; for a class, the beginning up to "Entailment" and the last section are enough.
+# **Minutes:** 30, and 30 for the exercises. **Needs:** notebook 8. **Optional**; for a class, the
+# beginning up to "Entailment" and the last section are enough.
 #
 # Afterwards you can
 #
@@ -32,7 +32,7 @@
 # It goes with "Machine Translation" and "Summarization" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with section 3 of the paper. The
 # storyteller is far smaller than the smallest GPT-2, and has read nothing but stories: expect
-# little of it, and see exactly how little.
+# little of it. How little exactly is measured on a page of its own, notebook 12b.
 
 # %%
 try:
@@ -42,10 +42,7 @@ except ImportError:
         "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
         "(on the package index, the name belongs to another project)"
     ) from None
-import json
 import re
-from collections import Counter
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -53,16 +50,8 @@ import numpy as np
 from gptlite import views
 from gptlite.fast.threads import blas_threads
 from gptlite.sampling import log_softmax
-from gptlite.tasks.answer import answer
 from gptlite.tasks.choice import Choice, accuracy
-from gptlite.tasks.cloze import cloze, fill
-from gptlite.tasks.entail import entail
-from gptlite.tasks.score import score, split
-from gptlite.tasks.sentences import sentences
-from gptlite.tasks.sentiment import sentiment
-from gptlite.tasks.summarise import summarise
-from gptlite.tasks.translate import translate
-from gptlite.tasks.winograd import winograd
+from gptlite.tasks.score import score
 from gptlite.training.losses import loss_windows, next_token_losses
 from gptlite.views.table import Table
 
@@ -127,6 +116,8 @@ for normalise in ("sum", "mean"):
 # belong to the prompt, all others to the option.
 
 # %%
+from gptlite.tasks.score import split
+
 for prompt, option in [("Once upon a", " time"), ("Once upon a ", "time")]:
     before, [after] = split(tokenizer, prompt, [option])
     shown = [tokenizer.decode([token]) for token in after]
@@ -144,6 +135,8 @@ print(f"{sum(logprobs[i - 1, apart[i]] for i in range(3, len(apart))):7.3f} enco
 # each.
 
 # %%
+from gptlite.tasks.cloze import cloze, fill
+
 GAPS = """
 Once upon a time there was a king who had three XXXXX. | daughters stones rivers mornings
 The wolf opened his mouth and showed his sharp XXXXX. | teeth shoes door flowers
@@ -288,6 +281,8 @@ with blas_threads(1):
 # answers.
 
 # %%
+from gptlite.tasks.entail import entail
+
 rng, n_right, n_true = np.random.default_rng(0), 0, 0
 with blas_threads(1):
     for i in range(60):
@@ -308,86 +303,33 @@ print(f"{n_right} of 60 right; it says True {n_true} times")
 # right in half of the cases. Nothing in stories looks like "True or False? Answer:", so the model
 # has had nothing to learn it from. Notebook 11 trains for tasks with labels instead.
 #
-# ## Pronouns
+# ## What chance alone would give
 #
-# Winograd's schemas come in pairs: one word is exchanged, and then the pronoun stands for the other
-# person or thing. GPT-1's way: put each candidate in the pronoun's place, and see how likely the
-# *rest* of the sentence is per token. (The largest GPT-2 got 71 % of 273 such sentences right.)
+# Here are all the choices so far. The grey bar is where chance alone would be nineteen times in
+# twenty: two standard errors, `sqrt(p (1 - p) / n)`, on either side. A point in its bar leaves
+# nothing to explain; a point beyond it still needs a control.
 
 # %%
-PAIRS = """
-the boy, the stone | could not lift the stone because _ was too weak. | weak heavy
-the wolf, the lamb | could not catch the lamb because _ was too slow. | slow quick
-the cup, the box | did not fit into the box because _ was too large. | large small
-the prince, the beggar | gave bread to the beggar because _ was kind. | kind hungry
-the king, the servant | thanked the servant because _ had got help from him. | got given
-the bear, the hare | ran after the hare because _ was hungry. | hungry frightened
-"""
-n_right = n_pairs = 0
-with blas_threads(1):
-    for line in PAIRS.strip().splitlines():
-        names, rest, words = line.split(" | ")
-        referents, (word, other) = names.split(", "), words.split()
-        for answer_is, other_rest in enumerate([rest, rest.replace(word, other)]):
-            sentence = f"{referents[0].capitalize()} {other_rest}"
-            n_right += int(winograd(model, tokenizer, sentence, referents).argmax() == answer_is)
-            n_pairs += 1
-report("pronouns", n_right, n_pairs, 0.5)
-print(f"{n_right} of {n_pairs} right")
-
-# %% [markdown]
-# A dozen is too few to show anything but a great success: ten right, or more.
-#
-# ## Sentiment
-#
-# This is GPT-1's way again: put " very" after a review, and compare "positive" with "negative".
-
-# %%
-GOOD = """
-The king was kind, and all his people loved him. It was
-The sun shone, and the children danced and sang. It was
-The prince married the princess, and they lived happily. It was
-The fairy gave the poor girl a beautiful dress. It was
-The boy shared his bread with the hungry old man. It was
-The soup was hot and sweet. It was
-The brave knight saved the child from the dragon. It was
-They found the treasure and were rich. It was
-"""
-BAD = """
-The king was cruel, and all his people feared him. It was
-The rain fell, and the children wept. It was
-The witch turned the prince into a toad. It was
-The stepmother gave the poor girl nothing but rags. It was
-The boy stole the bread of the hungry old man. It was
-The soup was cold and bitter. It was
-The dragon burned the village and ate the sheep. It was
-They lost their way and were hungry. It was
-"""
-texts = [
-    (text, good) for good, lines in ((1, GOOD), (0, BAD)) for text in lines.strip().splitlines()
+rows = [
+    [name, n, share, chance, (share - chance) / error] for name, n, share, chance, error in results
 ]
-rows = []
-with blas_threads(1):
-    for words in (["positive", "negative"], ["good", "bad"], ["happy", "unhappy"]):
-        shares = np.array([sentiment(model, tokenizer, text, words)[words[0]] for text, _ in texts])
-        n_right = sum(
-            int((share > 0.5) == good) for share, (_, good) in zip(shares, texts, strict=True)
-        )
-        rows.append([f"{words[0]} or {words[1]}", n_right, shares[:8].mean(), shares[8:].mean()])
-report("sentiment, good or bad", rows[1][1], 16, 0.5)
-columns = ["words", "right of 16", "share of the first in good texts", "in bad ones"]
-Table("Sentiment", columns, rows, digits=2)
+ax = plt.subplots(figsize=(7, 1 + 0.3 * len(rows)), layout="constrained")[1]
+for place, (_, _, share, chance, error) in enumerate(results):
+    ends = [chance - 2 * error, chance + 2 * error]
+    ax.plot(ends, [place] * 2, color="#ccc", linewidth=8, solid_capstyle="butt")
+    ax.plot(share, place, "o", color="#084594")
+ax.set_yticks(range(len(rows)), [f"{name} ({n})" for name, n, *_ in rows])
+ax.invert_yaxis()
+ax.set(xlim=(0, 1), xlabel="share of right answers")
+ax.spines[["top", "right"]].set_visible(False)
+above = [name for name, *_, distance in rows if distance > 2]
+print("more than two standard errors above chance:", ", ".join(above) or "none")
 
 # %% [markdown]
-# Where the shares in good texts and in bad ones are nearly the same, the answer does not depend on
-# the text: "positive" and "negative" are words that stories hardly use. With words that the model
-# knows the shares may lean the right way; on sixteen texts, up to twelve right answers are within
-# the range of chance. Choosing the words that came out best *after* looking, and reporting only
-# those, would be cheating.
+# ## Whole answers
 #
-# ## A tale to ask about
-#
-# The next sections need a short tale, written for this notebook:
+# So far the answers were given, and the model chose. It can also write them, if the prompt is such
+# that an answer must come next. Here is a short tale to ask about, written for this notebook:
 
 # %%
 TALE = """
@@ -425,48 +367,24 @@ print(f"{len(TALE.split())} words, {n_tokens} tokens, and the context holds {mod
 # out the beginning of the text, so that its end and the question stay; before a summary it leaves
 # out the end, for articles put first what matters. (`overflow="error"` refuses instead.)
 #
-# ## Questions
+# ### Questions
 #
 # The prompt is the document, then `Q:` and `A:`; the answer is the text that the model writes on
 # that line, greedily. The largest GPT-2 reached 55 F1 on CoQA that way, without one of its 127,000
 # questions for training.
 
 # %%
+from gptlite.tasks.answer import answer
+
 for question in ["Who sold the bell?", "What did the stranger pay?", "Where was the bell at last?"]:
     told = answer(model, tokenizer, question, TALE)
     print(f"{question} -> {told.text} ({told.logprob:.0f} nats)")
 
 # %% [markdown]
 # Are these answers? Or does it go on in the tone of a story, which is all it ever saw? Perhaps it
-# knows, and cannot say so. Then it should at least prefer the right one of two answers:
-
-# %%
-QUESTIONS = """
-Peter had a dog and Mary had a cat.
-Who had the dog? Peter / Who had the cat? Mary
-The fox lived in a hole and the bird lived in a tree.
-Where was the fox? in a hole / Where was the bird? in a tree
-The king wore a red coat and the queen wore a blue coat.
-Which did the king wear? red / Which did the queen wear? blue
-Jack went to the mill and Tom went to the sea.
-Where did Jack go? to the mill / Where did Tom go? to the sea
-The old man ate fish and the boy ate bread.
-What did the old man eat? fish / What did the boy eat? bread
-Heidi had a ring and Alice had a book.
-Who had the ring? Heidi / Who had the book? Alice
-"""
-items, lines = [], QUESTIONS.strip().splitlines()
-for document, both in zip(lines[::2], lines[1::2], strict=True):
-    asked, told = zip(*(part.split("? ") for part in both.split(" / ")), strict=True)
-    for right_is, question in enumerate(asked):
-        prompt = f"{document}\n\nQ: {question}?\nA:"
-        items.append(Choice(prompt, tuple(f" {each}" for each in told), right_is))
-found = accuracy(model, tokenizer, items)
-report("questions, of two answers", round(found.by_mean * found.n), found.n, 0.5)
-print(f"{found.by_mean * found.n:.0f} of {found.n} right")
-
-# %% [markdown]
-# ## Summaries
+# knows, and cannot say so: notebook 12b lets it choose between the right answer and a wrong one.
+#
+# ### Summaries
 #
 # Article: "Summarization"
 #
@@ -475,53 +393,16 @@ print(f"{found.by_mean * found.n:.0f} of {found.n} right")
 # ones, and kept three sentences.
 
 # %%
+from gptlite.tasks.summarise import summarise
+
 with blas_threads(1):
     for seed in range(2):
         print(f"[{seed}] {summarise(model, tokenizer, TALE, seed=seed)}\n")
 
 # %% [markdown]
-# How good is a summary? ROUGE-1 compares its words with the words of a summary that a person wrote:
-# the shared words, as a share of either summary, averaged (F1, a harmonic mean). It is a crude
-# measure, and so it needs baselines: the first three sentences of the text, or any three. And the
-# paper's own control is the same prompt without the hint.
-
-# %%
-REFERENCE = (
-    "A miller sold the bell that warned his village of the river, and when the flood came nobody "
-    "could be warned. He had to buy it back for twice the price."
-)
-
-
-def rouge_1(text: str) -> float:
-    """Measure F1 of the words that a text shares with the reference."""
-    ours, theirs = (Counter(re.findall(r"[a-z']+", t.lower())) for t in (text, REFERENCE))
-    shared = (ours & theirs).total()
-    return 2 * shared / (ours.total() + theirs.total())
-
-
-rng, all_of_them = np.random.default_rng(0), sentences(TALE)
-threes = [sorted(rng.choice(len(all_of_them), 3, replace=False)) for _ in range(200)]
-with blas_threads(1):
-    rouge = {
-        "TL;DR:": [rouge_1(summarise(model, tokenizer, TALE, seed=seed)) for seed in range(3)],
-        "no hint": [
-            rouge_1(summarise(model, tokenizer, TALE, hint="", seed=seed)) for seed in range(3)
-        ],
-        "any three sentences": [
-            rouge_1(" ".join(all_of_them[i] for i in three)) for three in threes
-        ],
-        "the first three": [rouge_1(" ".join(all_of_them[:3]))],
-    }
-rows = [[name, float(np.mean(found)), float(np.std(found))] for name, found in rouge.items()]
-Table("ROUGE-1 against a summary by hand", ["", "mean", "spread"], rows, bar="mean", digits=2)
-
-# %% [markdown]
-# The first two rows say what the hint is worth, the third what three sentences of the tale are
-# worth, chosen blindly. In the paper the hint was worth 6 points, for there it is in the training
-# data: people on the web write `TL;DR:` before a summary. And there, too, the first three sentences
-# of a news article beat the model, by 10 points of ROUGE (31.6 against 21.4).
+# Are these summaries? For that there is a measure, ROUGE, in notebook 12b.
 #
-# ## Translation
+# ### Translation
 #
 # Article: "Machine Translation"
 #
@@ -530,122 +411,14 @@ Table("ROUGE-1 against a summary by hand", ["", "mean", "spread"], rows, bar="me
 # none:
 
 # %%
+from gptlite.tasks.translate import translate
+
 pairs = [("the cat", "le chat"), ("the dog", "le chien"), ("the house", "la maison")]
 print(translate(model, tokenizer, "the king", pairs, max_new_tokens=24))
 
 # %% [markdown]
-# A method cannot find what is not in the data: look for a word of French.
-#
-# ## From books that it never saw
-#
-# A dozen examples of your own say little, and while writing them you know what the model can do. So
-# a script, `scripts/demonstrations.py`, made three of the tasks in larger numbers, from books that
-# the storyteller was not trained on, with three seeds that draw the questions. Its results lie
-# beside the storyteller, with which they were measured. The spread is the standard deviation over
-# the seeds.
-
-# %%
-RESULTS = Path(gptlite.__file__).parent / "storyteller" / "demonstrations.json"
-demonstrations = json.loads(RESULTS.read_text())["demonstrations"]
-
-
-def measured(title: str, name: str) -> Table:
-    """Tabulate the ways of a demonstration that need no labels: mean and spread over seeds."""
-    found: dict[str, list[float]] = {}
-    for run in demonstrations[name]["runs"]:
-        if "labels" not in run:
-            hint = {None: "", True: ", with hint", False: ", without hint"}[run.get("hint")]
-            found.setdefault(run["arm"] + hint, []).append(run["accuracy"])
-    rows = [[way, float(np.mean(x)), float(np.std(x, ddof=1))] for way, x in found.items()]
-    return Table(title, ["", "right", "spread"], rows, bar="right", digits=2)
-
-
-# %% [markdown]
-# ### Gaps
-#
-# As in the Children's Book Test, there are twenty sentences of a tale, a gap in the next one, and
-# ten nouns, all from the text. By chance one answer in ten is right.
-#
-# **Guess first:** the model sees as many of the twenty sentences as its context holds, the last
-# ones. What are they worth to it, compared with the sentence alone?
-
-# %%
-measured("Which of ten nouns", "cloze")
-
-# %% [markdown]
-# The most frequent word, in books or in the text itself, is the baseline without a model. What the
-# sentence alone adds to it is grammar and sense; what the text before it adds is memory. (The
-# smallest GPT-2 found 88 % of the nouns of the real test.)
-#
-# ### The next paragraph
-#
-# Which of two paragraphs comes next? We take the one that becomes more likely by the text before it
-# *than it is anyway*: the log-probability after the text, less the log-probability after nothing.
-# Otherwise the shorter paragraph would win. The distractor is from another book, or from another
-# tale of the same book.
-
-# %%
-measured("A distractor of another book", "next paragraph")
-
-# %%
-measured("A distractor of the same book", "same book")
-
-# %% [markdown]
-# Chance is one half. But there is a better baseline without any model: take the paragraph that has
-# more words, or rarer words, in common with the text. Rare words come again in a tale, and a model
-# that is hardly better than that rule has shown no more than that it can recognise them. Notebook
-# 11 shows what labels do for the task.
-#
-# ### A fable's moral
-#
-# Here are ten morals; one is the fable's own. Sixty fables are Aesop's, from a book that the model
-# was trained on, morals and all; thirty were written for this test. The hint is "Moral:". Again we
-# compare what the text adds.
-
-# %%
-measured("Which of ten morals", "morals")
-
-# %% [markdown]
-# Chance is one in ten. Do the fables of the training text bring their morals back? And with thirty
-# new fables, one standard error is five percentage points. A moral is not a likely continuation; it
-# says what the tale was *about*.
-#
-# ## What it can do, and what size changes
-#
-# Here are all the choices of this notebook. The grey bar is where chance alone would be nineteen
-# times in twenty: two standard errors on either side. A point in its bar leaves nothing to explain.
-
-# %%
-rows = [
-    [name, n, share, chance, (share - chance) / error] for name, n, share, chance, error in results
-]
-ax = plt.subplots(figsize=(7, 1 + 0.3 * len(rows)), layout="constrained")[1]
-for place, (_, _, share, chance, error) in enumerate(results):
-    ends = [chance - 2 * error, chance + 2 * error]
-    ax.plot(ends, [place] * 2, color="#ccc", linewidth=8, solid_capstyle="butt")
-    ax.plot(share, place, "o", color="#084594")
-ax.set_yticks(range(len(rows)), [f"{name} ({n})" for name, n, *_ in rows])
-ax.invert_yaxis()
-ax.set(xlim=(0, 1), xlabel="share of right answers")
-ax.spines[["top", "right"]].set_visible(False)
-above = [name for name, *_, distance in rows if distance > 2]
-print("more than two standard errors above chance:", ", ".join(above))
-
-# %% [markdown]
-# What is left in its bar needs, as a rule, a prompt of a kind that the model has never met. That is
-# not a failure of the method, but of a few million parameters and some megabytes of stories. The
-# paper's Table 3 shows what more of both does (LAMBADA: the last word of a passage; CBT: gaps in
-# children's books, ten words to choose from; all without training):
-
-# %%
-PAPER = [["117M", 45.99, 87.65, 83.4], ["345M", 55.48, 92.35, 87.1]]
-PAPER += [["762M", 60.12, 93.45, 88.0], ["1542M", 63.24, 93.30, 89.05]]
-columns = ["model", "LAMBADA", "CBT, common nouns", "CBT, names"]
-Table("GPT-2 paper, Table 3: accuracy in %", columns, PAPER, bar="LAMBADA", digits=2)
-
-# %% [markdown]
-# `python -m gptlite.evaluate lambada FILE --model gpt2` measures such figures, from the
-# benchmark's own file and the official weights (notebook 7).
+# A method cannot find what is not in the data: look for a word of French that was not in the
+# examples.
 #
 # ## The fine print of perplexity
 #

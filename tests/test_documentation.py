@@ -124,3 +124,12 @@ def test_every_notebook_is_in_every_list_of_them(page):
     names = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
     lists = re.split("## Reading guide", (ROOT / page).read_text(encoding="utf-8"))[0]
     assert set(re.findall(r"\((\d\w+)\.ipynb\)", lists)) == names
+
+
+def test_a_token_that_a_notebook_names_is_one_of_the_storyteller_s():
+    _, tokenizer = gptlite.load()
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        if path.stem.startswith("02"):  # its subject are words of several tokens
+            continue
+        for word in re.findall(r"`·(\w+)`", path.read_text(encoding="utf-8")):
+            assert len(tokenizer.encode(f" {word}")) == 1, f"{path.name}: ·{word}"

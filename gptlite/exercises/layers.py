@@ -133,12 +133,6 @@ SOFTMAX = Exercise(
             OVERFLOWS,
         ),
         two_mistakes(
-            lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(-1),
-            "the sum has lost its axis, so that NumPy divides columns by it (keepdims=True keeps "
-            "the axis)",
-            "the maximum of the whole array is subtracted; each row needs its own",
-        ),
-        two_mistakes(
             lambda x: np.exp(x - x.max()),
             "nothing makes the exponentials add up to 1",
             "the maximum of the whole array is subtracted; each row needs its own",

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from gptlite.exercises import check
+from gptlite.exercises.answers.inside import looks_back, root, sharpened
 from gptlite.exercises.answers.kinds import choice, exactly, numbers, one_number
 from gptlite.exercises.answers.measuring import NOT_BEGUN
 from gptlite.exercises.answers.table import ANSWERS
+from gptlite.exercises.answers.texts import ratio_of_nats, ratio_of_probabilities
 from gptlite.exercises.answers.writing import greedily
 from gptlite.exercises.samples import storyteller
 from gptlite.exercises.table import FUNCTIONS
@@ -94,6 +96,7 @@ def test_choice():
         ("01.3", "Once upon", "at least three words"),
         ("01.3", "The king and the", "Try a fixed phrase"),
         ("01.5", (49.8, 24.9), "gigabits"),
+        ("01.5", (6_230_444_800, 3_115_222_400), "those are bytes"),
         ("02.2", "two words", "expected one word"),
         ("02.2", " the", "BPE makes 1 tokens of ' the', and 1 would do"),
         ("02.4", 3, "expected a list of token ids"),
@@ -103,6 +106,8 @@ def test_choice():
         ("06.1", ["a", "b"], "expected a list of three texts"),
         ("06.2", 17, "a number between 0 and 1"),
         ("07.5", -0.1, "the sign"),
+        ("08.2", 11.09, "the limit of a whole sentence"),
+        ("08.2", 1.3333, "that is in bits"),
         ("08.4", 0.1, "are the embeddings not multiplied by 5"),
         ("08b.1", (0, 0), "What do small steps say"),
         ("08b.2", np.array([0.2617, -0.1156, -0.1278, -0.14]), "the mean of `dn` is taken off"),
@@ -122,6 +127,15 @@ def test_a_wrong_answer_is_told_what_is_wrong_with_it(exercise, answer, words):
     verdict = check(exercise, answer)
     assert not verdict.ok
     assert words in verdict.words
+
+
+def test_usual_slips_that_depend_on_the_storyteller_are_known():
+    assert "the ratio of the nats" in check("01.4", ratio_of_nats()).words
+    assert "the whole text is" in check("01.4", ratio_of_probabilities()).words
+    assert "block 0 alone" in check("04.3", sharpened(root(), n_blocks=1)).words
+    block, head = looks_back()
+    if block != head:
+        assert "changed places" in check("04.5", (head, block)).words
 
 
 def test_a_text_that_does_not_begin_with_the_token_is_told_so():

@@ -33,12 +33,6 @@ def softmax_lost_axis_that_overflows(x):
     return np.exp(x) / np.sum(np.exp(x), axis=-1)
 
 
-@wrong("softmax", "First, the sum has lost its axis.*Second, the maximum of the whole array")
-def softmax_lost_axis_of_one_maximum(x):
-    e = np.exp(x - np.max(x))
-    return e / np.sum(e, axis=-1)
-
-
 @wrong("gelu", "First, the factor 0.5 is missing.*Second, x is squared")
 def gelu_twice_and_squared(x):
     return x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x)))

@@ -57,10 +57,10 @@ def shapes_of_law() -> list[list[int]]:
     return [list(trace[f"h.0.attn.{name}"].shape) for name in ("q", "scores", "z")]
 
 
-def sharpened(factor: float) -> float:
-    """Measure the mean loss of a story with all scores multiplied."""
+def sharpened(factor: float, n_blocks: int | None = None) -> float:
+    """Measure the mean loss of a story with the scores multiplied, of all blocks or the first."""
     model, _ = storyteller()
-    edits = {f"h.{i}.attn.scores": factor for i in range(model.config.n_layer)}
+    edits = {f"h.{i}.attn.scores": factor for i in range(n_blocks or model.config.n_layer)}
     return float(losses(tokens_of(STORY), edits).mean())
 
 
@@ -183,6 +183,10 @@ ANSWERS: dict[str, Judge] = {
         [
             (lambda: sharpened(1), "that is the loss as it was: nothing was changed."),
             (
+                lambda: sharpened(root(), n_blocks=1),
+                "that is with the edit in block 0 alone; it belongs in all blocks.",
+            ),
+            (
                 lambda: sharpened(root() ** 2),
                 "the scores were multiplied by head_dim; they had been divided by its root.",
             ),
@@ -208,7 +212,8 @@ ANSWERS: dict[str, Judge] = {
             (
                 lambda: looks_back(0),
                 "that head looks most at the token itself: which diagonal is it?",
-            )
+            ),
+            (lambda: looks_back()[::-1], "the two have changed places: first the block."),
         ],
         "another head has more on average: the diagonal just below the main one, offset -1.",
     ),

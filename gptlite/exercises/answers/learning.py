@@ -130,6 +130,14 @@ ANSWERS: dict[str, Judge] = {
                 5 * math.log(8) / 12,
                 "that is the limit as it was: the pronoun is now one more free choice.",
             ),
+            (
+                5 * math.log(8) + LN2,
+                "that is the limit of a whole sentence; it has twelve tokens.",
+            ),
+            (
+                (5 * math.log(8) + LN2) / 12 / LN2,
+                "that is in bits; nats were asked for.",
+            ),
             (6 * math.log(8) / 12, "the pronoun is one of two words, not one of eight."),
             (
                 5 * math.log(8) / 12 + LN2,

@@ -31,6 +31,25 @@ def growth() -> float:
     return perplexity_of(" ".join(sorted(SENTENCE.split()))) / perplexity_of(SENTENCE)
 
 
+def nats_in_both_orders() -> tuple[float, float]:
+    """Measure the surprise of the whole sentence, as it is and with its words sorted, in nats."""
+    texts = SENTENCE, " ".join(sorted(SENTENCE.split()))
+    as_it_is, in_order = (float(losses(tokens_of(text)).sum()) for text in texts)
+    return as_it_is, in_order
+
+
+def ratio_of_nats() -> float:
+    """Compute how many times as many nats the sorted sentence has."""
+    as_it_is, in_order = nats_in_both_orders()
+    return in_order / as_it_is
+
+
+def ratio_of_probabilities() -> float:
+    """Compute how many times less likely the sorted sentence is."""
+    as_it_is, in_order = nats_in_both_orders()
+    return float(np.exp(in_order - as_it_is))
+
+
 def sure_text(answer: Any) -> tuple[bool, str]:
     """Judge a text of three words or more, after which one token has more than 0.9."""
     if not isinstance(answer, str) or len(answer.split()) < 3:
@@ -153,6 +172,16 @@ ANSWERS: dict[str, Judge] = {
                 lambda: np.log(growth()),
                 "that is the difference in nats per token; perplexity is e to that power.",
             ),
+            (
+                ratio_of_nats,
+                "that is the ratio of the nats. Perplexity is e to the mean surprise: what do you "
+                "divide then?",
+            ),
+            (
+                ratio_of_probabilities,
+                "that is how many times less likely the whole text is. Perplexity is about one "
+                "token: take the mean first.",
+            ),
         ],
     ),
     "01.5": numbers(
@@ -161,6 +190,7 @@ ANSWERS: dict[str, Judge] = {
         "four bytes for each number, or two.",
         [
             (GIGABYTES[::-1], "the two have changed places: 32 bits are four bytes."),
+            (1e9 * GIGABYTES, "those are bytes; a gigabyte has 10^9 of them."),
             (8 * GIGABYTES, "those are gigabits; a byte has eight of them."),
             (
                 GIGABYTES * 1e9 / 2**30,
