@@ -111,12 +111,14 @@ def visit(
     Not ``anew``: where the page is open already, its state alone begins again, by a link. An engine
     that takes long to start is then started once.
     """
+    kept = not anew and driver.current_url.partition("#")[0] == url
+    if not kept:
+        driver.get("about:blank")  # else another link to the same page would not load it anew
     driver.get_log("browser"), driver.get_log("performance")
     look(driver, width, STILL)
-    if not anew and driver.current_url.partition("#")[0] == url:
+    if kept:
         driver.execute_script(BEGIN_AGAIN, link)
     else:
-        driver.get("about:blank")  # else another link to the same page would not load it anew
         driver.get(url + (f"#{link}" if link else ""))
     settle(driver)
     yield driver
