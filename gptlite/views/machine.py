@@ -194,7 +194,7 @@ class Diagram(View):
             'stroke="#8a8f98" stroke-dasharray="3 3"/>'
         )
         words = (
-            f'<text x="{at[0]}" y="{at[1]}" font-size="11" fill="{INK}">{word}</text>'
+            f'<text x="{at[0]}" y="{at[1]}" font-size="10" fill="{INK}">{word}</text>'
             for word, at in heads_label(self.placed["heads"])
         )
         return [box, *words]
@@ -230,7 +230,7 @@ class Diagram(View):
             ax.plot(*zip(*path, strict=True), color="#c9cdd3", linewidth=0.8)
         self._box(ax, self.placed["heads"]["at"], 5, "none", "#8a8f98", linestyle="--")
         for said, (x, y) in heads_label(self.placed["heads"]):
-            ax.text(x, y, said, fontsize=7, ha="center", color=INK)
+            ax.text(x, y, said, fontsize=6, ha="center", color=INK)
         for points in self.placed["lines"]:
             ax.plot(*zip(*points, strict=True), color="#8a8f98", linewidth=0.8)
             style = {"arrowstyle": "-|>", "color": "#8a8f98", "linewidth": 0.8}
@@ -265,7 +265,7 @@ def heads_label(heads: dict[str, Any]) -> list[tuple[str, tuple[float, float]]]:
     """Place the words that say how many heads there are: right of the values' way up."""
     x, y, wide, _ = heads["at"]
     words = (str(heads["n"]), "head" if heads["n"] == 1 else "heads")
-    return [(word, (x + wide - 17, y + 62 + 13 * i)) for i, word in enumerate(words)]
+    return [(word, (x + wide - 18, y + 62 + 12 * i)) for i, word in enumerate(words)]
 
 
 def slab_places(blocks: dict[str, Any]) -> list[tuple[float, float, float, float]]:

@@ -12,8 +12,8 @@ import tempfile
 from base64 import b64decode
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+# From a clone the package need not be installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 from chromium import start_chromium, wait_until
@@ -22,7 +22,7 @@ import gptlite
 from gptlite.explain.page import page
 
 TEXT = "A robot must obey the orders given it"
-OUT = ROOT / "notebooks" / "images" / "page.png"
+OUT = Path(__file__).resolve().parents[2] / "notebooks" / "images" / "page.png"
 
 
 def main() -> None:
@@ -35,11 +35,11 @@ def main() -> None:
         [trace[f"h.{i}.attn.weights"][0, :, -1, 1:-1] for i in range(model.config.n_layer)]
     )  # [n_layer, head, seq - 2]
     layer, head, key = (int(i) for i in np.unravel_index(looks.argmax(), looks.shape))
-    link = f"stop=h.{layer}.attn.scores&head={head}&key={key + 1}&pinned={len(ids) - 1}"
+    link = f"stop=h.{layer}.attn.scores&head={head}&key={key + 1}&pinned={len(ids) - 1}&whole=1"
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "page.html"
         path.write_bytes(page(model, tokenizer, TEXT))
-        driver = start_chromium()
+        driver = start_chromium(1280, 1020)
         try:
             driver.get(f"{path.as_uri()}#{link}")
             wait_until(driver, "!document.getElementById('content').hidden && scrollY > 0")

@@ -761,6 +761,18 @@ def test_a_link_to_what_cannot_be_read_leaves_the_open_page_as_it_is(live, trace
     assert "edits" not in live.current_url
 
 
+def test_a_click_lands_where_it_was_aimed(driver, local):
+    """Nothing glides but what the page itself scrolls: the form is clicked below a small window."""
+    for opened in visit(driver, local):
+        small = {"width": 780, "height": 437, "deviceScaleFactor": 1, "mobile": False}
+        opened.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", small)
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+        one(opened, "#text").send_keys(" to")
+        one(opened, "#text-form button").click()
+        settle(opened)
+        assert one(opened, "h1").text == f"{TEXT} to"
+
+
 # ---- What cannot be done is said ----------------------------------------------------------------
 
 

@@ -76,7 +76,7 @@ export function drawLensToken() {
 export function drawLogits() {
   const logits = decode(known.read.after).values;
   const rows = [{ label: [element("code", {}, "logits")], values: logits }];
-  const caption = `The scores of ${count(logits.length)} tokens after the last position`;
+  const caption = `The scores of ${count(logits.length)} tokens after the last position: the last row of the array`;
   showRows(byId("logits-figure"), rows, { caption, high: 4, nameOf: labelText });
 }
 

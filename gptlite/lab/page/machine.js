@@ -48,7 +48,7 @@ export function buildMachine(open, openBlock) {
   const [hx, hy, across, tall] = heads.at;
   svg.append(drawn("rect", { x: hx, y: hy, width: across, height: tall, rx: 5, class: "heads-frame" }));
   [String(heads.n), heads.n === 1 ? "head" : "heads"].forEach((word, i) =>
-    svg.append(drawn("text", { x: hx + across - 17, y: hy + 62 + 13 * i, class: "heads-says" }, word)),
+    svg.append(drawn("text", { x: hx + across - 18, y: hy + 62 + 12 * i, class: "heads-says" }, word)),
   );
   for (const points of lines) {
     svg.append(drawn("polyline", { points: points.map((each) => each.join(",")).join(" "), class: "wire" }));
