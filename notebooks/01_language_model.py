@@ -83,8 +83,9 @@ next_tokens("Once upon a", top=3)
 # it. (Why the rows are called *tokens* and not words is the subject of notebook 2.)
 #
 # Every text in these notebooks begins with a token that the title does not show, `<|endoftext|>`
-# (the article's `<s>`). In training it stood before every document, so after it the model expects a
-# beginning; without it the same sentence would have other numbers.
+# (the article's `<s>`): a **special token**, which no word of a text can become. In training it
+# stood before every document, so after it the model expects a beginning; without it the same
+# sentence would have other numbers.
 #
 # The model is sure here, as you were. In other places nobody can be sure, and a good model says so
 # by spreading its probability:
@@ -160,8 +161,8 @@ print(" ".join(words))
 # It sees one word and has forgotten all before it, so it runs in a circle. Longer memories by
 # counting fail for another reason: most sequences of five words occur nowhere in the text, however
 # much of it you have, so there is nothing to count. GPT-2 *computes* its prediction from up to
-# 1,024 tokens, its **context** (the storyteller from some hundreds), even for texts that nobody has
-# ever written.
+# 1,024 tokens, its **context** or context window (the storyteller from some hundreds), even for
+# texts that nobody has ever written.
 #
 # See what more context is worth: the probability of `·door` as the storyteller sees more and more.
 

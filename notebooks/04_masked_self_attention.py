@@ -177,8 +177,9 @@ for n in (4, 16, 64, 256):
 
 # %% [markdown]
 # Large scores make a softmax that picks one token and ignores the others, and where it does that
-# there is hardly a gradient to learn from. So the scores are divided by $\sqrt{d}$ (Vaswani et al.
-# 2017, section 3.2.1), here by 8. The last row of our head, with and without:
+# there is hardly a gradient to learn from. So the scores are divided by $\sqrt{d}$, which makes it
+# **scaled dot-product attention** (Vaswani et al. 2017, section 3.2.1), here by 8. The last row of
+# our head, with and without:
 
 # %%
 scores = products / d**0.5  # [seq, seq]
@@ -253,8 +254,8 @@ views.masking(trace, tokens, layer, head)
 # - Each row adds up to 1. The weight that a token does not give to one, it must give to another.
 # - The first row is 1 and then zeros, whatever the text is: the first token has nobody to look at
 #   but itself.
-# - Scores may well be negative, and their tokens get good weights all the same. Only *differences*
-#   within a row count (exercise 2).
+# - Attention scores may well be negative; their attention weights can be good all the same. Only
+#   *differences* within a row count (exercise 2).
 #
 # ## The sum
 #

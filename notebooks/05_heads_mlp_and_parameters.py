@@ -66,7 +66,8 @@ for name, array in p.items():
 
 # %% [markdown]
 # Twelve arrays make a block: two gains and two biases for the norms, and four matrices with a bias
-# each. Every block has the same twelve, with numbers of its own.
+# each (a matrix with its bias is a **linear layer**). Every block has the same twelve, with numbers
+# of its own.
 #
 # ## One matrix for queries, keys and values
 #
@@ -186,8 +187,8 @@ print("is the model's own:", np.allclose(merged, trace[f"h.{layer}.attn.z"][0], 
 # Article: "GPT-2 Self-attention: 4- Projecting"
 #
 # The merged vector has 256 numbers, as the residual stream has, but they are in the heads' own
-# order: 64 from each, in whatever code that head uses. `c_proj` translates them into the stream's
-# code.
+# order: 64 from each, in whatever code that head uses. `c_proj`, the **output projection**,
+# translates them into the stream's code.
 #
 # There is another way to see it. The first 64 rows of `c_proj` only meet head 0's numbers, the next
 # 64 only head 1's. So each head has a projection of its own, and the answers are **added**. "Merge,
@@ -216,9 +217,9 @@ HeatMap(f"Block {layer}: length of each head's share", lengths, heads, tokens, d
 # Article: "GPT-2 Fully-Connected Neural Network: Layer #1"
 #
 # Attention moves information between tokens. The MLP (multi-layer perceptron, or **feed-forward
-# network**) does not: it works on each token by itself. It goes out to four times the width (1,024
-# here, 3,072 in GPT-2 small), applies a function to each number, and comes back. Why four? Vaswani
-# et al. (2017) had chosen it, and OpenAI kept it.
+# network**) does not: it works on each token by itself. It goes out to four times the width, its
+# **hidden layer** (1,024 numbers here, 3,072 in GPT-2 small), applies a function to each number,
+# and comes back. Why four? Vaswani et al. (2017) had chosen it, and OpenAI kept it.
 
 # %%
 x = trace[f"h.{layer}.ln_2"][0]  # [seq, n_embd]
@@ -271,7 +272,7 @@ Table("Share of hidden numbers above 0.1", ["token", "share"], rows, bar="share"
 #
 # 1. **Residual connections** (skip connections). Attention and MLP do not replace the vector; they
 #    are *added* to it. The vector that runs up through the model is a sum.
-# 2. **Layer norms**, before each of the two (pre-LN) and once more at the very top (`ln_f`).
+# 2. **Layer norms**, before each of the two (pre-norm) and once more at the very top (`ln_f`).
 # 3. **Biases**: every matrix has one (the article's last table has them).
 #
 # Here is the block as it is, with the parts that the drawings leave out in the dark colour:

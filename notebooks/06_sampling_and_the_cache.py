@@ -24,8 +24,9 @@
 # - show why always taking the most likely token does not give a likely text;
 # - write a step with a cache of keys and values, and count the multiplications that it saves.
 #
-# It goes with "One Difference From BERT", "Looking Inside GPT-2", "Model Output" and "Evaluation
-# Time" of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+# It goes with "One Difference From BERT", "Crash Course in Brain Surgery: Looking Inside GPT-2",
+# "Model Output" and "Evaluation Time: Processing One Token at a Time" of [The Illustrated
+# GPT-2](https://jalammar.github.io/illustrated-gpt2/).
 
 # %%
 try:
@@ -91,9 +92,9 @@ views.next_token(model([tokenizer.eot]), tokenizer, top=8)
 # %% [markdown]
 # ## Greedy runs in circles
 #
-# Always taking the most likely token: that sounds like the best text. Let it run for 100 tokens,
-# from four beginnings. Some texts end in a circle, a phrase that comes round again and again; we
-# look at the one with the longest such phrase.
+# Always taking the most likely token (**greedy decoding**): that sounds like the best text. Let it
+# run for 100 tokens, from four beginnings. Some texts end in a circle, a phrase that comes round
+# again and again; we look at the one with the longest such phrase.
 
 # %%
 beginnings = ["Once upon a time there was a", "The old man", "A little girl", "One day"]
@@ -301,8 +302,8 @@ print("greedy: most triples are repetitions:", results["greedy"][0] < 0.5)
 #
 # What does a new token need from the old ones? Only what attention reads: their **keys** and
 # **values**, in each block. So these are kept. The new token makes one query, one key and one value
-# in each block; the key and the value join the others in the cache, and the query looks at all of
-# them. In the drawing, what is kept is dark.
+# in each block; the key and the value join the others in the cache (the field says: **KV cache**),
+# and the query looks at all of them. In the drawing, what is kept is dark.
 
 # %%
 views.block_diagram(model.config, layer=0, lit=["attn.k", "attn.v"])

@@ -294,10 +294,10 @@ def train(model: GPT, tokens: np.ndarray, n_steps: int, rows: int = 16, every: i
 
 
 # %% [markdown]
-# One more thing before it starts. OpenAI's code draws the embeddings with a standard deviation of
-# 0.02, for vectors of 768 numbers and very many steps. How long they are at the start is a
-# hyper-parameter, one of those that are found by trying: with 64 numbers and 300 steps, the model
-# learns sooner if they begin five times as long. (Exercise 4 tries it without.)
+# One more thing before it starts, the **initialisation**. OpenAI's code draws the embeddings with a
+# standard deviation of 0.02, for vectors of 768 numbers and very many steps. How long they are at
+# the start is a hyper-parameter, one of those that are found by trying: with 64 numbers and 300
+# steps, the model learns sooner if they begin five times as long. (Exercise 4 tries it without.)
 
 
 # %%

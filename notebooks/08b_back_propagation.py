@@ -125,7 +125,8 @@ draw_chain([w, u, v, e, L], [dw, du, dv, de, dL])
 #
 # The definition of a derivative is a recipe for checking one: move the input a little both ways,
 # and divide the change of the result by the distance. It is slow, it is not exact, and it knows
-# nothing of calculus; that is what makes it a good judge.
+# nothing of calculus; that is what makes it a good judge. (The field says: a **gradient check** by
+# finite differences.)
 
 
 # %%

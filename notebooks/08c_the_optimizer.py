@@ -190,9 +190,9 @@ _ = draw({"plain, 0.019": descend(plain, 0.019), "RMS, 0.05": places})
 # Adam (Kingma and Ba 2015) is both: the running mean of the gradient, divided by the root of the
 # running mean of its square. And it repairs the first step. The running means begin at 0, so at
 # first they are too small: after $t$ steps with the same gradient $g$, the mean is only $(1 -
-# 0.9^t)\,g$. Dividing by that factor makes it right; the same for the square, with 0.99. **Guess
-# first:** if the gradient is always the same, how long is a step of Adam, in learning rates? And
-# without the correction?
+# 0.9^t)\,g$. Dividing by that factor makes it right (**bias correction**); the same for the square,
+# with 0.99. **Guess first:** if the gradient is always the same, how long is a step of Adam, in
+# learning rates? And without the correction?
 
 # %%
 BETA_1, BETA_2, EPSILON = 0.9, 0.99, 1e-8

@@ -68,8 +68,8 @@ def largest(table: np.ndarray) -> tuple[int, int]:
 #
 # Article: "A journey up the Stack"
 #
-# Give the model an empty `Trace`, and it fills it with every array that it makes on its way. The
-# drawing has the names of one block's arrays.
+# Give the model an empty `Trace`, and it fills it with every array that it makes on its way (the
+# field says: its **activations**). The drawing has the names of one block's arrays.
 #
 # **Guess first:** the prompt has seven tokens, `<|endoftext|>` among them; the model is 256 wide
 # with 4 heads. What are the shapes of a block's queries, its attention weights, and the inside of

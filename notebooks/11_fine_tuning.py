@@ -16,8 +16,7 @@
 # Raw text is plenty, labelled examples are few. GPT-1's idea (Radford et al. 2018): learn from raw
 # text first, then let the same model learn the task.
 #
-# **Minutes:** 30 to "The task as text", 15 for the measured results after it, 25 for the exercises.
-# **Needs:** notebook 8. **Core** of a second week; the results are optional.
+# **Minutes:** 30, and 35 for the exercises. **Needs:** notebook 8. **Core** of a second week.
 #
 # Afterwards you can
 #
@@ -26,7 +25,7 @@
 # - plan a comparison that shows what pre-training is worth: which models, which labels, which
 #   seeds.
 #
-# It goes with "Beyond Language Modeling" in [The Illustrated
+# It goes with "Transfer Learning", "Machine Translation" and "Summarization" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with sections 3.2 and 3.3 of the GPT-1
 # paper.
 
@@ -38,39 +37,11 @@ except ImportError:
         "gptlite is not installed here. In its checkout: pip install -e '.[notebooks]' "
         "(on the package index, the name belongs to another project)"
     ) from None
-import json
-import tempfile
-from dataclasses import replace
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
 
 from gptlite import GPT, GPTConfig, Tokenizer
-from gptlite.finetune import FineTuned
-from gptlite.finetune.classifier import Classifier, pad, probabilities
-from gptlite.finetune.classifier_gradients import accumulate_classifier_gradients
-from gptlite.finetune.completions import Completion, pack_completion
-from gptlite.finetune.epochs import FineTuning
-from gptlite.finetune.learners import (
-    Labelled,
-    TextRow,
-    fine_tune,
-    fine_tune_language_model,
-    measure_classifier,
-)
-from gptlite.finetune.packing import (
-    pack_choices,
-    pack_classification,
-    pack_entailment,
-    pack_similarity,
-)
-from gptlite.generate import generate
-from gptlite.layers import softmax
 from gptlite.pretrain.trainer import Recipe, Trainer, train
-from gptlite.training.gradients import IGNORED
-from gptlite.training.tape import Gradients
-from gptlite.views.table import Table
 
 # %% [markdown]
 # ## Stage one: raw text
@@ -143,6 +114,9 @@ print("the last 50 steps below 1.1:", losses[-1] < 1.1)
 # one of our models has read that witches and queens both go with `she`.
 
 # %%
+from gptlite.finetune.learners import Labelled
+from gptlite.finetune.packing import pack_classification
+
 LABELS = ["man", "woman"]
 TOLD, UNTOLD = MEN[:4] + WOMEN[:4], MEN[4:] + WOMEN[4:]
 
@@ -167,8 +141,10 @@ for [row], label in zip(few.examples[:3], few.labels, strict=False):
 # writes `$`) and *extract*, at which the answer will be read. They get the three ids after the
 # vocabulary, so no text can contain them. This is figure 1 of the paper:
 
-
 # %%
+from gptlite.finetune.packing import pack_choices, pack_entailment, pack_similarity
+
+
 def shown(row: list[int]) -> str:
     """Show a row, with names for the new tokens."""
     n = tokenizer.n_vocab
@@ -199,6 +175,9 @@ for task, rows in packed.items():
 # embedding are all that is new.
 
 # %%
+from gptlite.finetune.classifier import Classifier, probabilities
+from gptlite.layers import softmax
+
 classifier = Classifier.build(pretrained, n_labels=2, seed=0)
 [row] = few.examples[0]
 h = classifier.model.top_of_stack(row)[0, -1]  # [n_embd]
@@ -222,12 +201,18 @@ print(f"new numbers: {new}, of {sum(p.size for p in classifier.parameters.values
 # token is predicted.
 
 # %%
+from gptlite.finetune.classifier import pad
+
 short = [pack_classification(tokenizer, "The king", 32), pack_classification(tokenizer, "The", 32)]
 ids, ends, targets = pad(short)
 for name, array in {"ids": ids, "targets": targets, "ends": ends[None]}.items():
     print(f"{name}\n{array}")
 
 # %%
+from gptlite.finetune.classifier_gradients import accumulate_classifier_gradients
+from gptlite.training.gradients import IGNORED
+from gptlite.training.tape import Gradients
+
 lm_weight = 0.5
 sums = Gradients()
 labels = np.array([0, 1])
@@ -255,6 +240,11 @@ print("a gradient for every parameter, W_y and the new rows too:", len(sums))
 # the new weights and the dropout.
 
 # %%
+from dataclasses import replace
+
+from gptlite.finetune.epochs import FineTuning
+from gptlite.finetune.learners import fine_tune, measure_classifier
+
 RECIPE = FineTuning(epochs=60, batch=8, learning_rate=1e-3, warm_up=0.1)
 
 
@@ -297,6 +287,7 @@ ax.set_ylabel("share of right answers")
 ax.minorticks_off()
 ax.set_title("Right answers about people without labels (points: seeds)", loc="left", fontsize=10)
 _ = ax.legend(frameon=False)
+
 # %% [markdown]
 # From scratch there is no way from the people with labels to the others, and more labels of the
 # same people cannot make one: labels are not what is missing. (Some of its points are far below the
@@ -343,6 +334,10 @@ print("all of it, right more than 80 times in 100:", bool(np.mean(worth[-1]) > 0
 # the two. The prompt is read and not learned: its targets are -100.
 
 # %%
+from gptlite.finetune.completions import Completion, pack_completion
+from gptlite.finetune.learners import TextRow, fine_tune_language_model
+from gptlite.generate import generate
+
 HINT = " In short:"
 
 
@@ -386,6 +381,10 @@ print(prompt + generate(summariser, tokenizer, prompt, 8, temperature=0))
 # result of a task opens again as a `FineTuned`, with its tokenizer and labels:
 
 # %%
+import tempfile
+
+from gptlite.finetune import FineTuned
+
 model, its_tokenizer = gptlite.load()
 premises = [f"The {person} is {word}." for person in MEN + WOMEN for word in ADJECTIVES[:4]]
 pairs_of_texts = [
@@ -404,155 +403,9 @@ print(
 )
 
 # %% [markdown]
-# ## What the storyteller's reading is worth
-#
-# The language of this notebook was made so that reading helps. Does reading stories help with
-# anything? Here are tasks from books that the storyteller never saw, and one from a closed world.
-# Learning them all, again and again, takes two hours of processor time; so
-# `scripts/demonstrations.py` did it, and the results lie beside the storyteller, with which they
-# were measured. A point is a seed, which draws the tales or the words, the examples, their order
-# and all new weights; a line is the mean. The grey line is the score of always giving the most
-# frequent answer.
-
-# %%
-RESULTS = Path(gptlite.__file__).parent / "storyteller" / "demonstrations.json"
-demonstrations = json.loads(RESULTS.read_text())["demonstrations"]
-ARMS = {
-    "pre-trained": "#084594",
-    "frozen": "#4292c6",
-    "from scratch": "#d94801",
-    "auxiliary": "#6a51a3",
-}
-
-
-def shares(name: str, arm: str, what: str = "accuracy") -> dict[int, list[float]]:
-    """Collect what was measured of an arm: for each number of labels, a share per seed."""
-    found: dict[int, list[float]] = {}
-    for one in demonstrations[name]["runs"]:
-        if one["arm"] == arm:
-            found.setdefault(one.get("labels", 0), []).append(one[what])
-    return dict(sorted(found.items()))
-
-
-def draw(ax: plt.Axes, name: str, title: str, what: str = "accuracy") -> None:
-    """Draw the learning curves of a demonstration."""
-    sizes = list(shares(name, "pre-trained", what))
-    for arm, colour in ARMS.items():
-        by_size = shares(name, arm, what)
-        for n, of_seeds in by_size.items():
-            ax.plot([n] * len(of_seeds), of_seeds, ".", color=colour, alpha=0.5)
-        means = {n: np.mean(of_seeds) for n, of_seeds in by_size.items()}
-        line = {"color": colour, "marker": "_", "markersize": 12}
-        ax.plot(means.keys(), means.values(), **line, label=arm if means else None)
-    ax.axhline(np.mean(shares(name, "majority")[0]), color="#888", linewidth=1)
-    ax.set(xscale="log", xticks=sizes, xticklabels=[f"{n:,}" for n in sizes], xlabel="labels")
-    ax.set(ylim=(0.15, 1.03), ylabel="share of right answers")
-    ax.minorticks_off()
-    ax.set_title(title, loc="left", fontsize=10)
-
-
-def compared(title: str, rows: list[tuple[str, str, str]]) -> Table:
-    """Tabulate each arm with all its labels: mean and standard deviation over the seeds."""
-    cells: list[list[str | int | float]] = []
-    for name, what, arm in rows:
-        n, of_seeds = list(shares(name, arm, what).items())[-1]
-        mean, spread = float(np.mean(of_seeds)), float(np.std(of_seeds, ddof=1))
-        cells.append([name if what == "accuracy" else f"{name}, {what}", arm, n, mean, spread])
-    return Table(title, ["", "arm", "labels", "right", "spread"], cells, bar="right", digits=2)
-
-
-# %% [markdown]
-# ### Which book
-#
-# Here are sixty words of a tale, with all names struck out: which of the five books are they from?
-#
-# **Guess first:** how many labels does the model from scratch need to do as well as the storyteller
-# does with a hundred?
-
-# %%
-axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained", sharey=True)[1]
-draw(axes[0], "which book", "Which of five books")
-axes[0].legend(frameon=False)
-runs = demonstrations["which book"]["runs"]
-kept = sorted({run["arm"] for run in runs if run["arm"].endswith(" blocks")})
-for arm in kept:
-    [of_seeds] = shares("which book", arm).values()
-    axes[1].bar(arm, np.mean(of_seeds), color="#9ecae1")
-    axes[1].plot([arm] * len(of_seeds), of_seeds, ".", color="#084594")
-axes[1].set_xlabel("blocks that are kept")
-_ = axes[1].set_title("100 labels, by the blocks transferred", loc="left", fontsize=10)
-
-# %% [markdown]
-# Follow the line "from scratch" to the right until it is as high as "pre-trained" at a hundred
-# labels: that is what reading is worth, in labels. With few labels, the frozen body is hardly worse
-# than the one that goes on learning, and then there is reason to train the head alone. On the right
-# you see how many of the blocks carry what can be gained.
-#
-# ### Which paragraph comes next
-#
-# GPT-1's multiple choice, in the form of the Story Cloze Test: a paragraph, the one that follows
-# it, and a distractor, from another book or, which is harder, from another tale of the same book.
-# The figure has the first kind, the table both, with all the labels there are.
-
-# %%
-ax = plt.subplots(figsize=(5, 2.8), layout="constrained")[1]
-draw(ax, "next paragraph", "The next paragraph, or one of another book")
-ax.legend(frameon=False)
-WAYS = ("majority", "from scratch", "pre-trained", "words in common", "zero-shot")
-compared(
-    "Which paragraph comes next",
-    [(name, "accuracy", way) for name in ("next paragraph", "same book") for way in WAYS],
-)
-
-# %% [markdown]
-# A distractor from another book can be recognised by its people, by its author, and by its subject.
-# Two paragraphs of the same book are alike in all of that, and the only question left is whether
-# *these two* belong together. Compare there the fine-tuned model with the zero-shot one, which has
-# no training for the task at all: it is asked which paragraph becomes more likely by the text than
-# it is anyway. If the second does better, the model could know, and the labels have not taught it
-# to show that: the head reads one vector at the end of a row, and that is not where the model shows
-# how likely the row was. It has to learn to compare two texts, and the next task shows how many
-# labels that takes.
-#
-# ### Does it follow?
-#
-# "Every fox is clever. Jack is a fox." Then "Jack is clever" follows, and "Jack is slow" does not.
-# The rules of the test are not in the training examples; on the right, neither are its words, be it
-# `fox`, `clever` or `Jack`. No word's place betrays what it is: the two sentences come in either
-# order, and rules begin in six ways.
-
-# %%
-axes = plt.subplots(1, 2, figsize=(8, 2.8), layout="constrained", sharey=True)[1]
-draw(axes[0], "entailment", "New rules of known words", "unknown rules")
-axes[0].legend(frameon=False)
-draw(axes[1], "entailment", "Words without labels", "unknown words")
-TESTS = ("unknown rules", "unknown words")
-compared(
-    "Entailment",
-    [
-        (name, test, arm)
-        for name in ("entailment", "two comparisons")
-        for test in TESTS
-        for arm in ARMS
-        if shares(name, arm, test)
-    ],
-)
-
-# %% [markdown]
-# The whole task is one comparison: to notice that a word is there twice, and in its place. Learning
-# it takes thousands of examples. Where it has been learned, it works for words without labels, too,
-# since the storyteller has read them all. With two comparisons (the fox must be a fox *and* clever)
-# either alone gives three right answers in four: read those rows against 0.75, not against a half.
-#
-# And the auxiliary objective? The arm of that name has it, with lambda at the paper's 0.5; compare
-# its rows for known and for unknown words. L1 asks at each position for the next word, by the same
-# matrix that embeds words; and in these texts the new words never come. So L1 pushes their
-# embeddings away, all in much the same direction, where without L1 they move by almost
-# nothing.
-#
-# The paper reports about a model twenty times as large: best on 9 of 12 tasks; without pre-training
-# 59.9 points on average in place of 74.7; and on RTE, with 2,490 examples of entailment, 56.0,
-# below the 61.7 that another model had reached before it.
+# The language of this notebook was made so that reading helps. Whether reading stories helps the
+# storyteller with tasks from books that it never saw is measured on a page of its own: notebook
+# 11b.
 #
 # ## Exercises
 #

@@ -16,15 +16,16 @@ import argparse
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # From a clone the package need not be installed.
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 sys.path.insert(1, str(Path(__file__).resolve().parent))
 
 from demonstrations import entailment, table, tuned, untrained
-from demonstrations.results import Results
+from demonstrations.results import Results, read
 
 from gptlite.command import FAILURES, Parser, complain
 from gptlite.fast.threads import blas_threads
@@ -61,9 +62,10 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
         if options.examples is not None:
             write_examples(options.examples)
             return 0
-        results = Results(root / "gptlite" / "storyteller" / "demonstrations.json")
+        path = root / "gptlite" / "storyteller" / "demonstrations.json"
         if options.readme or options.check:
-            return write_tables(root / "README.md", results, options.check)
+            return write_tables(root / "README.md", read(path)["demonstrations"], options.check)
+        results = Results(path)
         for name, run in DEMONSTRATIONS.items():
             if options.only in (None, name):
                 # The trainer has threads of its own, and scoring is too small to be shared.
@@ -75,10 +77,10 @@ def main(argv: Sequence[str] | None = None, root: Path = ROOT) -> int:
     return 0
 
 
-def write_tables(path: Path, results: Results, check: bool) -> int:
-    """Put the tables into the page, or check that they are there."""
+def write_tables(path: Path, demonstrations: Mapping[str, Any], check: bool) -> int:
+    """Put the tables of the results into the page, or check that they are there."""
     page = path.read_text(encoding="utf-8")
-    wanted = table.with_tables(page, table.tables(results.content["demonstrations"]))
+    wanted = table.with_tables(page, table.tables(demonstrations))
     if page == wanted:
         return 0
     if check:

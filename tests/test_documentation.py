@@ -117,3 +117,10 @@ def test_options_in_the_documents_are_those_of_the_command(command):
         if other == command:
             unknown = options - set(re.findall(r"--[a-z][a-z-]*", told))
             assert not unknown, f"{document}: {command}"
+
+
+@pytest.mark.parametrize("page", ["notebooks/README.md", "notebooks/TEACHING.md"])
+def test_every_notebook_is_in_every_list_of_them(page):
+    names = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+    lists = re.split("## Reading guide", (ROOT / page).read_text(encoding="utf-8"))[0]
+    assert set(re.findall(r"\((\d\w+)\.ipynb\)", lists)) == names

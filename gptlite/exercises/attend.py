@@ -147,6 +147,21 @@ ATTEND_BACKWARD = Exercise(
             "them.",
             2,
         ),
+        *wrong_scores(
+            lambda dz, q, v, w: dscores(dz, v, w, inner=0),
+            "two mistakes at once. First, softmax's second term is missing. Second, the scale is "
+            "left out.",
+        ),
+        *wrong_scores(
+            lambda dz, q, v, w: w * (1 - w) * (dz @ turned(v)),
+            "two mistakes at once. First, w (1 - w) is only the diagonal of softmax's derivative. "
+            "Second, the scale is left out.",
+        ),
+        *wrong_scores(
+            lambda dz, q, v, w: dz @ turned(v),
+            "two mistakes at once. First, the softmax is skipped on the way back. Second, the "
+            "scale is left out.",
+        ),
     ),
     outputs=("dq", "dk", "dv"),
 )

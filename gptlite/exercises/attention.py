@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.block import attention_scores, mask_future, merge_heads, split_heads
-from gptlite.exercises.exercise import Case, Exercise, Function, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Function, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     HEAD,
@@ -66,6 +66,11 @@ def over_queries(scores: Array) -> Array:
     return softmax(turned).swapaxes(-1, -2)  # [batch, head, seq, seq]
 
 
+def unscaled(q: Array, k: Array) -> Array:
+    """Compute scores without their scale."""
+    return q @ k.swapaxes(-1, -2)  # [batch, head, seq, seq]
+
+
 attention = Steps()
 
 ATTENTION = Exercise(
@@ -77,7 +82,7 @@ ATTENTION = Exercise(
             "there is no mask: each position gathers from later ones too.",
         ),
         Mistake(
-            Steps(scores=lambda q, k: q @ k.swapaxes(-1, -2)),
+            Steps(scores=unscaled),
             "the scores are not scaled: each is divided by the square root of head_dim.",
         ),
         Mistake(
@@ -135,6 +140,34 @@ ATTENTION = Exercise(
         Mistake(
             lambda x, p, n_head: x + Steps()(x, p, n_head),
             "x is added to the result; that sum belongs to the decoder block.",
+        ),
+        *(
+            two_mistakes(wrong, words, "the scores are not scaled by the root of head_dim")
+            for wrong, words in (
+                (Steps(weights=softmax, scores=unscaled), "there is no mask"),
+                (Steps(weights=masked_late, scores=unscaled), "the mask comes after the softmax"),
+                (
+                    Steps(weights=over_queries, scores=unscaled),
+                    "the softmax runs over the queries; it should over the keys",
+                ),
+                (
+                    Steps(project=lambda z, p: z, scores=unscaled),
+                    "the last layer, c_proj, is missing",
+                ),
+            )
+        ),
+        two_mistakes(
+            Steps(weights=softmax, project=lambda z, p: z),
+            "there is no mask",
+            "the last layer, c_proj, is missing",
+        ),
+        two_mistakes(
+            Steps(
+                qkv=lambda x, p: x @ p["c_attn"]["weight"],
+                project=lambda z, p: z @ p["c_proj"]["weight"],
+            ),
+            "the bias of c_attn is missing",
+            "so is that of c_proj",
         ),
     ),
     unknown="What does check say of split_heads, attention_scores, mask_future and softmax?",

@@ -6,7 +6,7 @@ import numpy as np
 
 from gptlite.activation import exact_gelu
 from gptlite.exercises.attention import attention
-from gptlite.exercises.exercise import Case, Exercise, Function, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Function, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     HEAD,
@@ -90,6 +90,14 @@ MLP = Exercise(
         Mistake(
             lambda x, p: gelu(linear(x, **p["c_fc"])),
             "the second layer is missing, which brings the result back to n_embd numbers.",
+        ),
+        *(
+            two_mistakes(mlp_with(activation, biases=""), words, "both biases are missing")
+            for activation, words in (
+                (lambda x: x, "there is no activation function between the two layers"),
+                (lambda x: np.maximum(x, 0), "the activation function is ReLU; GPT-2's is GELU"),
+                (exact_gelu, "the GELU is the exact one; GPT-2's is the tanh form"),
+            )
         ),
     ),
     unknown="What does check say of gelu?",
@@ -208,6 +216,23 @@ DECODER_BLOCK = Exercise(
         Mistake(
             lambda x, p, n: x + attention(normed_by(x, p, "ln_1"), p["attn"], n),
             "the MLP is missing: this is the stream after attention.",
+        ),
+        two_mistakes(
+            lambda x, p, n: mlp(attention(x, p["attn"], n), p["mlp"]),
+            "the residual connections are missing: each sub-layer adds to the stream",
+            "so are the layer norms: each sub-layer reads the stream normed",
+        ),
+        two_mistakes(
+            lambda x, p, n: x + mlp(x, p["mlp"]) + attention(x + mlp(x, p["mlp"]), p["attn"], n),
+            "the MLP comes before attention; it is the other way round",
+            "the layer norms are missing: each sub-layer reads the stream normed",
+        ),
+        two_mistakes(
+            lambda x, p, n: normed_by(
+                mlp(normed_by(attention(x, p["attn"], n), p, "ln_1"), p["mlp"]), p, "ln_2"
+            ),
+            "the residual connections are missing: each sub-layer adds to the stream",
+            "each norm comes after its sub-layer; it stands in front of it",
         ),
     ),
     unknown="What does check say of attention, mlp and layer_norm?",

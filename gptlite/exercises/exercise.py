@@ -23,6 +23,11 @@ class Mistake(NamedTuple):
     output: int = 0
 
 
+def two_mistakes(wrong: Function, first: str, second: str, output: int = 0) -> Mistake:
+    """Describe two usual mistakes that are made at once, each in a few words."""
+    return Mistake(wrong, f"two mistakes at once. First, {first}. Second, {second}.", output)
+
+
 class Case(NamedTuple):
     """Arguments to try a function with.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     N_VOCAB,
     PROMPT,
@@ -104,6 +104,16 @@ TOP_K = Exercise(
             lambda x, k: softmax(apply_top_k(x, k)),
             "right, and the softmax is taken already; here the logits are wanted.",
         ),
+        two_mistakes(
+            kept(lambda x, k: x > kth(x, k), 0.0),
+            "the k-th highest logit is dropped, and all that equal it",
+            "dropped logits are 0, to softmax a logit like any other",
+        ),
+        two_mistakes(
+            kept(lambda x, k: x <= np.sort(x, axis=-1)[:, [min(k, x.shape[-1]) - 1]], 0.0),
+            "the lowest logits are kept, and the highest dropped",
+            "dropped logits are 0, to softmax a logit like any other",
+        ),
     ),
 )
 
@@ -194,6 +204,16 @@ TOP_P = Exercise(
         Mistake(
             lambda x, p: softmax(apply_top_p(x, p)),
             "right, and the softmax is taken already; here the logits are wanted.",
+        ),
+        two_mistakes(
+            nucleus(lambda s, b, p: b + s <= p, instead=0.0),
+            "the token that crosses p is dropped; it belongs to those that have at least p",
+            "dropped logits are 0, to softmax a logit like any other",
+        ),
+        two_mistakes(
+            nucleus(lambda s, b, p: b + s <= p, lambda x: np.argsort(x, axis=-1)),
+            "it begins with the least likely token: sort the other way",
+            "the token that crosses p is dropped; it belongs to those that have at least p",
         ),
     ),
 )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.block import MASKED, attention_scores, mask_future, split_heads
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     HEAD,
@@ -153,6 +153,32 @@ ATTENTION_SCORES = Exercise(
             lambda q, k: mask_future(attention_scores(q, k)),
             "right, and masked already; the mask is the next step, here all scores are wanted.",
         ),
+        *(
+            two_mistakes(wrong, words, "the scale is left out: divide by the root of head_dim")
+            for wrong, words in (
+                (
+                    lambda q, k: k @ q.swapaxes(-1, -2),
+                    "rows and columns are exchanged: each row belongs to a query",
+                ),
+                (
+                    lambda q, k: q @ q.swapaxes(-1, -2),
+                    "each query is compared with the queries; it should be with the keys",
+                ),
+                (
+                    lambda q, k: np.einsum("bhqd,bhqd->bhq", q, k),
+                    "each query is compared with its own key only; every query meets every key",
+                ),
+                (
+                    lambda q, k: mask_future(q @ k.swapaxes(-1, -2)),
+                    "the scores are masked already; the mask is the next step",
+                ),
+            )
+        ),
+        two_mistakes(
+            lambda q, k: k @ q.swapaxes(-1, -2) / q.shape[-1],
+            "rows and columns are exchanged: each row belongs to a query",
+            "the scale is squared: divide by the root of head_dim",
+        ),
     ),
 )
 
@@ -206,6 +232,17 @@ def square_mask(along: int) -> Any:
     return mask
 
 
+def from_the_left(first: int) -> Any:
+    """Make a triangle counted from the left, which begins so far beside the diagonal."""
+    return lambda seq, total: np.triu(np.ones((seq, total), bool), first)
+
+
+ZERO = "hidden scores are 0, to softmax a score like any other; they must be far below all others"
+FROM_THE_LEFT = (
+    "the triangle is counted from the left, and so forgets the positions in the cache: the new "
+    "positions come last"
+)
+
 MASK_FUTURE = Exercise(
     lambda scores: mask_future(scores.copy()),
     mask_cases,
@@ -225,7 +262,7 @@ MASK_FUTURE = Exercise(
             "the wrong half is hidden: the past is out of sight, and the future open.",
         ),
         Mistake(
-            mask_at(lambda seq, total: np.triu(np.ones((seq, total), bool), 1)),
+            mask_at(from_the_left(1)),
             "the triangle is counted from the left, and so forgets the positions in the cache. "
             "The new positions come last: those in front are open to all of them.",
         ),
@@ -285,6 +322,25 @@ MASK_FUTURE = Exercise(
                 / np.where(later()(*scores.shape[-2:]), 0, np.exp(scores)).sum(-1, keepdims=True)
             ),
             "right, and the softmax is taken already; here the masked scores are wanted.",
+        ),
+        *(
+            two_mistakes(mask_at(where, 0.0), words, ZERO)
+            for where, words in (
+                (later(-1), "the mask is one off: it hides each position from itself too"),
+                (later(1), "the mask is one off: each position still sees the next one"),
+                (
+                    lambda seq, total: np.tri(seq, total, total - seq - 1, dtype=bool),
+                    "the wrong half is hidden: the past is out of sight, and the future open",
+                ),
+                (from_the_left(1), FROM_THE_LEFT),
+            )
+        ),
+        *(
+            two_mistakes(mask_at(from_the_left(first)), words, FROM_THE_LEFT)
+            for first, words in (
+                (0, "the mask is one off: it hides each position from itself too"),
+                (2, "the mask is one off: each position still sees the next one"),
+            )
         ),
     ),
     canonical=hidden,

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from gptlite.activation import exact_gelu
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     HEAD,
@@ -41,6 +41,15 @@ def share(x: Any, axis: int | None) -> Any:
     p = np.exp(x - x.max(axis=axis, keepdims=True))  # [...]
     return p / p.sum(axis=axis, keepdims=True)
 
+
+def exp_sums(x: Any, axis: int | None) -> Any:
+    """Add up the exponentials along an axis, without a maximum subtracted: ``[...]``."""
+    return np.exp(x).sum(axis=axis, keepdims=True)  # [...]
+
+
+OVERFLOWS = (
+    "exp overflows for a score of 1000: a number has to be subtracted from the whole row first"
+)
 
 SOFTMAX = Exercise(
     softmax,
@@ -107,6 +116,37 @@ SOFTMAX = Exercise(
             ),
             "the sum has lost its axis, so that NumPy divides columns by it, not rows. "
             "keepdims=True keeps the axis, with length 1.",
+        ),
+        *(
+            two_mistakes(lambda x, axis=axis: np.exp(x) / exp_sums(x, axis), words, OVERFLOWS)
+            for axis, words in (
+                (-2, "your columns add up to 1, and the rows should"),
+                (0, "your numbers add up to 1 along the first axis; they should along the last"),
+                (1, "your numbers add up to 1 along axis 1; count from the end: -1"),
+                (None, "all your numbers together add up to 1; each row should by itself"),
+            )
+        ),
+        two_mistakes(
+            lambda x: np.exp(x) / np.exp(x).sum(-1),
+            "the sum has lost its axis, so that NumPy divides columns by it (keepdims=True keeps "
+            "the axis)",
+            OVERFLOWS,
+        ),
+        two_mistakes(
+            lambda x: np.exp(x - x.max()) / np.exp(x - x.max()).sum(-1),
+            "the sum has lost its axis, so that NumPy divides columns by it (keepdims=True keeps "
+            "the axis)",
+            "the maximum of the whole array is subtracted; each row needs its own",
+        ),
+        two_mistakes(
+            lambda x: np.exp(x - x.max()),
+            "nothing makes the exponentials add up to 1",
+            "the maximum of the whole array is subtracted; each row needs its own",
+        ),
+        two_mistakes(
+            lambda x: np.exp(-x) / exp_sums(-x, -1),
+            "the lowest score gets the most: there is a minus too many",
+            OVERFLOWS,
         ),
     ),
 )
@@ -177,6 +217,25 @@ GELU = Exercise(
             lambda x: 0.5 * x * (1 + np.tanh(SQRT_2_OVER_PI * x + 0.044715 * x**3)),
             "sqrt(2 / pi) multiplies x alone; it multiplies the sum of x and its cubic term. "
             "Mind the brackets.",
+        ),
+        *(
+            two_mistakes(lambda x, inside=inside: 2 * inside(x), "the factor 0.5 is missing", words)
+            for inside, words in (
+                (bent(power=2), "x is squared inside the tanh; it should be cubed"),
+                (bent(cubic=0), "the cubic term is missing inside the tanh"),
+                (bent(steep=1), "the factor sqrt(2 / pi) is missing inside the tanh"),
+                (bent(steep=SQRT_2_OVER_PI**2), "inside the tanh stands 2 / pi, not its root"),
+            )
+        ),
+        two_mistakes(
+            bent(cubic=0, steep=1),
+            "the cubic term is missing inside the tanh",
+            "the factor sqrt(2 / pi) is missing before it",
+        ),
+        two_mistakes(
+            bent(power=2, steep=SQRT_2_OVER_PI**2),
+            "x is squared inside the tanh; it should be cubed",
+            "there stands 2 / pi, not its root",
         ),
     ),
 )

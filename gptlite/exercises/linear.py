@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     N_VOCAB,
@@ -123,6 +123,18 @@ LINEAR_BACKWARD = Exercise(
             lambda dy, x, w: dy.sum(axis=-1),
             "the last axis is summed; that is the one to keep.",
             2,
+        ),
+        two_mistakes(
+            lambda dy, x, w: dy.swapaxes(-1, -2) @ x,
+            "it is transposed: a gradient has the shape of what it belongs to, [n_in, n_out]",
+            "it is not summed over the batch",
+            1,
+        ),
+        two_mistakes(
+            lambda dy, x, w: dweight(dy, x).T / np.prod(dy.shape[:-1]),
+            "it is transposed: a gradient has the shape of what it belongs to, [n_in, n_out]",
+            "it is a mean over the rows; it should be their sum",
+            1,
         ),
     ),
     outputs=("dx", "dweight", "dbias"),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     N_VOCAB,
     draw,
@@ -158,6 +158,33 @@ CROSS_ENTROPY = Exercise(
             lambda x, t: (np.exp(x) / np.exp(x).sum(-1, keepdims=True) - hot(x, t)) / len(t),
             "right for small logits, but exp overflows for those of some hundreds: subtract each "
             "row's maximum first.",
+            1,
+        ),
+        two_mistakes(
+            lambda x, t: right_logprobs(x, t).sum(),
+            "it is the sum over the rows; their mean was asked for",
+            "the sign is missing: a loss is minus a log-probability",
+        ),
+        two_mistakes(
+            lambda x, t: -right_logprobs(x, t).sum() / np.log(2),
+            "it is the sum over the rows; their mean was asked for",
+            "it is in bits; in nats the logarithm is the natural one",
+        ),
+        two_mistakes(
+            lambda x, t: -np.log(softmax(x)[np.arange(len(t)), t]).sum(),
+            "it is the sum over the rows; their mean was asked for",
+            "a probability that rounds to 0 has the logarithm minus infinity",
+        ),
+        two_mistakes(
+            lambda x, t: columns_softmax(x) - hot(x, t),
+            "its softmax runs over the rows; it should over the columns",
+            "the mean is missing: divide by the number of rows",
+            1,
+        ),
+        two_mistakes(
+            lambda x, t: np.exp(x) / np.exp(x).sum(-1, keepdims=True) - hot(x, t),
+            "exp overflows for logits of some hundreds: subtract each row's maximum first",
+            "the mean is missing: divide by the number of rows",
             1,
         ),
     ),

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     N_EMBD,
@@ -64,6 +64,21 @@ def deviation(x: Any, epsilon: float) -> Any:
     """Compute layer norm's own divisor, ``[..., 1]``."""
     return np.sqrt(x.var(axis=-1, keepdims=True) + epsilon)
 
+
+def raw(x: Any, epsilon: float) -> Any:
+    """Compute the deviation without epsilon, ``[..., 1]``."""
+    return x.std(axis=-1, keepdims=True)
+
+
+def of_a_sample(x: Any, epsilon: float) -> Any:
+    """Compute the deviation of a sample, ``[..., 1]``."""
+    return x.std(axis=-1, keepdims=True, ddof=1)
+
+
+NO_EPSILON = "epsilon is left out"
+OUTSIDE = "epsilon is outside the root; it is added to the variance"
+BESSEL = "the variance is divided by n - 1 (Bessel's correction), and should be by n"
+NO_GAIN_OR_SHIFT = "gain and shift are left out: `weight` multiplies the norm, `bias` is added"
 
 LAYER_NORM = Exercise(
     layer_norm,
@@ -153,6 +168,43 @@ LAYER_NORM = Exercise(
             lambda x, weight, bias, e: norm_over(-1)(x * weight + bias, 1, 0, e),
             "gain and shift are applied before the norm, which undoes most of them; they come "
             "after.",
+        ),
+        two_mistakes(norm_with(raw, gain=0, shift=0), NO_EPSILON, NO_GAIN_OR_SHIFT),
+        two_mistakes(
+            norm_with(lambda x, e: raw(x, e) + e, gain=0, shift=0), OUTSIDE, NO_GAIN_OR_SHIFT
+        ),
+        two_mistakes(norm_with(of_a_sample), BESSEL, NO_EPSILON),
+        two_mistakes(norm_with(lambda x, e: of_a_sample(x, e) + e), BESSEL, OUTSIDE),
+        two_mistakes(
+            norm_with(lambda x, e: np.sqrt(of_a_sample(x, e) ** 2 + e), gain=0, shift=0),
+            BESSEL,
+            NO_GAIN_OR_SHIFT,
+        ),
+        two_mistakes(
+            norm_with(lambda x, e: x.var(axis=-1, keepdims=True)),
+            "it divides by the variance, not by its root",
+            NO_EPSILON,
+        ),
+        two_mistakes(
+            norm_with(lambda x, e: np.sqrt((x**2).mean(axis=-1, keepdims=True)), centre=0),
+            "the mean is not subtracted (that is RMS norm)",
+            NO_EPSILON,
+        ),
+        *(
+            two_mistakes(
+                lambda x, weight, bias, e, axis=axis: norm_over(axis)(x, weight, bias, 0.0),
+                f"mean and variance are taken over {of_what}; each vector, along the last axis, "
+                "is normalised by itself",
+                NO_EPSILON,
+            )
+            for axis, of_what in ((-2, "the positions"), (0, "the first axis"), (None, "all"))
+        ),
+        two_mistakes(
+            lambda x, weight, bias, e: (
+                ((x - x.mean(-1, keepdims=True)) / raw(x, e) + bias) * weight
+            ),
+            "the shift is added before the gain multiplies; it comes after",
+            NO_EPSILON,
         ),
     ),
 )

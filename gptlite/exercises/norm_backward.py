@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from gptlite.exercises.exercise import Case, Exercise, Mistake
+from gptlite.exercises.exercise import Case, Exercise, Mistake, two_mistakes
 from gptlite.exercises.samples import (
     BATCH,
     N_EMBD,
@@ -161,6 +161,25 @@ LAYER_NORM_BACKWARD = Exercise(
             lambda dy, x, w, e: (dy * w).sum(axis=leading(x)),
             "weight is in it; the shift is added after the gain.",
             2,
+        ),
+        *(
+            two_mistakes(norm_dx(**left_out, gain=0), words, "weight is missing")
+            for left_out, words in (
+                ({"shift": 0, "stretch": 0}, "mean and deviation are treated as constants"),
+                ({"shift": 0}, "the way through the mean is missing"),
+                ({"stretch": 0}, "the way through the deviation is missing"),
+            )
+        ),
+        two_mistakes(
+            norm_dx(shift=0, stretch=0, scale=0),
+            "mean and deviation are treated as constants",
+            "the factor 1 / deviation is missing",
+        ),
+        two_mistakes(
+            lambda dy, x, w, e: (dy * x).mean(axis=leading(x)),
+            "it is a mean over the rows; it should be their sum",
+            "it is made with x as it came in; the gain multiplied the normed vector",
+            1,
         ),
     ),
     outputs=("dx", "dweight", "dbias"),

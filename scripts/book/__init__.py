@@ -7,6 +7,7 @@ product.py      the committed notebooks: building them, and checking them agains
 lesson.py       an executed notebook as a lesson: without exercises and installation
 slides.py       a lesson as slides
 quiz.py         what a lesson asks a reader to guess
+formulas.py     formulas as pictures, for a page without scripts
 article.py      the sections of the article
 guide.py        which code and which cells cite a section, and the table of them
 """

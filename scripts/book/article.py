@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+from gptlite.article import section_url
 
 
 class Part(NamedTuple):
@@ -65,3 +68,20 @@ PARTS = (
     ),
 )
 SECTIONS = tuple(section for part in PARTS for section in part.sections)
+
+# A paragraph that says which sections a notebook, or a part of it, goes with.
+_PLACES = re.compile(r"^(?:Article:|It goes with ).*?(?=\n\n|\Z)", re.MULTILINE | re.DOTALL)
+
+
+def with_links(text: str) -> str:
+    r"""Link the sections that a notebook's Markdown names as those it goes with.
+
+    >>> with_links('Article: "3- Sum"\n\nNot "3- Sum" here.')
+    'Article: ["3- Sum"](https://jalammar.github.io/illustrated-gpt2/#3--sum)\n\nNot "3- Sum" here.'
+    """
+
+    def linked(found: re.Match[str]) -> str:
+        title = " ".join(found[1].split())
+        return f"[{found[0]}]({section_url(title)})" if title in SECTIONS else found[0]
+
+    return _PLACES.sub(lambda place: re.sub(r'"([^"]+)"', linked, place[0]), text)

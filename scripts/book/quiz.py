@@ -7,8 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from nbconvert.filters import markdown2html
-
+from book.formulas import as_html
 from book.lesson import GUESS, Piece, lesson, paragraphs
 
 STYLE = """
@@ -16,6 +15,7 @@ body { font: 17px/1.5 system-ui, sans-serif; max-width: 46em; margin: 2em auto; 
 pre { background: #f4f6f8; padding: .6em; overflow-x: auto; font-size: 14px; line-height: 1.35; }
 img { max-width: 100%; }
 summary { cursor: pointer; color: #084594; }
+.formula { margin: 1em; }
 article { border-top: 1px solid #ccc; padding: .4em 0; }
 """
 
@@ -84,7 +84,11 @@ def as_json(found: list[Question]) -> bytes:
 
 
 def as_page(found: list[Question]) -> bytes:
-    """Write the questions as one HTML file, without a script: each answer opens on a click."""
+    """Write the questions as one HTML file, without a script: each answer opens on a click.
+
+    Raises:
+        ValueError: a formula cannot be drawn.
+    """
     lines = ["<h1>What do you guess?</h1>"]
     notebook = ""
     for n, question in enumerate(found, 1):
@@ -98,9 +102,9 @@ def as_page(found: list[Question]) -> bytes:
         output = f"<pre>{html.escape(question.output)}</pre>" if question.output else ""
         lines.append(
             f"<article><h3>{n}. {html.escape(question.section)}</h3>"
-            f"{markdown2html(question.question)}"
+            f"{as_html(question.question)}"
             f"<details><summary>Answer</summary>{output}{images}"
-            f"{markdown2html(question.answer)}</details></article>"
+            f"{as_html(question.answer)}</details></article>"
         )
     page = (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'

@@ -12,6 +12,7 @@ import jupytext
 import nbformat
 from nbformat import NotebookNode
 
+from book.article import with_links
 from book.editions import marks_fit
 
 INSTALL = "pip install -e '.[notebooks]'"
@@ -43,7 +44,7 @@ class NotebookError(Exception):
 def source_of(path: Path) -> NotebookNode:
     """Read the notebook that a source describes, without outputs.
 
-    Solutions are in it with their marks: see editions.py.
+    Solutions are in it with their marks: see editions.py. The article's sections are links.
 
     Raises:
         NotebookError: the first code cell does not say how to install gptlite; a Markdown cell has
@@ -65,7 +66,8 @@ def source_of(path: Path) -> NotebookNode:
         seen[cell.source] += 1
         fixed = {"id": hashlib.sha256(text.encode()).hexdigest()[:12]}
         tags = {"tags": cell.metadata["tags"]} if "tags" in cell.metadata else {}
-        notebook.cells.append(make[cell.cell_type](cell.source, metadata=tags, **fixed))
+        shown = with_links(cell.source) if cell.cell_type == "markdown" else cell.source
+        notebook.cells.append(make[cell.cell_type](shown, metadata=tags, **fixed))
     first = next((cell.source for cell in notebook.cells if cell.cell_type == "code"), "")
     if not f"{first}\n".startswith(GUARD):
         raise NotebookError(f"{path.name}: expected the first code cell to begin with\n{GUARD}")

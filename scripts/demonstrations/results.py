@@ -1,32 +1,45 @@
 """The results: one JSON file. Every run is added to it as soon as it is done.
 
 A run is known by its arm, its number of labels and its seed. A run that stands in the file is not
-made again, so that a script that was killed goes on where it was; where a demonstration's settings
-have changed, its old runs are dropped.
+made again, so that a script that was killed goes on where it was. Where a demonstration's settings
+have changed, its old runs are dropped, and all runs are where the file names another model.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import platform
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 import gptlite
+from gptlite.download.locate import STORYTELLER
 from gptlite.fast.threads import cpu_count
 from gptlite.files import write_atomically
 
 Run = dict[str, Any]  # its settings, then what was measured, then "seconds" of processor time
 
 
+@cache
+def model() -> dict[str, Any]:
+    """Describe the model that is measured: its sizes, and the first 8 digits of its SHA-256."""
+    config = gptlite.load("storyteller")[0].config
+    sizes = {name: getattr(config, name) for name in ("n_layer", "n_embd", "n_head", "n_ctx")}
+    digest = hashlib.sha256((STORYTELLER / "model.safetensors").read_bytes()).hexdigest()
+    return {**sizes, "n_params": config.n_params, "sha256": digest[:8]}
+
+
 def environment() -> dict[str, Any]:
-    """Describe the versions and the machine that figures and times may depend on."""
+    """Describe the model, and the versions and the machine that figures and times may depend on."""
     return {
+        "model": model(),
         "gptlite": gptlite.__version__,
         "numpy": np.__version__,
         "python": platform.python_version(),
@@ -46,8 +59,21 @@ def read(path: Path) -> dict[str, Any]:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         for part in content["demonstrations"].values():
             _ = part["settings"], part["runs"]
+        _ = content["environment"].get
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: not a file of results: {error!r}") from None
+    return content
+
+
+def of_this_model(path: Path) -> dict[str, Any]:
+    """Read the content of the file, without it where the model was another. Errors: see ``read``.
+
+    A file that names no model is taken for one of this model.
+    """
+    content = read(path)
+    if content["environment"].get("model", model()) != model():
+        print(f"{path}: the runs of another model are dropped", file=sys.stderr)
+        return {"environment": {}, "demonstrations": {}}
     return content
 
 
@@ -66,7 +92,7 @@ class Results:
             ValueError: it is not such a file.
         """
         self.path = path
-        self.content = read(path)
+        self.content = of_this_model(path)
 
     def begin(self, name: str, settings: Mapping[str, Any]) -> Demonstration:
         """Open a demonstration's runs; keep the old ones if they have the same settings."""
@@ -124,7 +150,7 @@ class Demonstration:
         seconds = round(time.process_time() - began, 1)
         # Another process may have written other runs meanwhile: none of them is lost.
         settings = self.results.content["demonstrations"][self.name]["settings"]
-        self.results.content = read(self.results.path)
+        self.results.content = of_this_model(self.results.path)
         self.results.begin(self.name, settings)
         self.runs.append({**varied, **measured, "seconds": seconds})
         self.results.write()

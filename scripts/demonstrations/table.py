@@ -74,7 +74,7 @@ def blocks_taken_over(runs: Mapping[str, Sequence[Run]]) -> str:
     arms = sorted({run["arm"] for run in found})
     name = f"which of five books, {found[0]['labels']} labels"
     return rows_of(
-        ("the embeddings, and of six blocks the first", *(arm.split()[0] for arm in arms)),
+        ("the embeddings, and of the blocks the first", *(arm.split()[0] for arm in arms)),
         [[name, *(summary(found, arm=arm) for arm in arms)]],
     )
 

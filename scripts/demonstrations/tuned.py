@@ -128,7 +128,7 @@ def run_which_book(results: Results) -> None:
     """Tell which of five books a passage comes from; and how many blocks are worth keeping."""
     labels, n_test = (25, 100, 400), 250
     arms: dict[str, Sequence[int]] = {PRETRAINED: labels, SCRATCH: labels, FROZEN: labels}
-    arms |= {blocks(n): (100,) for n in (0, 2, 4)}
+    arms |= {blocks(n): (100,) for n in range(storyteller()[0].config.n_layer)}
     settings = {"seeds": SEEDS, "arms": arms, "test": n_test, "recipe": described(RECIPE)}
     runs = results.begin("which book", settings)
     for seed in SEEDS:

@@ -30,7 +30,7 @@ PAGE = """<!doctype html>
 #: What is changed in pdoc's own.
 TEMPLATES = Path(__file__).with_name("reference")
 CODE = re.compile(r"\[`([\w.]+)`\]\(\.\./gptlite/([\w/]+)\.py\)")
-NOTEBOOK = re.compile(r"\((\d\d_\w+)\.ipynb(?:#[^)\s]*)?\)")
+NOTEBOOK = re.compile(r"\((\d\d[a-z]?_\w+)\.ipynb(?:#[^)\s]*)?\)")
 #: What is for a checkout alone: how to install, and how to change the notebooks.
 FOR_A_CHECKOUT = re.compile(r"They run offline.*?(?=\n## )", re.DOTALL)
 

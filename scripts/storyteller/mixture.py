@@ -1,8 +1,10 @@
-"""The storyteller's texts: short stories and old tales, and how often each is read in a pass."""
+"""The storyteller's texts: stories, old tales, lists of words; and how often each is read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import random
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gptlite.files import write_atomically
@@ -12,18 +14,22 @@ MARK = "\n<|endoftext|>\n"
 # How often a pass reads a file of stories, by the beginning of its name. The tales, old and hard,
 # are nearly as many bytes as the stories: read once, they are about a fifth of what is read.
 TIMES = {"tinystories": 4, "": 2}
-# Every third of the short stories is also told twice, one copy after the other. Nothing else in
-# these texts repeats itself word for word, so nothing else would teach a model to copy (induction).
+# Every third of the short stories is also told twice, one copy after the other: where a text
+# repeats itself word for word, a model may learn to copy (induction).
 SHORT, EVERY = 800, 3
+# It hardly learns that from stories, most of whose words can be guessed. It learns it from lists
+# of words drawn at random, where nothing but looking back helps: so many letters in a pass.
+LISTS = 6_000_000
 
 
-def mixture(stories: Path, tales: Path, told_twice: Path) -> list[Path]:
-    """List the files of a pass, some of them several times; the stories told twice are written.
+def mixture(stories: Path, tales: Path, made: Path, letters: int = LISTS) -> list[Path]:
+    """List the files of a pass, some of them several times; two of them are written.
 
     Args:
         stories: a folder of stories.
         tales: a folder of cleaned books.
-        told_twice: the file to write.
+        made: the folder for the two files: stories told twice, and lists of words.
+        letters: how long the lists are, all together.
 
     Raises:
         FileNotFoundError: a folder is missing, or holds no text.
@@ -31,14 +37,22 @@ def mixture(stories: Path, tales: Path, told_twice: Path) -> list[Path]:
     """
     files: list[Path] = []
     short: list[str] = []
+    words: set[str] = set()
     for file in text_files([stories]):
         prefix = next(prefix for prefix in TIMES if file.name.startswith(prefix))
         files += [file] * TIMES[prefix]
+        texts = read_documents(file).texts
+        words.update(word for text in texts for word in re.findall("[A-Za-z]+", text))
         if prefix:
-            short += [text for text in read_documents(file).texts if len(text) <= SHORT][::EVERY]
-    with write_atomically(told_twice) as out:
-        out.write(MARK.join(twice(short)).encode())
-    return [*files, told_twice, *text_files([tales])]
+            short += [text for text in texts if len(text) <= SHORT][::EVERY]
+    written = {
+        "told-twice.txt": twice(short),
+        "word-lists.txt": word_lists(sorted(words), letters, seed=0),
+    }
+    for name, texts in written.items():
+        with write_atomically(made / name) as out:
+            out.write(MARK.join(texts).encode())
+    return [*files, *(made / name for name in written), *text_files([tales])]
 
 
 def twice(texts: Iterable[str]) -> list[str]:
@@ -48,3 +62,19 @@ def twice(texts: Iterable[str]) -> list[str]:
     ['one', 'one', 'two', 'two']
     """
     return [text for each in texts for text in (each, each)]
+
+
+def word_lists(words: Sequence[str], letters: int, seed: int) -> list[str]:
+    """Write lists of 8 to 100 different words in random order, each list 2 to 8 times over.
+
+    Args:
+        words: what is drawn from, each as likely as the others.
+        letters: the lists end when they are so long, all together.
+    """
+    rng, lists, written = random.Random(seed), [], 0
+    while written < letters:
+        n = rng.randint(8, 100)
+        some = rng.sample(words, min(n, len(words)))
+        lists.append(" ".join(some * max(2, min(8, 260 // n))))
+        written += len(lists[-1])
+    return lists

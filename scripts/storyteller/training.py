@@ -21,7 +21,7 @@ RECIPE: dict[str, int | float] = {
     "n_embd": 256,
     "n_head": 4,
     "n_layer": 4,
-    "tokens": 37e6,
+    "tokens": 41e6,
     "batch": 8,
     "learning_rate": 2e-3,
     "weight_decay": 0.1,
@@ -158,7 +158,7 @@ def run(
     from gptlite.pretrain.__main__ import main as pretrain
 
     trained = out / "model"
-    data = mixture(stories / "train", out / "clean", out / "told-twice.txt")
+    data = mixture(stories / "train", out / "clean", out)
     code = pretrain(pretrain_arguments(recipe, data, unseen, trained, resume))
     if code:  # pre-training has said what was wrong
         return code

@@ -11,6 +11,7 @@ import pytest
 from exercises import (
     wrong_anything,
     wrong_layers,
+    wrong_pairs,
     wrong_tokens_and_heads,
     wrong_writing,
 )
@@ -24,7 +25,7 @@ from gptlite.exercises.examine import agree
 from gptlite.exercises.table import FUNCTIONS
 
 # Imported for the functions that they add to WRONG.
-assert wrong_anything and wrong_layers and wrong_tokens_and_heads and wrong_writing
+assert wrong_anything and wrong_layers and wrong_pairs and wrong_tokens_and_heads and wrong_writing
 
 
 @cache

@@ -390,6 +390,21 @@ def test_a_run_that_fails_leaves_those_before(tmp_path):
     assert [run["seed"] for run in results.Results(path).begin("demo", {}).runs] == [0]
 
 
+def test_runs_of_another_model_are_dropped_and_none_is_taken_for_this_one_s(tmp_path, capsys):
+    path = tmp_path / "results.json"
+    runs = results.Results(path).begin("demo", {})
+    runs.once({"seed": 0}, lambda: {"accuracy": 1.0})
+    content = json.loads(path.read_text())
+    named = content["environment"]["model"]
+    assert named["n_params"] == gptlite.load()[0].config.n_params
+    assert re.fullmatch("[0-9a-f]{8}", named["sha256"])
+    named["sha256"] = "00000000"
+    path.write_text(json.dumps(content))
+    runs.once({"seed": 1}, lambda: {"accuracy": 0.5})
+    assert "another model" in capsys.readouterr().err
+    assert [run["seed"] for run in results.read(path)["demonstrations"]["demo"]["runs"]] == [1]
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"demonstrations": {"a": 1}}'])
 def test_a_damaged_file_of_results_is_refused(tmp_path, text):
     path = tmp_path / "results.json"

@@ -63,3 +63,39 @@ def test_every_notebook_named_is_there():
     numbers = {n for row in rows() for n in re.findall(r"\d+[a-z]?", row[5])}
     there = {path.stem.partition("_")[0].lstrip("0") for path in ROOT.glob("notebooks/*.py")}
     assert numbers and numbers <= there
+
+
+def read(text: str) -> str:
+    """Bring a text to small letters and single spaces, without marks and hyphens."""
+    return " ".join(re.sub(r"[*`]", "", text).replace("_", " ").replace("-", " ").lower().split())
+
+
+def words(cell: str) -> list[str]:
+    """List the words of a cell, which semicolons and commas part, and short forms in brackets."""
+    parts = re.split(r"[;,:()]", cell.replace("\\|", "|"))
+    return [read(part) for part in parts if part.strip()]
+
+
+def notebooks() -> dict[str, str]:
+    """The text of each notebook's source, by its number: "8b"."""
+    found = {}
+    for path in ROOT.glob("notebooks/*.py"):
+        text = re.sub(r"^ *# ?", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        found[path.stem.partition("_")[0].lstrip("0")] = read(text)
+    return found
+
+
+def test_every_term_is_used_where_the_glossary_says() -> None:
+    texts, wrong = notebooks(), []
+    for term, ours, _, _, _, where in rows()[1:]:
+        if term == "term":
+            continue
+        named = re.findall(r"\d+[a-z]?", where)
+        told = " ".join(texts[number] for number in named)
+        wrong += [f"{word}: not in {where}" for word in words(ours) if word not in told]
+        if (first := words(term)[0]) not in told:
+            wrong.append(f"{first}: not in {where}")
+        for number in named:
+            if not any(word in texts[number] for word in words(term) + words(ours)):
+                wrong.append(f"{term}: not in {number}")
+    assert wrong == []

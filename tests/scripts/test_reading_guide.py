@@ -2,8 +2,10 @@
 
 import doctest
 import importlib
+import json
 import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 import reading_guide
-from book import guide
+from book import article, guide
 from book.article import PARTS, SECTIONS
 from book.guide import BEGIN, END, Place, cited_sections
 
@@ -88,15 +90,35 @@ def test_sections_are_those_of_the_article():
     assert not any('"' in section or "|" in section for section in SECTIONS)
 
 
-def test_every_link_into_the_article_goes_to_one_of_its_headings():
+def article_s_headings():
+    """The titles of the article's headings, by their ids."""
     lines = HEADINGS.read_text(encoding="utf-8").splitlines()
-    titles = dict(line.split("\t") for line in lines)
+    return dict(line.split("\t") for line in lines)
+
+
+def test_every_link_into_the_article_goes_to_one_of_its_headings():
+    titles = article_s_headings()
     linked = re.findall(rf"\[([^][]+)\]\({ARTICLE}#([^)]+)\)", guide.guide())
     assert [titles.get(anchor) for _, anchor in linked] == [title for title, _ in linked]
     assert {title for title, _ in linked} == {*SECTIONS, *(part.title for part in PARTS)}
     assert set(titles.values()) - {title for title, _ in linked} == {
         *("Conclusion", "Resources", "Acknowledgements")
     }
+
+
+@pytest.mark.parametrize("edition", ["", "solutions"])
+def test_a_notebook_links_every_section_that_it_cites(edition):
+    titles, linked = article_s_headings(), Counter()
+    for path in sorted((guide.ROOT / "notebooks" / edition).glob("*.ipynb")):
+        cells = json.loads(path.read_bytes())["cells"]
+        for cell in cells:
+            text = "".join(cell["source"]) if cell["cell_type"] == "markdown" else ""
+            for title, anchor in re.findall(rf'\["([^"]+)"\]\({ARTICLE}#([^)]+)\)', text):
+                title = " ".join(title.split())
+                assert titles.get(anchor) == title, path.name
+                linked[path.stem, title] += 1
+    cited = Counter((place.file.stem, title) for title, place in guide.citations_in_notebooks())
+    assert cited and cited <= linked  # the first cell names some of them, too
 
 
 def test_citations_in_code(checkout):
@@ -182,3 +204,5 @@ def test_page_without_its_marks_is_an_error(checkout, capsys, page):
 def test_examples_in_the_script():
     failed, tried = doctest.testmod(guide)
     assert (failed, tried) == (0, 4)
+    failed, tried = doctest.testmod(article)
+    assert (failed, tried) == (0, 1)

@@ -20,6 +20,7 @@ import slides as slides_door
 from book import lesson as lessons
 from book import quiz as questions
 from book import slides as decks
+from book.formulas import as_html
 from book.source import NotebookError
 
 pytestmark = pytest.mark.notebooks
@@ -108,9 +109,21 @@ def test_the_quiz_as_json_and_as_a_page(folder, capsys, tmp_path):
     page = (out / "quiz.html").read_text(encoding="utf-8")
     assert page.count("<details>") == 2
     assert "<pre>one &amp; two</pre>" in page
+    assert '<svg role="img" aria-label="x_1"' in page and "$" not in page
     assert "<script" not in page and not re.search(r'(?:src|href)="http', page)
     assert quiz_door.main([str(out)], folder) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_every_formula_of_the_notebooks_can_be_drawn():
+    found = [q for path in sorted(NOTEBOOKS.glob("*.ipynb")) for q in questions.questions(path)]
+    page = questions.as_page(found).decode()
+    assert page.count("<svg") > 3
+    assert not re.search(r"\$[^$<>]*\$", re.sub(r"<(pre|code)>.*?</\1>", "", page, flags=re.DOTALL))
+    with pytest.raises(ValueError, match="nonsense"):
+        as_html(r"$\nonsense{x}$")
+    drawn = as_html(r"$$\frac{1}{2}$$ and $x_1$")
+    assert drawn.count("<svg") == 2 and 'class="formula"' in drawn
 
 
 def test_slides_are_dealt_by_headings_guesses_and_room(folder):

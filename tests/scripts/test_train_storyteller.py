@@ -3,6 +3,7 @@
 import http.server
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -143,12 +144,31 @@ def test_a_mixture_reads_some_files_more_often_than_others(tmp_path):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         texts = ["a", "b" * 801, "c", "d", "e"]
         (tmp_path / f"{name}.txt").write_text(f"\n{MARK}\n".join(texts))
-    told_twice = tmp_path / "told-twice.txt"
-    files = mixture.mixture(tmp_path / "stories", tmp_path / "tales", told_twice)
+    files = mixture.mixture(tmp_path / "stories", tmp_path / "tales", tmp_path, letters=100)
     names = [file.stem for file in files]
-    assert names == [*["fables"] * 2, *["tinystories-1"] * 4, "told-twice", "goat-7"]
+    made = ["told-twice", "word-lists"]
+    assert names == [*["fables"] * 2, *["tinystories-1"] * 4, *made, "goat-7"]
     # Every third of the short stories, and none of the fables.
-    assert told_twice.read_text().split(f"\n{MARK}\n") == ["a", "a", "e", "e"]
+    told_twice = (tmp_path / "told-twice.txt").read_text()
+    assert told_twice.split(f"\n{MARK}\n") == ["a", "a", "e", "e"]
+    lists = (tmp_path / "word-lists.txt").read_text()
+    assert set(lists.replace(f"\n{MARK}\n", " ").split(" ")) == {"a", "b" * 801, "c", "d", "e"}
+
+
+def test_word_lists_repeat_whole_lists_of_different_words():
+    words = [f"w{n}" for n in range(300)]
+    lists = mixture.word_lists(words, 20_000, seed=0)
+    assert 20_000 <= sum(map(len, lists)) < 20_000 + len(max(lists, key=len))
+    assert lists == mixture.word_lists(words, 20_000, seed=0)
+    lengths = set()
+    for text in lists:
+        told = text.split(" ")
+        n = len(set(told))
+        assert 8 <= n <= 100 and set(told) <= set(words)
+        assert len(told) % n == 0 and 2 <= len(told) // n <= 8
+        assert told == told[:n] * (len(told) // n)
+        lengths.add(n)
+    assert len(lengths) > 5
 
 
 def test_what_a_user_can_cause_is_one_line_and_exit_code_2(tmp_path, capsys):
@@ -181,6 +201,7 @@ def test_a_run_goes_from_the_books_to_the_card(tmp_path, monkeypatch, capsys):
     told = []
     monkeypatch.setattr(training, "TRAINING_BOOKS", {})
     monkeypatch.setattr(training, "VALIDATION_BOOKS", {})
+    monkeypatch.setattr(training, "mixture", partial(mixture.mixture, letters=100))
     monkeypatch.setattr(pretrain, "main", lambda arguments: told.append(arguments) or 0)
     monkeypatch.setattr(training, "export", lambda trained, package: 5_000_000)
     monkeypatch.setattr(training, "bits_on_texts", lambda *_: {"the books on average": 1.25})
@@ -195,7 +216,12 @@ def test_a_run_goes_from_the_books_to_the_card(tmp_path, monkeypatch, capsys):
     assert script.main([*options, "--minutes", "2"]) == 0
     [arguments] = told
     read = [Path(name).name for name in arguments[1 : arguments.index("--validation")]]
-    assert read == [*["tinystories-a.txt"] * 4, "told-twice.txt", "tinystories-a.txt"]
+    assert read == [
+        *["tinystories-a.txt"] * 4,
+        "told-twice.txt",
+        "word-lists.txt",
+        "tinystories-a.txt",
+    ]
     assert (tmp_path / "out" / "told-twice.txt").read_text() == f"One.\n{MARK}\nOne."
     assert arguments[-3:] == ["--minutes", "2.0", "--resume"]
     assert "--tokens" not in arguments

@@ -44,6 +44,17 @@ def first_prompt(model: Watched) -> str:
     return TOKENIZER.decode(model.read[0])
 
 
+def writes_after(model: GPT, prompt: str, text: str) -> None:
+    """Make of it a model whose tokens depend on positions alone: after the prompt, this text."""
+    for name, array in model.parameters.items():
+        if name.startswith("h."):
+            array[...] = 0
+    wte, wpe = model.parameters["wte.weight"], model.parameters["wpe.weight"]
+    wte[...] = 100 * np.random.default_rng(0).standard_normal(wte.shape)
+    last, tokens = len(TOKENIZER.encode(prompt)) - 1, TOKENIZER.encode(text)
+    wpe[last : last + len(tokens)] = 20 * wte[tokens]
+
+
 # ---- Sentences ----------------------------------------------------------------------------------
 
 
@@ -116,19 +127,10 @@ def test_a_question_of_fact(model):
 
 
 def test_an_answer_ends_with_its_line(model):
-    """A model that always writes " dog" until the third token after the prompt, a line feed."""
-    for name, array in model.parameters.items():
-        if name.startswith("h."):
-            array[...] = 0
-    dog, [feed] = TOKENIZER.encode(" dog")[-1], TOKENIZER.encode("\n")
-    wte, wpe = model.parameters["wte.weight"], model.parameters["wpe.weight"]
-    wte[...] = 100 * np.random.default_rng(0).standard_normal(wte.shape)
-    wpe[...] = 20 * wte[dog]
-    n = len(TOKENIZER.encode("Q: Who?\nA:"))
-    wpe[n + 1] = 20 * wte[feed]
+    writes_after(model, "Q: Who?\nA:", " dog dog\n dog")
     found = answer(model, TOKENIZER, "Who?", max_new_tokens=20)
-    assert len(model.read) == 3
-    assert found.text == TOKENIZER.decode([dog, dog]).strip()
+    assert len(model.read) == len(TOKENIZER.encode(" dog dog\n"))
+    assert found.text == "dog dog"
     assert found.logprob == pytest.approx(0, abs=1e-3)  # a model that is sure
 
 
@@ -141,12 +143,9 @@ def test_a_translation(model):
     assert found == "".join(sentences(written)[:1])
 
 
-def test_of_a_translation_the_first_sentence_is_kept():
-    story = gptlite.load()
-    prompt = 'I am here. = "Here I am!" he said. "Here!"\nI am hungry ='
-    found = translate(*story, "I am hungry", [("I am here.", '"Here I am!" he said. "Here!"')])
-    written = sentences(generate(*story, prompt, 64, temperature=0, stop="\n"))
-    assert len(written) > 1 and found == written[0]
+def test_of_a_translation_the_first_sentence_is_kept(model):
+    writes_after(model, "dog = chien\nThe dog =", " It is. It was.\n")
+    assert translate(model, TOKENIZER, "The dog", [("dog", "chien")], 40) == "It is."
 
 
 # ---- What is too long ---------------------------------------------------------------------------
