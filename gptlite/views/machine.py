@@ -250,8 +250,9 @@ class Diagram(View):
 
         x, y, wide, high = at
         style = f"round,pad=0,rounding_size={radius}"
-        colours = {"facecolor": fill, "edgecolor": edge}
-        ax.add_patch(FancyBboxPatch((x, y), wide, high, style, linestyle=linestyle, **colours))
+        box = FancyBboxPatch((x, y), wide, high, style, facecolor=fill, edgecolor=edge)
+        box.set_linestyle(linestyle)
+        ax.add_patch(box)
 
 
 def zoom(placed: dict[str, Any], layer: int) -> list[list[tuple[float, float]]]:

@@ -56,7 +56,7 @@ SEQ = 12
 ENGINES = ("frozen", "local", "browser")
 LIVE = ("local", "browser")  # those that can read any text
 # Pyodide's NumPy has no BLAS, and adds up in another order: its float32 numbers differ in the last
-# digits, by up to this part of the largest in an array. Of the others' numbers every bit is compared.
+# digits, by up to this part of the largest in an array. Of the others every bit is compared.
 PARTS = {"browser": 5e-6}
 
 
@@ -166,7 +166,7 @@ def rows_of(driver, figure: str) -> list[np.ndarray]:
 
 
 def allowed(driver, expected: object) -> float:
-    """How far numbers of the page's engine may be from those expected: 0, unless it adds otherwise."""
+    """How far the engine's numbers may be from those expected: 0, unless it adds otherwise."""
     part = PARTS.get(driver.execute_script("return lab.engine"), 0.0)
     seen = np.abs(expected, where=np.greater(expected, -1e9), out=np.zeros(np.shape(expected)))
     return float(part * seen.max())
@@ -346,7 +346,7 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
     found = rows_of(opened, "sum-figure")
     near = 1e-9 + allowed(opened, parts)
     np.testing.assert_allclose(found[:-1], parts, rtol=1e-6, atol=near)
-    np.testing.assert_allclose(np.sum(found[:-1], axis=0), z, atol=1e-6)
+    np.testing.assert_allclose(np.sum(found[:-1], axis=0), found[-1], atol=1e-6)
     alike(opened, found[-1], z)
 
     fc, gelu = (of[f"mlp.{name}"][0, position] for name in ("fc", "gelu"))
