@@ -228,7 +228,7 @@ class Diagram(View):
             self._box(ax, at, 2, BLUE if i == self.layer else "#ffffff", "#8a8f98")
         for path in zoom(self.placed, self.layer):
             ax.plot(*zip(*path, strict=True), color="#c9cdd3", linewidth=0.8)
-        self._box(ax, self.placed["heads"]["at"], 5, "none", "#8a8f98", linestyle="--")
+        self._box(ax, self.placed["heads"]["at"], 5, "none", "#8a8f98", dashed=True)
         for said, (x, y) in heads_label(self.placed["heads"]):
             ax.text(x, y, said, fontsize=6, ha="center", color=INK)
         for points in self.placed["lines"]:
@@ -244,14 +244,14 @@ class Diagram(View):
         return ax
 
     def _box(
-        self, ax: Any, at: Any, radius: float, fill: str, edge: str, linestyle: str = "-"
+        self, ax: Any, at: Any, radius: float, fill: str, edge: str, dashed: bool = False
     ) -> None:
         from matplotlib.patches import FancyBboxPatch
 
         x, y, wide, high = at
         style = f"round,pad=0,rounding_size={radius}"
         box = FancyBboxPatch((x, y), wide, high, style, facecolor=fill, edgecolor=edge)
-        box.set_linestyle(linestyle)
+        box.set_linestyle("--" if dashed else "-")
         ax.add_patch(box)
 
 
