@@ -6,7 +6,13 @@ Without selenium or the browser these tests are skipped and say so; in CI they f
 import json
 import os
 import shutil
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -19,6 +25,18 @@ SWITCHES = [
     *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 ]
+
+
+# Another link to the page that is open.
+BEGIN_AGAIN = """
+    for (const form of document.forms) form.reset();
+    for (const select of document.querySelectorAll("form select")) {
+      select.dispatchEvent(new Event("change"));
+    }
+    history.replaceState(null, "", "#");
+    location.hash = arguments[0] || "stop=tokens";
+    scrollTo(0, 0);
+"""
 
 
 def missing(what: str) -> None:
@@ -49,12 +67,59 @@ def start_browser(profile: Path, *switches: str) -> Any:
     return driver
 
 
-def visit(driver: Any, url: str, link: str = "", width: int = 1280) -> Iterator[Any]:
-    """Open the page, and wait for it; at the end, nothing has complained or left its folder."""
-    driver.get("about:blank")  # else another link to the same page would not load it anew
+def built_site(folder: Path, *options: str) -> Path:
+    """Build the site in an empty folder, or give the one that ``GPTLITE_SITE`` names."""
+    if given := os.environ.get("GPTLITE_SITE"):
+        return Path(given).resolve()
+    try:
+        import jupyterlite_core  # noqa: F401
+        import pdoc  # noqa: F401
+    except ImportError as absent:
+        missing(f"{absent.name} (extra `site`)")
+    out = folder / "site"
+    script = Path(__file__).parents[1] / "scripts" / "site" / "build.py"
+    command = [sys.executable, str(script), "--out", str(out), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """A plain file server's answers."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing of each request."""
+
+
+@contextmanager
+def file_server(folder: Path, root: Path, path: str = "some/where") -> Iterator[str]:
+    """Serve a folder under a path, from the empty folder ``root``: its address."""
+    (root / path).parent.mkdir(parents=True)
+    (root / path).symlink_to(folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/{path}/"
+    server.shutdown()
+    server.server_close()
+
+
+def visit(
+    driver: Any, url: str, link: str = "", width: int = 1280, anew: bool = True
+) -> Iterator[Any]:
+    """Open the page, and wait for it; at the end, nothing has complained or left its folder.
+
+    Not ``anew``: where the page is open already, its state alone begins again, by a link. An engine
+    that takes long to start is then started once.
+    """
+    kept = not anew and driver.current_url.partition("#")[0] == url
+    if not kept:
+        driver.get("about:blank")  # else another link to the same page would not load it anew
     driver.get_log("browser"), driver.get_log("performance")
     look(driver, width, STILL)
-    driver.get(url + (f"#{link}" if link else ""))
+    if kept:
+        driver.execute_script(BEGIN_AGAIN, link)
+    else:
+        driver.get(url + (f"#{link}" if link else ""))
     settle(driver)
     yield driver
     complaints = [entry["message"] for entry in driver.get_log("browser")]

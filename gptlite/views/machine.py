@@ -27,7 +27,8 @@ def machine(config: GPTConfig) -> dict[str, Any]:
         ``{"step", "label", "says", "at": [x, y, width, height], "shape": "box" or "sum"}``, a line
         is a list of points with an arrow at its end, ``blocks`` is where the stack of all blocks is
         drawn, small: ``{"at": [x, y, width, height], "n": n_layer}``; y grows downwards. ``frame``
-        is the box around the block that is drawn in full.
+        is the box around the block that is drawn in full, ``heads`` that around the parts which
+        each head has for itself: ``{"at": [x, y, width, height], "n": n_head}``.
     """
     n_embd, n_inner, head_dim = config.n_embd, config.n_inner, config.head_dim
     parts: list[Part] = []
@@ -98,6 +99,7 @@ def machine(config: GPTConfig) -> dict[str, Any]:
     return {
         "size": [WIDE, HIGH],
         "frame": [STREAM - 18, 118, 264, 490],
+        "heads": {"at": [110, 387, 190, 164], "n": config.n_head},
         "blocks": {"at": [8, 118, 22, 490], "n": config.n_layer},
         "parts": parts,
         "lines": lines,
@@ -153,7 +155,7 @@ class Diagram(View):
 
     def body_html(self) -> str:
         wide, high = self.placed["size"]
-        drawn = [self._frame(self.placed["frame"]), *self._stack()]
+        drawn = [self._frame(self.placed["frame"]), *self._stack(), *self._heads()]
         for points in self.placed["lines"]:
             path = " ".join(f"{x:g},{y:g}" for x, y in points)
             drawn.append(f'<polyline points="{path}" fill="none" stroke="#8a8f98"/>')
@@ -180,7 +182,22 @@ class Diagram(View):
                 f'<rect x="{x:g}" y="{y:g}" width="{wide:g}" height="{high:g}" rx="2" '
                 f'fill="{fill}" stroke="#8a8f98"><title>block {i}</title></rect>'
             )
+        for path in zoom(self.placed, self.layer):
+            (x0, y0), (x1, y1) = path
+            slabs.append(f'<path d="M{x0:g} {y0:g}L{x1:g} {y1:g}" stroke="#c9cdd3"/>')
         return slabs
+
+    def _heads(self) -> list[str]:
+        x, y, wide, high = self.placed["heads"]["at"]
+        box = (
+            f'<rect x="{x}" y="{y}" width="{wide}" height="{high}" rx="5" fill="none" '
+            'stroke="#8a8f98" stroke-dasharray="3 3"/>'
+        )
+        words = (
+            f'<text x="{at[0]}" y="{at[1]}" font-size="10" fill="{INK}">{word}</text>'
+            for word, at in heads_label(self.placed["heads"])
+        )
+        return [box, *words]
 
     def _part(self, part: Part) -> str:
         x, y, wide, high = part["at"]
@@ -209,6 +226,11 @@ class Diagram(View):
         self._box(ax, self.placed["frame"], 8, "#f6f4f0", "#e3dfd8")
         for i, at in enumerate(slab_places(self.placed["blocks"])):
             self._box(ax, at, 2, BLUE if i == self.layer else "#ffffff", "#8a8f98")
+        for path in zoom(self.placed, self.layer):
+            ax.plot(*zip(*path, strict=True), color="#c9cdd3", linewidth=0.8)
+        self._box(ax, self.placed["heads"]["at"], 5, "none", "#8a8f98", dashed=True)
+        for said, (x, y) in heads_label(self.placed["heads"]):
+            ax.text(x, y, said, fontsize=6, ha="center", color=INK)
         for points in self.placed["lines"]:
             ax.plot(*zip(*points, strict=True), color="#8a8f98", linewidth=0.8)
             style = {"arrowstyle": "-|>", "color": "#8a8f98", "linewidth": 0.8}
@@ -221,12 +243,30 @@ class Diagram(View):
             ax.text(x + across / 2, y + tall / 2, plain(part["label"]), fontsize=8, **style)
         return ax
 
-    def _box(self, ax: Any, at: Any, radius: float, fill: str, edge: str) -> None:
+    def _box(
+        self, ax: Any, at: Any, radius: float, fill: str, edge: str, dashed: bool = False
+    ) -> None:
         from matplotlib.patches import FancyBboxPatch
 
         x, y, wide, high = at
         style = f"round,pad=0,rounding_size={radius}"
-        ax.add_patch(FancyBboxPatch((x, y), wide, high, style, facecolor=fill, edgecolor=edge))
+        box = FancyBboxPatch((x, y), wide, high, style, facecolor=fill, edgecolor=edge)
+        box.set_linestyle("--" if dashed else "-")
+        ax.add_patch(box)
+
+
+def zoom(placed: dict[str, Any], layer: int) -> list[list[tuple[float, float]]]:
+    """Place the two lines from a block of the small stack to the block drawn in full."""
+    x, y, wide, high = slab_places(placed["blocks"])[layer]
+    left, top, _, tall = placed["frame"]
+    return [[(x + wide, y), (left, top + 8)], [(x + wide, y + high), (left, top + tall - 8)]]
+
+
+def heads_label(heads: dict[str, Any]) -> list[tuple[str, tuple[float, float]]]:
+    """Place the words that say how many heads there are: right of the values' way up."""
+    x, y, wide, _ = heads["at"]
+    words = (str(heads["n"]), "head" if heads["n"] == 1 else "heads")
+    return [(word, (x + wide - 18, y + 62 + 12 * i)) for i, word in enumerate(words)]
 
 
 def slab_places(blocks: dict[str, Any]) -> list[tuple[float, float, float, float]]:

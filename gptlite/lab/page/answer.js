@@ -6,7 +6,7 @@ import { decode, greatest, part } from "./numbers.js";
 import { showRows } from "./picture.js";
 import { softmax } from "./sampling.js";
 import { shade } from "./scales.js";
-import { known, labelText, state, tokens } from "./state.js";
+import { known, labelText, quotedToken, state, tokens } from "./state.js";
 import { chosenHead } from "./attention.js";
 import { ofBlock } from "./figures.js";
 
@@ -68,7 +68,7 @@ export function drawLensToken() {
     return row({ "data-level": level }, rowHead(levelName(level)), ...cells);
   });
   const ranks = Array.from(part(lens.ids, 0, 0), (_, n) => `${n + 1}.`);
-  show(byId("lens-token-figure"), `After ${tokens()[state.position]}`, ["after", ...ranks], rows, "grid");
+  show(byId("lens-token-figure"), `After ${quotedToken(state.position)}`, ["after", ...ranks], rows, "grid");
 }
 
 // ---- The answer ---------------------------------------------------------------------------------
@@ -76,7 +76,7 @@ export function drawLensToken() {
 export function drawLogits() {
   const logits = decode(known.read.after).values;
   const rows = [{ label: [element("code", {}, "logits")], values: logits }];
-  const caption = `The scores of ${count(logits.length)} tokens after the last position`;
+  const caption = `The scores of ${count(logits.length)} tokens after the last position: the last row of the array`;
   showRows(byId("logits-figure"), rows, { caption, high: 4, nameOf: labelText });
 }
 
@@ -148,6 +148,6 @@ export function drawCache() {
   const cells = tokens().map((_, j) =>
     j > last ? cell("") : cell(fixed(weights[j]), `number ${shade(weights[j], 1, "share")}`),
   );
-  const caption = `The weights of ${tokens()[last]}: ${chosenHead()}`;
+  const caption = `The weights of ${quotedToken(last)}: ${chosenHead()}`;
   show(byId("cache-row-figure"), caption, headings(), [row({}, rowHead(tokenOf(last)), ...cells)], "grid");
 }

@@ -7,7 +7,7 @@ import { ofBlock, tokenOf } from "./figures.js";
 import { largestOf } from "./numbers.js";
 import { legend, paint, showRows } from "./picture.js";
 import { shade } from "./scales.js";
-import { known, state, tokens } from "./state.js";
+import { known, quotedToken, state, tokens } from "./state.js";
 
 const FITS = 16; // tokens whose numbers fit into the cells of a table
 
@@ -19,7 +19,7 @@ export function drawQueryKeyValue() {
   for (const [step, says] of [["attn.q", "asks"], ["attn.k", "offers"], ["attn.v", "gives"]]) {
     const values = ofBlock(step, state.head, state.position);
     const rows = [{ label: [element("code", {}, step)], values }];
-    const caption = `What ${tokens()[state.position]} ${says}: ${chosenHead()}`;
+    const caption = `What ${quotedToken(state.position)} ${says}: ${chosenHead()}`;
     showRows(byId(`${step}-figure`), rows, { caption, line: values.length, high: 16, nameOf: (j) => `[${j}]` });
   }
 }
@@ -60,7 +60,7 @@ export function drawProduct() {
   const chain = [
     ["the terms add up to", fixed(sum), "q·k"],
     [`÷ ${by}`, fixed(scores[j]), "score"],
-    [`exp(score − ${fixed(best)})`, fixed(Math.exp(scores[j] - best), 4), "the highest score is subtracted first"],
+    [`exp(score ${best < 0 ? "+" : "−"} ${fixed(Math.abs(best))})`, fixed(Math.exp(scores[j] - best), 4), "the highest score is subtracted first"],
     [`÷ ${fixed(total, 3)}, the row’s sum`, percent(ofBlock("attn.weights", state.head, i)[j]), "weight"],
   ];
   byId("product-chain").replaceChildren(
@@ -135,9 +135,8 @@ function drawSquare(id, caption, all, scale, masked) {
   });
   const figure = byId(id);
   show(figure, caption, ["", ...tokens().map((_, j) => tokenOf(j))], rows, "matrix");
-  figure.querySelectorAll(":scope > .legend").forEach((old) => old.remove());
   figure.querySelectorAll(":scope > :not(.scroll)").forEach((old) => old.remove());
-  figure.append(legend(largest, scale));
+  figure.querySelector("caption").append(" ", legend(largest, scale));
   markChosen();
 }
 
@@ -158,7 +157,7 @@ export function drawSum() {
     return [{ label: [`${percent(weights[j], 0)} of `, tokenOf(j)], values }];
   });
   rows.push({ label: ["sum: ", element("code", {}, "attn.z")], values: z, chosen: true });
-  const caption = `Weight × value, and their sum, for ${tokens()[state.position]}: ${chosenHead()}`;
+  const caption = `Weight × value, and their sum, for ${quotedToken(state.position)}: ${chosenHead()}`;
   const high = rows.length > 17 ? 8 : 14;
   showRows(byId("sum-figure"), rows, { caption, line: wide, high, nameOf: (d) => `[${d}]` });
   byId("sum-figure").classList.toggle("dense", rows.length > 17);
@@ -176,16 +175,20 @@ function thumbnail(layer, head, weights, choose) {
   return made;
 }
 
-/** Draw the weights of every head of the blocks whose weights are here, as small triangles. */
-export function drawMap(choose) {
+/** Draw the weights of every head of the blocks whose weights are here, as small triangles, a column for each block. */
+export function drawMap(choose, isCut) {
   const { blocks, config } = known.model;
   const here = blocks.filter((i) => has(`h.${i}.attn.weights`));
-  const rows = Array.from({ length: config.n_head }, (_, head) =>
-    element("div", { class: "level" }, ...here.map((i) =>
-      thumbnail(i, head, numbers(`h.${i}.attn.weights`, head), () => choose(i, head)),
-    )),
+  const pictures = Array.from({ length: config.n_head }, (_, head) =>
+    here.map((i) => {
+      const picture = thumbnail(i, head, numbers(`h.${i}.attn.weights`, head), () => choose(i, head));
+      picture.classList.toggle("is-cut", isCut(i, head));
+      return picture;
+    }),
   );
-  byId("map-figure").replaceChildren(...rows);
+  const figure = byId("map-figure");
+  figure.style.setProperty("--blocks", here.length);
+  figure.replaceChildren(...here.map((i) => element("span", {}, `block ${i}`)), ...pictures.flat());
   markHead();
 }
 
@@ -195,14 +198,14 @@ export function drawHeads(choose, cut, isCut) {
     const weights = ofBlock("attn.weights", head, state.position);
     const best = [...weights.keys()].slice(0, state.position + 1).sort((a, b) => weights[b] - weights[a]).slice(0, 3);
     const looks = best.map((j) => element("li", {}, tokenOf(j), ` ${percent(weights[j], 0)}`));
+    const on = isCut(state.block, head);
     const card = element("div", { class: "card" },
       thumbnail(state.block, head, ofBlock("attn.weights", head), () => choose(state.block, head)),
-      element("ol", {}, ...looks),
+      on ? element("p", {}, "cut: it looks at nothing") : element("ol", {}, ...looks),
     );
+    card.firstChild.classList.toggle("is-cut", on);
     if (cut) {
-      const on = isCut(state.block, head);
       card.append(button(on ? "put back" : "cut", () => cut(state.block, head), { class: "cut", "aria-label": `${on ? "put back" : "cut"} head ${head}` }));
-      card.classList.toggle("is-cut", on);
     }
     return card;
   });

@@ -85,7 +85,7 @@ export function drawChanges(apply) {
   byId("undo").disabled = byId("undo-all").disabled = n === 0;
   byId("changes-list").replaceChildren(
     ...state.edits.map((change, i) =>
-      element("li", {}, `${said(change)} `, button("undo", () => apply(state.edits.filter((_, j) => j !== i)), { "aria-label": `undo: ${said(change)}` })),
+      element("li", {}, `${said(change)} `, button("undo", () => apply(state.edits.filter((_, j) => j !== i)), { class: "small", "aria-label": `undo: ${said(change)}` })),
     ),
   );
   byId("changes-say").textContent = n

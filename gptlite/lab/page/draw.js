@@ -5,10 +5,12 @@ import { byId, cell, count, element, fixed, percent, row, rowHead, sentence, sho
 import { ask, isFrozen } from "./engine.js";
 import { labelOf } from "./figures.js";
 import { decode, greatest } from "./numbers.js";
-import { choose, filterLogits, softmax } from "./sampling.js";
+import { chooser, filterLogits, softmax } from "./sampling.js";
 import { known, state, writeLink } from "./state.js";
 
 const BARS = 20; // tokens with a bar
+const AT_ONCE = 1000; // random numbers that an engine gives in one answer
+const MOST = 100_000; // draws that a link can bring back
 const SLIDERS = { temperature: "temperature", "top-k": "topK", "top-p": "topP" };
 
 let drawnCounts = new Map(); // id -> how often it was drawn of this text, with these settings
@@ -52,7 +54,17 @@ function settingsChanged() {
 export function forgetDraws() {
   drawnCounts = new Map();
   drawnLast = null;
+  state.drawn = 0;
   byId("draw-says").textContent = "";
+}
+
+/** Draw again what a link says was drawn: the last `n` of the seed's random numbers that are used up. */
+export async function drawAgain(n) {
+  if (n === 0 || n > Math.min(state.draws, MOST)) return;
+  state.draws -= n;
+  for (let left = n; left > 0; left -= AT_ONCE) {
+    if (!(await take(Math.min(left, AT_ONCE)))) return;
+  }
 }
 
 function filtered() {
@@ -63,18 +75,18 @@ function filtered() {
 async function take(n) {
   try {
     const { points } = await ask("points", { seed: state.seed, start: state.draws, n });
-    const logits = filtered();
+    const chosen = chooser(filtered());
     for (const point of points) {
-      drawnLast = choose(logits, point);
+      drawnLast = chosen(point);
       drawnCounts.set(drawnLast, (drawnCounts.get(drawnLast) ?? 0) + 1);
     }
     state.draws += n;
+    state.drawn += n;
     const place = fixed(points.at(-1), 4);
-    const all = [...drawnCounts.values()].reduce((a, b) => a + b, 0);
     byId("draw-says").replaceChildren(
       ...(n === 1
         ? ["Drawn: ", labelOf(drawnLast), `. The random number was ${place}: of all probabilities laid end to end, this token\u2019s covers it.`]
-        : [`${count(all)} drawn so far: ${count(drawnCounts.size)} different tokens. The last was `, labelOf(drawnLast), "."]),
+        : [`${count(state.drawn)} drawn so far: ${count(drawnCounts.size)} different tokens. The last was `, labelOf(drawnLast), "."]),
     );
   } catch (refusal) {
     byId("draw-says").textContent = sentence(refusal.message);

@@ -6,7 +6,7 @@ import { numbers } from "./engine.js";
 import { greatest, largestOf } from "./numbers.js";
 import { showRows } from "./picture.js";
 import { shade } from "./scales.js";
-import { known, labelText, state, tokens } from "./state.js";
+import { known, labelText, quotedToken, state, tokens } from "./state.js";
 
 /** Name an array of the chosen block. */
 export function inBlock(step) {
@@ -68,13 +68,13 @@ export function drawTokens() {
       cell(known.read.bytes[i], "bytes"),
     ),
   );
-  const caption = `The text as ${rows.length} of ${count(known.model.config.n_vocab)} tokens`;
+  const caption = `The text in ${count(rows.length)} tokens, out of a vocabulary of ${count(known.model.config.n_vocab)}`;
   show(byId("tokens-figure"), caption, ["position", "token", "id", "bytes"], rows, "list");
 }
 
 export function drawEmbeddings() {
   const i = state.position;
-  showVectors("embed-figure", `Where ${tokens()[i]} starts`, [
+  showVectors("embed-figure", `Where ${quotedToken(i)} starts`, [
     [`wte[${known.read.ids[i]}]`, "wte"],
     [`+ wpe[${i}]`, "wpe"],
     ["= embed", "embed"],
@@ -85,7 +85,7 @@ export function drawEmbeddings() {
 // ---- The stream through a block -----------------------------------------------------------------
 
 export function drawStream() {
-  const token = tokens()[state.position];
+  const token = quotedToken(state.position);
   const block = `block ${state.block}`;
   showVectors("ln_1-figure", `The vector of ${token} before and after: ${block}`, [
     ["x", entering()],
@@ -122,7 +122,7 @@ function drawUnits() {
     const most = largestOf(values);
     return row({}, rowHead(label), ...units.map((u) => cell(fixed(values[u]), `number ${shade(values[u], most)}`)));
   };
-  const caption = `The ${units.length} units most active at ${tokens()[state.position]}`;
+  const caption = `The ${units.length} units most active at ${quotedToken(state.position)}`;
   const rows = [line("mlp.fc", fc), line("mlp.gelu", gelu)];
   show(byId("units-figure"), caption, ["unit", ...units.map(String)], rows);
 }
@@ -139,7 +139,7 @@ export function drawWhole() {
 }
 
 export function drawTop() {
-  showVectors("ln_f-figure", `The vector of ${tokens()[state.position]} at the top`, [
+  showVectors("ln_f-figure", `The vector of ${quotedToken(state.position)} at the top`, [
     [`h.${known.model.config.n_layer - 1}.out`, `h.${known.model.config.n_layer - 1}.out`],
     ["ln_f", "ln_f"],
   ]);

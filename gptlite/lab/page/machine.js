@@ -33,16 +33,23 @@ function opens(attributes, says, does, ...children) {
 
 /** Draw the machine; `open(step)` and `openBlock(i)` are what a click does. */
 export function buildMachine(open, openBlock) {
-  const { size, frame, blocks, parts, lines } = known.model.machine;
+  const { size, frame, heads, blocks, parts, lines } = known.model.machine;
   const svg = drawn("svg", { viewBox: `0 0 ${size[0]} ${size[1]}`, role: "group", "aria-label": "The machine" });
   const [x, y, wide, high] = frame;
   svg.append(drawn("rect", { x, y, width: wide, height: high, rx: 8, class: "frame" }));
   svg.append(drawn("text", { x: x + wide - 8, y: y + 18, class: "which", id: "machine-block" }));
+  svg.append(drawn("path", { class: "zoom", id: "machine-zoom" }));
   slabs(blocks).forEach((slab, i) => {
-    const shape = drawn("rect", { x: slab.x, y: slab.y, width: slab.wide, height: slab.high, rx: 2 });
-    if (!known.model.blocks.includes(i)) return svg.append(drawn("g", { class: "slab absent" }, shape));
-    svg.append(opens({ class: "slab", "data-block": i }, `block ${i}`, () => openBlock(i), shape));
+    const shape = [drawn("rect", { x: slab.x, y: slab.y, width: slab.wide, height: slab.high, rx: 2 })];
+    if (slab.high > 14) shape.push(drawn("text", { x: slab.x + slab.wide / 2, y: slab.y + slab.high / 2 + 4 }, String(i)));
+    if (!known.model.blocks.includes(i)) return svg.append(drawn("g", { class: "slab absent" }, ...shape));
+    svg.append(opens({ class: "slab", "data-block": i }, `block ${i}`, () => openBlock(i), ...shape));
   });
+  const [hx, hy, across, tall] = heads.at;
+  svg.append(drawn("rect", { x: hx, y: hy, width: across, height: tall, rx: 5, class: "heads-frame" }));
+  [String(heads.n), heads.n === 1 ? "head" : "heads"].forEach((word, i) =>
+    svg.append(drawn("text", { x: hx + across - 18, y: hy + 62 + 12 * i, class: "heads-says" }, word)),
+  );
   for (const points of lines) {
     svg.append(drawn("polyline", { points: points.map((each) => each.join(",")).join(" "), class: "wire" }));
     svg.append(drawn("path", { d: arrow(points), class: "head" }));
@@ -63,17 +70,36 @@ export function buildMachine(open, openBlock) {
   byId("machine").replaceChildren(svg);
 }
 
-/** Light the part that is shown, and the block. */
+/** List the arrays that the changes of the model meet, by their names in the trace. */
+function changedArrays() {
+  const steps = { head: ["attn.weights"], attention: ["attn.out"], mlp: ["mlp.out"], block: ["attn.out", "mlp.out"] };
+  return state.edits.flatMap(({ change, part, layer, name }) => {
+    if (typeof name === "string") return [name];
+    const of = change === "unmask" ? ["attn.scores"] : (steps[part] ?? []);
+    const layers = layer === undefined ? known.model.blocks : [layer];
+    return layers.flatMap((i) => of.map((step) => `h.${i}.${step}`));
+  });
+}
+
+/** Light the part that is shown, and the block; mark what is changed. */
 export function lightMachine() {
   const step = state.stop.replace(/^h\.\d+\./, "");
+  const changed = changedArrays();
   for (const part of byId("machine").querySelectorAll("[data-part]")) {
     const lit = part.dataset.part === step;
     part.classList.toggle("lit", lit);
+    const its = part.dataset.part;
+    part.classList.toggle("changed", changed.includes(its) || changed.includes(`h.${state.block}.${its}`));
     if (lit) part.setAttribute("aria-current", "step");
     else part.removeAttribute("aria-current");
   }
   for (const slab of byId("machine").querySelectorAll("[data-block]")) {
     slab.classList.toggle("lit", Number(slab.dataset.block) === state.block);
+    slab.classList.toggle("changed", changed.some((name) => name.startsWith(`h.${slab.dataset.block}.`)));
   }
   byId("machine-block").textContent = `block ${state.block}`;
+  const { blocks, frame } = known.model.machine;
+  const { x, y, wide, high } = slabs(blocks)[state.block];
+  const [left, top, , tall] = frame;
+  byId("machine-zoom").setAttribute("d", `M${x + wide} ${y}L${left} ${top + 8}M${x + wide} ${y + high}L${left} ${top + tall - 8}`);
 }

@@ -4,12 +4,12 @@
 import { drawAnswer, drawCache, drawLens, drawLensToken, drawLogits, buildStepper, useLens } from "./answer.js";
 import { buildStages, drawHeads, drawMap, drawProduct, drawQueryKeyValue, drawSquares, drawSum, markChosen } from "./attention.js";
 import { buildChanges, complain, drawChanges, isCut, withHeadToggled } from "./changes.js";
-import { buildDraw, drawOutput, forgetDraws } from "./draw.js";
+import { buildDraw, drawAgain, drawOutput, forgetDraws } from "./draw.js";
 import { byId, count } from "./elements.js";
 import { ask, isFrozen, load, numbers, useEngine } from "./engine.js";
 import { drawEmbeddings, drawStream, drawTokens, drawTop, drawWhole, entering, inBlock } from "./figures.js";
 import { buildMachine } from "./machine.js";
-import { buildReader, buildStrip, drawReader, drawWalk, reveal, scrollTo, watchScrolling } from "./reader.js";
+import { buildReader, buildStrip, drawReader, drawWalk, glide, reveal, scrollTo, watchScrolling } from "./reader.js";
 import { choose, filterLogits, softmax } from "./sampling.js";
 import { forgetColours } from "./scales.js";
 import { firstReading, known, readLink, reading, state, tokens, writeLink } from "./state.js";
@@ -23,6 +23,7 @@ let latest = 0; // the number of the latest question: older answers come too lat
 /** Start the page with an engine: `{name, ask, frozen}`; see html.py. */
 export async function start(engine) {
   useEngine(engine);
+  lab.engine = engine.name;
   try {
     known.model = await ask("model");
   } catch (refusal) {
@@ -31,13 +32,15 @@ export async function start(engine) {
   const tokenGiven = readLink();
   tidy();
   build();
-  if (!(await read({}, tokenGiven))) {
+  const { drawn } = state; // reading a text forgets it
+  if (await read({}, tokenGiven)) await drawAgain(drawn);
+  else {
     // What the link asks for cannot be read: the page opens all the same, and says so.
     const problem = byId("problem").textContent;
     if (!(await read(firstReading()))) return;
     say(problem);
   }
-  if (location.hash.includes("stop=")) scrollTo(state.stop);
+  if (location.hash.includes("stop=")) scrollTo(state.stop, (section) => section.scrollIntoView());
 }
 
 /** Bring the numbers of a link within the model's bounds. */
@@ -56,6 +59,7 @@ let walkedByHand = () => {};
 globalThis.lab = { state, known, numbers, filterLogits, softmax, choose };
 
 function build() {
+  byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   buildFacts();
   buildMachine(openPart, chooseBlock);
   buildReader({ chooseBlock, chooseHead: (head) => select(state.block, head), goTo });
@@ -64,6 +68,10 @@ function build() {
   buildText((text, eot) => read({ text, eot, more: [] }));
   buildChanges(apply);
   buildDraw((id) => read({ more: [...state.more, id] }));
+  byId("walk-start").addEventListener("click", async () => {
+    await goTo(known.model.tour[0]);
+    byId("walk-on").focus({ preventScroll: true });
+  });
   byId("changed-undo").addEventListener("click", () => apply(state.edits.slice(0, -1)));
   walkedByHand = watchScrolling((step) => {
     const stop = arrayName(step);
@@ -80,7 +88,8 @@ function build() {
     link.addEventListener("click", (event) => {
       event.preventDefault(); // the # of the address is the state's
       const target = document.querySelector(link.getAttribute("href"));
-      target.scrollIntoView();
+      if (target.dataset.step) openPart(target.dataset.step);
+      else glide(target);
       const heading = target.querySelector("h2, h3") ?? target;
       heading.tabIndex = -1;
       heading.focus({ preventScroll: true });
@@ -88,9 +97,16 @@ function build() {
   }
   addEventListener("hashchange", async () => {
     if (!location.hash.includes("=")) return;
-    readLink();
+    const before = structuredClone(state);
+    const tokenGiven = readLink();
     tidy();
-    if (await read({}, true)) scrollTo(state.stop);
+    const { drawn } = state;
+    if (!(await read({}, tokenGiven))) {
+      Object.assign(state, before);
+      return writeLink();
+    }
+    await drawAgain(drawn);
+    scrollTo(state.stop);
   });
   const { config } = known.model;
   for (const name of document.querySelectorAll(".model-name")) name.textContent = known.model.name;
@@ -125,7 +141,7 @@ async function read(changes, keepToken = false, complainWith = say) {
     complainWith(refusal.message);
     return false;
   }
-  complainWith("");
+  complain("");
   say("");
   const last = tokens().length - 1;
   const sameText = JSON.stringify([before.text, before.eot, before.more]) === JSON.stringify([state.text, state.eot, state.more]);
@@ -137,7 +153,7 @@ async function read(changes, keepToken = false, complainWith = say) {
   state.pinned = Math.min(state.pinned, last);
   state.key = Math.min(state.key, last);
   state.position = state.pinned;
-  for (const id of ["content", "opening"]) byId(id).hidden = false;
+  for (const id of ["content", "opening", "ways"]) byId(id).hidden = false;
   forgetDraws();
   buildStrip(follow, pin);
   drawAll();
@@ -235,7 +251,7 @@ function drawAll() {
 
 /** Draw what depends on the chosen block and head. */
 function drawBlock() {
-  drawMap(select);
+  drawMap(select, isCut);
   drawWhole();
   drawSquares();
   drawCache();

@@ -120,9 +120,16 @@ export function watchScrolling(arrive) {
   return () => (byHand = false);
 }
 
-export function scrollTo(stop) {
+/** Scroll to an element; glide there, unless the visitor wants no motion. */
+export function glide(at) {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  at.scrollIntoView({ behavior: still ? "instant" : "smooth" });
+}
+
+/** Scroll to a stop's section, in the manner that is given. */
+export function scrollTo(stop, scroll = glide) {
   const section = sectionOf(stop);
-  section.scrollIntoView({ block: "start" });
+  scroll(section);
   const heading = section.querySelector("h2, h3");
   heading.tabIndex = -1;
 }

@@ -51,15 +51,22 @@ export function softmax(x) {
 }
 
 /**
- * Choose a token: its probabilities lie end to end in the order of the ids, and the point, from 0 to 1,
- * falls on one of them.
+ * Make what chooses tokens: their probabilities lie end to end in the order of the ids, and a point, from
+ * 0 to 1, falls on one of them.
  */
-export function choose(filtered, point) {
+export function chooser(filtered) {
   const kept = [...filtered.keys()].filter((id) => filtered[id] > -Infinity);
   const probabilities = softmax(Float32Array.from(kept, (id) => filtered[id]));
   let sum = 0;
   const borders = Array.from(probabilities, (p) => (sum += p));
-  let at = 0;
-  while (at < kept.length - 1 && borders[at] <= point * sum) at += 1;
-  return kept[at];
+  return (point) => {
+    let at = 0;
+    while (at < kept.length - 1 && borders[at] <= point * sum) at += 1;
+    return kept[at];
+  };
+}
+
+/** Choose one token. */
+export function choose(filtered, point) {
+  return chooser(filtered)(point);
 }

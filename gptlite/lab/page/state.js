@@ -24,6 +24,7 @@ export const state = {
   topP: 1,
   seed: 0,
   draws: 0, // how many of the seed's random numbers are used up
+  drawn: 0, // how many of them, the last ones, drew the tokens that are counted
 };
 
 /** Get what a question about the text needs. */
@@ -54,7 +55,7 @@ const json = {
 const PARTS = {
   ...{ text: words, eot: yes, more: ids, edits: json, stop: words, whole: yes, block: whole, head: whole },
   ...{ pinned: whole, key: whole, stage: words, step: whole },
-  ...{ temperature: amount, topK: whole, topP: amount, seed: whole, draws: whole },
+  ...{ temperature: amount, topK: whole, topP: amount, seed: whole, draws: whole, drawn: whole },
 };
 const FIRST = structuredClone(state);
 
@@ -98,6 +99,11 @@ export function firstAre(text, eot) {
 
 export function tokens() {
   return known.read.ids.map(labelText);
+}
+
+/** Name the token at a position in a sentence. */
+export function quotedToken(position) {
+  return `\u201c${tokens()[position]}\u201d`;
 }
 
 export function labelText(id) {
