@@ -117,7 +117,7 @@ def run(command: Command, *more: str, moment: int, end: Callable[[], Any] = int)
     code = 99
     try:
         signal.alarm(300)  # nothing here takes as long: what hangs is killed, and fails
-        # tqdm's own lock is one for all copies of a process: killed with it, one would stop the rest.
+        # tqdm's lock is one for all copies of a process: killed with it, one would stop the rest.
         tqdm.set_lock(threading.RLock())
         with open("said", "w") as said:
             os.dup2(said.fileno(), 1)
