@@ -5,6 +5,7 @@ as the text goes on. So a new token needs its own query, key and value, and the 
 all the tokens before it: nothing else from the past is ever needed.
 """
 
+from gptlite.checks import check_int, check_kind
 from gptlite.config import GPTConfig
 from gptlite.fast.memory import reserved
 from gptlite.layers import Array
@@ -22,8 +23,8 @@ class KVCache:
     """
 
     def __init__(self, config: GPTConfig, batch: int = 1) -> None:
-        if batch < 1:
-            raise ValueError(f"a cache needs a batch of at least 1, not {batch}")
+        check_kind("config", config, GPTConfig)
+        check_int("batch", batch, least=1)
         shape = (config.n_layer, batch, config.n_head, config.n_ctx, config.head_dim)
         self.keys = reserved(shape)  # [n_layer, batch, head, n_ctx, head_dim]
         self.values = reserved(shape)  # [n_layer, batch, head, n_ctx, head_dim]

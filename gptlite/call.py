@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gptlite.block import MASKED
 from gptlite.cache import KVCache
-from gptlite.checks import check_int
+from gptlite.checks import as_array, check_int, check_integers, check_kind
 from gptlite.config import GPTConfig
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
@@ -41,7 +41,7 @@ def checked_call(
     """Check the arguments of ``GPT.__call__``, and turn them into arrays of known shape.
 
     Raises:
-        TypeError: ids are not integers.
+        TypeError: ids are not integers; a cache or a trace is something else.
         ValueError: no ids, an id out of range, a shape that does not fit the cache or mask, an edit
             that names no array, or no logits to keep.
         ContextOverflowError: more positions than ``n_ctx``.
@@ -49,12 +49,12 @@ def checked_call(
     if logits_to_keep is not None:
         check_int("logits_to_keep", logits_to_keep, least=1)
     if trace is not None:
+        check_kind("trace", trace, Trace)
         trace.begin(config.n_layer, config.post_norm)
-    array = np.asarray(ids)  # [..., seq]
+    array = as_array("token ids", ids)  # [..., seq]
     if array.size == 0:
         raise ValueError("no token ids: give at least one (an empty text has <|endoftext|>)")
-    if not np.issubdtype(array.dtype, np.integer):
-        raise TypeError(f"token ids must be integers, not {array.dtype}")
+    check_integers("token ids", ids, array)
     if array.ndim not in (1, 2):
         raise ValueError(f"token ids must be [seq] or [batch, seq], not {list(array.shape)}")
     array = np.atleast_2d(array)  # [batch, seq]
@@ -64,6 +64,8 @@ def checked_call(
     batch, seq = array.shape
     past = 0
     if cache is not None:
+        check_kind("cache", cache, KVCache)
+        check_int("cache.length", cache.length, least=0)
         if cache.config != config:
             raise ValueError("the cache was made for another model")
         if cache.batch != batch:
@@ -73,12 +75,12 @@ def checked_call(
         held = "" if cache is None else f", of which the cache holds {past}"
         raise ContextOverflowError(
             f"{seq} tokens do not fit: the model has {config.n_ctx} positions{held}, "
-            f"so {config.n_ctx - past} fit"
+            f"so {max(0, config.n_ctx - past)} fit"
         )
     if attention_mask is None:
         positions = np.arange(past, past + seq)  # [seq]
         return Call(array, positions, None)
-    mask = np.asarray(attention_mask)  # [batch, total]
+    mask = as_array("attention_mask", attention_mask)  # [batch, total]
     if mask.shape != (batch, past + seq):
         found = list(mask.shape)
         raise ValueError(f"attention_mask: expected shape {[batch, past + seq]}, found {found}")

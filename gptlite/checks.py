@@ -12,12 +12,14 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
 
 DEFAULT_NEW_TOKENS = 200
+# No vocabulary of GPT-2's kind comes near: ids that have no token cost memory.
+MAX_ID = (1 << 20) - 1
 
 
 def check_int(name: str, value: object, least: int) -> None:
@@ -56,6 +58,40 @@ def check_range(name: str, value: object, low: float, high: float, ends: str = "
     )
 
 
+def check_kind(name: str, value: object, kind: type) -> None:
+    """Raise TypeError unless the value is of a kind, such as a ``Trace``."""
+    if not isinstance(value, kind):
+        found = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        raise TypeError(f"{name} must be of type {kind.__name__}, not {found}")
+
+
+def check_dtype(dtype: object) -> None:
+    """Raise ValueError unless the dtype is one that weights are kept and written in."""
+    if not isinstance(dtype, str) or dtype not in ("float32", "float16"):
+        raise ValueError(f"dtype must be 'float32' or 'float16', not {dtype!r}")
+
+
+def as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """Turn nested lists of numbers into an array, ``[...]``; an array stays as it is.
+
+    Raises:
+        ValueError: lists side by side differ in length.
+    """
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(
+            f"{name}: expected rows of equal length, found rows of different lengths"
+        ) from None
+
+
+def check_integers(name: str, value: object, array: NDArray[Any]) -> None:
+    """Raise TypeError unless ``array``, which was made of ``value``, holds integers."""
+    if not np.issubdtype(array.dtype, np.integer):
+        found = array.dtype if array.ndim else type(value).__name__
+        raise TypeError(f"{name} must be integers, not {found}")
+
+
 def check_text(text: object) -> None:
     """Raise TypeError unless the text is a str."""
     if not isinstance(text, str):
@@ -63,9 +99,49 @@ def check_text(text: object) -> None:
 
 
 def check_texts(texts: object) -> None:
-    """Raise TypeError if several texts are one str, whose characters would each be a text."""
-    if isinstance(texts, str):
-        raise TypeError("texts must be an iterable of str, not one str")
+    """Raise TypeError unless there may be several texts: in one str each character would be one."""
+    if isinstance(texts, str) or not isinstance(texts, Iterable):
+        found = "one str" if isinstance(texts, str) else type(texts).__name__
+        raise TypeError(f"texts must be an iterable of str, not {found}")
+
+
+def checked_names(allowed: object) -> list[str]:
+    """Return the names of special tokens that are allowed, each once.
+
+    Raises:
+        TypeError: one str, which could mean its characters; or what holds anything but str.
+    """
+    if isinstance(allowed, str) or not isinstance(allowed, Collection):
+        raise TypeError(f"allowed_special must be 'all' or a collection of names, not {allowed!r}")
+    names = list(allowed)
+    for name in names:
+        if not isinstance(name, str):
+            raise TypeError(f"allowed_special: a name must be a str, not {name!r}")
+    return list(dict.fromkeys(names))
+
+
+def check_vocabulary(vocab: Mapping[str, int]) -> None:
+    """Check what a vocabulary is made of: names, each with an id of its own.
+
+    Raises:
+        TypeError: not a mapping of str to int.
+        ValueError: there is no token, an id is below 0 or above ``MAX_ID``, or two are the same.
+    """
+    if not isinstance(vocab, Mapping):
+        raise TypeError(f"a vocabulary must be {{token: id}}, not {type(vocab).__name__}")
+    if not vocab:
+        raise ValueError("a vocabulary must have at least one token")
+    ids = [*vocab.values()]
+    for token, i in vocab.items():
+        if not isinstance(token, str):
+            raise TypeError(f"each token of a vocabulary must be a str, not {token!r}")
+        if type(i) is not int:
+            raise TypeError(f"each id of a vocabulary must be an int, not {i!r}")
+    for i in (min(ids), max(ids)):
+        if not 0 <= i <= MAX_ID:
+            raise ValueError(f"each id of a vocabulary must lie in [0, {MAX_ID}], not {i}")
+    if len({*ids}) < len(ids):
+        raise ValueError("each token of a vocabulary must have an id of its own")
 
 
 def check_usage(
@@ -102,14 +178,16 @@ def checked_parameters(
     """Check parameters, and put them in the order of ``shapes``; matrices may be float16.
 
     Raises:
+        TypeError: the parameters are not a mapping.
         ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
     """
+    check_kind("parameters", parameters, Mapping)
     if parameters.keys() != shapes.keys():
-        names = sorted(parameters.keys() ^ shapes.keys())
+        names = sorted(map(str, parameters.keys() ^ shapes.keys()))
         raise ValueError(f"parameters missing or unknown: {', '.join(names[:5])}")
     checked: dict[str, Array] = {}
     for name, shape in shapes.items():
-        array = parameters[name]
+        array = np.asanyarray(parameters[name])
         half = array.dtype == np.float16 and len(shape) == 2
         if array.shape != shape or not (half or array.dtype == np.float32):
             found = f"{array.dtype} {list(array.shape)}"
@@ -128,7 +206,9 @@ def checked_prompts(prompt: str | Sequence[str] | None) -> list[str]:
         return [""]
     texts: list[Any] = [*prompt] if isinstance(prompt, (list, tuple)) else [prompt]
     for text in texts:
-        check_text(text)
+        if not isinstance(text, str):
+            found = type(text).__name__
+            raise TypeError(f"prompt must be a str, or a list of them, not {found}")
     return texts
 
 
@@ -139,9 +219,12 @@ def checked_rows(prompts: Sequence[ArrayLike], speculate: int) -> list[list[int]
         TypeError, ValueError: there is no row, a row is empty or holds anything but integers, or
             ``speculate`` is not 0 for several rows.
     """
+    if isinstance(prompts, str) or not isinstance(prompts, Iterable):
+        found = type(prompts).__name__
+        raise TypeError(f"prompts must be rows of token ids, not {found}")
     rows = []
     for prompt in prompts:
-        ids = np.asarray(prompt)
+        ids = as_array("a prompt", prompt)  # [seq]
         if ids.size == 0:
             raise ValueError(
                 "a prompt has no token ids: give at least one (an empty text has <|endoftext|>)"
@@ -169,7 +252,7 @@ def checked_length(
         TypeError, ValueError: the number is not an int, or is below 0; ``overflow`` is unknown.
         ContextOverflowError: the tokens do not fit, and ``overflow`` is "error".
     """
-    if overflow not in ("error", "slide"):
+    if not isinstance(overflow, str) or overflow not in ("error", "slide"):
         raise ValueError(f"overflow must be 'error' or 'slide', not {overflow!r}")
     longest = max(map(len, rows))
     room = n_ctx - longest + 1

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass, field, fields
 
 from gptlite.activation import ACTIVATIONS
-from gptlite.checks import check_int, check_range
+from gptlite.checks import check_int, check_kind, check_range
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class GPTConfig:
             model does not use them; they go into its files, for programs that do.
 
     Raises:
-        TypeError: a size is not an int.
-        ValueError: a size is below 1, ``n_embd`` is not a multiple of ``n_head``, or the activation
-            function is unknown.
+        TypeError: a size or a token is not an int, or an option not a bool.
+        ValueError: a size is below 1 or a token below 0, ``n_embd`` is not a multiple of
+            ``n_head``, or the activation function is unknown.
     """
 
     n_vocab: int = 50257
@@ -62,7 +62,16 @@ class GPTConfig:
         if self.n_embd % self.n_head:
             raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
         check_range("layer_norm_epsilon", self.layer_norm_epsilon, 0, 1, "()")
-        if self.activation_function not in ACTIVATIONS:
+        object.__setattr__(self, "layer_norm_epsilon", float(self.layer_norm_epsilon))
+        for name in ("scale_attn_by_inverse_layer_idx", "post_norm", "tie_word_embeddings"):
+            check_kind(name, getattr(self, name), bool)
+        for name in ("bos_token_id", "eos_token_id"):
+            if (token := getattr(self, name)) is not None:
+                check_int(name, token, least=0)
+                object.__setattr__(self, name, int(token))
+        if not isinstance(self.activation_function, str) or (
+            self.activation_function not in ACTIVATIONS
+        ):
             known = " or ".join(map(repr, ACTIVATIONS))
             raise ValueError(
                 f"activation_function must be {known}, not {self.activation_function!r}"

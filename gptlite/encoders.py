@@ -22,12 +22,22 @@ class PieceSteps(NamedTuple):
 def encoder_of(
     vocab: Mapping[str, int], merges: Sequence[tuple[str, str]] | None, rules: Rules
 ) -> BytePairEncoder | WordEncoder | CharacterEncoder:
-    """Make the encoder of a vocabulary; without merges its tokens are characters."""
+    """Make the encoder of a vocabulary; without merges its tokens are characters.
+
+    Raises:
+        TypeError: a merge is not a pair. ValueError: a merge, or a rule, names no token.
+    """
     if merges is None:
         return CharacterEncoder(vocab)
+    for merge in merges:
+        if not isinstance(merge, (tuple, list)) or len(merge) != 2:
+            raise TypeError(f"a merge must be a pair of tokens, not {merge!r}")
     if is_of_words(vocab):
         return WordEncoder(vocab, merges, rules.plain_words)
-    return BytePairEncoder(PATTERN.findall, vocab, merges, rules.unknown, rules.fuse_unknown)
+    try:
+        return BytePairEncoder(PATTERN.findall, vocab, merges, rules.unknown, rules.fuse_unknown)
+    except KeyError as error:
+        raise ValueError(f"{error.args[0]!r} is no token of the vocabulary") from None
 
 
 def bytes_of_tokens(vocab: Mapping[str, int], made: Mapping[int, bytes]) -> list[bytes]:

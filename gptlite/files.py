@@ -114,6 +114,26 @@ def remove_leftovers(path: Path) -> None:
                     leftover.unlink()
 
 
+def made_folder(directory: str | os.PathLike[str]) -> Path:
+    """Create a folder, and those above it, where they are not there.
+
+    Raises:
+        ValueError: the folder has no name. OSError: it cannot be created; the error names it.
+    """
+    expect_name(directory)
+    path = Path(directory)
+    if os.path.lexists(path) and not path.is_dir():
+        raise FileExistsError(EEXIST, "expected a folder, found something else", str(path))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def expect_name(directory: str | os.PathLike[str]) -> None:
+    """Raise ValueError for ``""``, by which pathlib means the current folder, and nobody else."""
+    if not os.fspath(directory):
+        raise ValueError("the folder to write to must have a name")
+
+
 def expect_file(path: str | os.PathLike[str]) -> None:
     """Refuse a path where a new file would replace something other than a file.
 

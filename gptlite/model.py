@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from gptlite.block import Weights, decoder_block
 from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
-from gptlite.checks import checked_parameters
+from gptlite.checks import check_kind, checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.gpt1 import post_norm_block
@@ -47,8 +47,10 @@ class GPT:
         """Take the arrays as they are, without copying. Matrices may be float16 (fast/memory.py).
 
         Raises:
+            TypeError: not a ``GPTConfig``, or not a mapping.
             ValueError: a parameter is missing, unknown, or not of the expected shape and kind.
         """
+        check_kind("config", config, GPTConfig)
         self.config = config
         checked = checked_parameters(parameter_shapes(config), parameters)
         self.parameters: Mapping[str, Array] = MappingProxyType(checked)

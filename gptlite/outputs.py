@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from errno import ENOSPC
 from pathlib import Path
 
-from gptlite.files import expect_file
+from gptlite.files import expect_file, expect_name, made_folder
 from gptlite.lock import is_there, open_lock, try_lock
 
 LOCK = ".lock"  # in a folder while a command writes there; it stays if the command does not finish
@@ -41,7 +41,7 @@ def output_folder(
     out = Path(directory)
     check_folder(directory, whole, overwrite)
     new = [path for path in (out, *out.parents) if not os.path.lexists(path)]
-    out.mkdir(parents=True, exist_ok=True)
+    made_folder(out)
     lock = out / LOCK
     began = lock.exists()
     with open_lock(lock) as file:
@@ -85,8 +85,7 @@ def check_folder(directory: str | os.PathLike[str], whole: str, overwrite: bool 
         OSError: the folder, or the one to create it in, cannot be written to; the error names it.
         ValueError: the folder is not empty, or has no name.
     """
-    if not os.fspath(directory):
-        raise ValueError("the folder to write to must have a name")
+    expect_name(directory)
     out = Path(directory)
     # The folder itself, or its nearest parent that exists. A dangling link counts as existing.
     there = next(path for path in (out, *out.parents) if os.path.lexists(path))

@@ -17,7 +17,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple, Protocol
 
 from gptlite.alphabet import EOT
-from gptlite.checks import check_text
+from gptlite.checks import check_kind, check_text, checked_names
 from gptlite.patterns import SPACE, Pattern, compiled
 
 #: Usual names of the token that ends a text.
@@ -89,6 +89,8 @@ class SpecialTokens:
         self, vocab: Mapping[str, int], encoder: Encoder, added: Sequence[AddedToken]
     ) -> None:
         self._vocab, self._encoder, made = vocab, encoder, encoder.made
+        for token in added:
+            check_kind("an added token", token, AddedToken)
         declared = {token.name: token for token in (AddedToken(EOT), *added)}
         self._declared = {name: token for name, token in declared.items() if name in vocab}
         self.added = tuple(self._declared.values())
@@ -148,17 +150,14 @@ class SpecialTokens:
         Raises:
             TypeError: ``allowed`` is another str. ValueError: a name is no special token's.
         """
-        if allowed == "all":
+        if isinstance(allowed, str) and allowed == "all":
             return split_at(text, self.added)
-        if isinstance(allowed, str):
-            raise TypeError(
-                f"allowed_special must be 'all' or a collection of names, not {allowed!r}"
-            )
-        if unknown := set(allowed).difference(self.ids):
+        names = checked_names(allowed)
+        if unknown := set(names).difference(self.ids):
             known = ", ".join(map(repr, self.ids)) or "none"
             known = known if len(known) < 200 else f"{known[:200]} ..."
-            raise ValueError(f"no special token {min(unknown, key=repr)!r}: there are {known}")
-        named = (self._declared.get(name, AddedToken(name)) for name in dict.fromkeys(allowed))
+            raise ValueError(f"no special token {min(unknown)!r}: there are {known}")
+        named = (self._declared.get(name, AddedToken(name)) for name in names)
         return split_at(text, [*self._words, *named])
 
 

@@ -25,7 +25,7 @@ from itertools import chain, pairwise
 
 from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
 from gptlite.characters import CharacterEncoder
-from gptlite.checks import check_texts
+from gptlite.checks import check_texts, check_vocabulary
 from gptlite.encoders import PieceSteps, PrefixedEncoder, bytes_of_tokens, encoder_of, with_space
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
@@ -69,6 +69,9 @@ class Tokenizer:
     Attributes:
         special_tokens: {name: id} of the tokens that ``encode`` finds only where they are allowed.
         eot, has_eot: the token that ends a text: see ``SpecialTokens.end_of_text``.
+
+    Raises:
+        TypeError, ValueError: see ``checks.check_vocabulary``; or merges of what are no tokens.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class Tokenizer:
         added: Sequence[AddedToken] = (),
         rules: Rules = GPT2_RULES,
     ) -> None:
+        check_vocabulary(vocab)
         self.vocab, self.merges, self._rules = dict(vocab), list(merges or []), rules
         self._encoder = encoder_of(self.vocab, merges, rules)
         self._bytes = bytes_of_tokens(self.vocab, self._encoder.made)

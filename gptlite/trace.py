@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gptlite.checks import as_array, check_kind
 from gptlite.layers import Array
 
 Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
@@ -70,6 +71,7 @@ class Trace(dict[str, Array]):
 
     def __init__(self, edits: "Mapping[str, Edit] | None" = None) -> None:
         super().__init__()
+        check_kind("edits", {} if edits is None else edits, Mapping)
         self.edits = dict(edits or {})
 
     def begin(self, n_layer: int, post_norm: bool = False) -> None:
@@ -82,7 +84,7 @@ class Trace(dict[str, Array]):
             ValueError: an edit names no array of the model.
         """
         if self.edits and (unknown := self.edits.keys() - set(trace_names(n_layer, post_norm))):
-            name = min(unknown)
+            name = min(unknown, key=str)
             raise ValueError(f"no array is named {name!r}: see Trace for the names there are")
         self.clear()
 
@@ -126,9 +128,9 @@ def edited(name: str, array: Array, edit: Change, trace: Trace) -> Array:
         ValueError: the result has another shape, or is not made of real numbers.
     """
     if callable(edit):
-        result = np.asarray(edit(array.copy(), trace))  # [...]
+        result = as_array(f"edit of {name}", edit(array.copy(), trace))  # [...]
     else:
-        result = np.asarray(edit)
+        result = as_array(f"edit of {name}", edit)
         if not result.ndim and result.dtype.kind in "fiub":
             result = array * np.float32(result)  # [...]
     if result.shape != array.shape or result.dtype.kind not in "fiub":

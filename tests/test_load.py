@@ -164,6 +164,39 @@ def test_every_command_takes_the_number_of_heads(
         assert module.main([*given, "--n-head", "2"]) == 0
 
 
+@pytest.mark.parametrize("door", DOORS)
+def test_in_every_command_a_folder_that_is_called_like_a_model_is_the_one_meant(
+    door: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each has a vocabulary of its own: the texts, the ids and the files written tell it apart."""
+    (tmp_path / "texts.txt").write_text("the cat and the dog " * 9)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GPTLITE_OFFLINE", "1")
+    tokenizer = Tokenizer.train(["the cat and the dog"], 260)
+    module = importlib.import_module(f"gptlite.{door}{'' if door == 'convert' else '.__main__'}")
+    opened: list[tuple[GPT, Tokenizer]] = []
+
+    def load(*args: Any, **options: Any) -> tuple[GPT, Tokenizer]:
+        opened.append(load_anything(*args, **options))
+        return opened[-1]
+
+    load_anything = gptlite.load
+    monkeypatch.setattr(gptlite, "load", load)
+    for n_layer, name in enumerate(["gpt2", "storyteller", "openai-gpt", "small"], 1):
+        config = GPTConfig(260, 64, 8, 2, n_layer, eos_token_id=259)
+        random_model(config).save_pretrained(name)
+        tokenizer.save_pretrained(name)
+        given = [f"{name}-out" if word == "out" else word for word in DOORS[door]]
+        given = [name if word == "MODEL" else word for word in given]
+        given += [] if door == "convert" else ["--model", name]
+        assert module.main([*given, "--tokenizer", name]) in (0, 2)
+        said = capsys.readouterr().err
+        assert said.count(f"gptlite: {name} is the folder here") == 2  # the model, the tokenizer
+        assert len(opened) == n_layer, said
+        assert opened[-1][0].config == config
+        assert opened[-1][1].n_vocab == 260
+
+
 def test_half_precision(tmp_path: Path) -> None:
     model, _ = gptlite.load(dtype="float16")
     assert model.parameters["wte.weight"].dtype == "float16"

@@ -23,7 +23,7 @@ from gptlite.checkpoints.sizes import TELLING, sizes_of_shapes
 from gptlite.checkpoints.stored import BLOCK, READ_AS, Contents, Shape, Stored, read_into
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
 from gptlite.checkpoints.tensorflow.openai import HPARAMS_FILE, read_hparams
-from gptlite.checks import check_int
+from gptlite.checks import check_dtype, check_int
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small, with_progress
@@ -78,8 +78,7 @@ def read_checkpoint(
     """
     if n_head is not None:
         check_int("n_head", n_head, least=1)
-    if dtype not in ("float32", "float16"):
-        raise ValueError(f"dtype must be 'float32' or 'float16', not {dtype!r}")
+    check_dtype(dtype)
     path = Path(path)
     try:
         return _read(weights_file(path) if path.is_dir() else path, dtype, n_head, beside)

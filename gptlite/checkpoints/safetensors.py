@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from gptlite.checkpoints.stored import Stored
 from gptlite.checkpoints.strict_json import MAX_BYTES, parse_object, shown
+from gptlite.checks import check_dtype
 from gptlite.errors import CheckpointError
 from gptlite.files import with_progress, write_atomically
 from gptlite.layers import Array
@@ -80,8 +81,7 @@ def write_tensors(
         ValueError: any other dtype, or a number too large for float16.
         OSError: the file cannot be written.
     """
-    if dtype not in ("float32", "float16"):
-        raise ValueError(f"dtype must be 'float32' or 'float16', not {dtype!r}")
+    check_dtype(dtype)
     code, stored = {"float32": ("F32", "<f4"), "float16": ("F16", "<f2")}[dtype]
     header: dict[str, Any] = {"__metadata__": {"format": "pt"}}  # transformers asks for it
     end = 0

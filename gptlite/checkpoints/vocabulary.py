@@ -49,7 +49,7 @@ from gptlite.checkpoints.vocabulary_files import (
 )
 from gptlite.checkpoints.warning import warn
 from gptlite.errors import CheckpointError
-from gptlite.files import write_atomically
+from gptlite.files import made_folder, write_atomically
 from gptlite.gpt1_words import END, UNKNOWN, is_of_words
 from gptlite.rules import GPT2_RULES, Rules
 from gptlite.special import AddedToken
@@ -154,7 +154,7 @@ def write_vocabulary(
             ``encoder.json`` and ``vocab.bpe``, with the same content.
 
     Raises:
-        ValueError: any other format; OpenAI's, for what it cannot hold.
+        ValueError: any other format; OpenAI's, for what it cannot hold; no name.
         FileExistsError: the directory holds files that would be read before these, or as a part of
             them.
         OSError: a file cannot be written.
@@ -179,8 +179,7 @@ def write_vocabulary(
     if (config := format_declarations(added, vocab, rules)) is not None:
         files[CONFIG_FILE] = config
     check_vocabulary_place(directory, files)
-    directory = Path(directory)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = made_folder(directory)
     for name, content in files.items():
         with write_atomically(directory / name) as file:
             file.write(content)

@@ -8,12 +8,10 @@ from gptlite.alphabet import BYTE_OF_SYMBOL, BYTE_SYMBOLS, PATTERN
 from gptlite.checkpoints.added_tokens import is_utf8
 from gptlite.checkpoints.strict_json import shown
 from gptlite.checkpoints.warning import warn
+from gptlite.checks import MAX_ID
 from gptlite.errors import CheckpointError
 from gptlite.files import first_ten
 from gptlite.rules import Rules
-
-# No vocabulary of GPT-2's kind comes near: ids that have no token cost memory.
-MAX_ID = 1 << 20
 
 Vocab = dict[str, int]
 Merges = list[tuple[str, str]]
@@ -54,9 +52,9 @@ def check_ids(vocab: Mapping[str, Any], where: str) -> None:
     """Check that each token has an id of its own; a warning names ids that no token has."""
     token_of: dict[int, str] = {}
     for token, i in vocab.items():
-        if type(i) is not int or not 0 <= i < MAX_ID:
+        if type(i) is not int or not 0 <= i <= MAX_ID:
             raise CheckpointError(
-                f"{where}: expected ids from 0 to {MAX_ID - 1}, found {shown(i)} for {shown(token)}"
+                f"{where}: expected ids from 0 to {MAX_ID}, found {shown(i)} for {shown(token)}"
             )
         if i in token_of:
             raise CheckpointError(

@@ -11,9 +11,9 @@ from gptlite.checkpoints.reading import WEIGHT_FILES
 from gptlite.checkpoints.safetensors import write_tensors
 from gptlite.checkpoints.tensorflow.openai import check_openai, write_openai
 from gptlite.checkpoints.vocabulary import check_vocabulary_place
-from gptlite.checks import checked_parameters
+from gptlite.checks import check_dtype, checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
-from gptlite.files import write_atomically
+from gptlite.files import made_folder, write_atomically
 from gptlite.layers import Array
 
 LAYOUTS = ("hub", "openai")  # the formats that are written; reading knows more
@@ -36,18 +36,17 @@ def write_checkpoint(
 
     Raises:
         ValueError: the parameters are not those of ``config``; any other dtype or format; a number
-            too large for float16; a model that OpenAI's format has no place for.
+            too large for float16; a model that OpenAI's format has no place for; no name.
         FileExistsError: see ``check_place``. After this error or ValueError, no file has changed.
         OSError: a file cannot be written.
     """
     check_format(dtype, format)
     check_place(directory, format)
-    directory = Path(directory)
     parameters = checked_parameters(parameter_shapes(config), parameters)
     if format == "openai":
         check_openai(config)
     about = format_config(config, dtype)
-    directory.mkdir(parents=True, exist_ok=True)
+    directory = made_folder(directory)
     if format == "openai":
         write_openai(directory, config, parameters)
         return
@@ -64,6 +63,7 @@ def check_format(dtype: str, format: str) -> None:
     Raises:
         ValueError: any other format, or a dtype that the format does not hold.
     """
+    check_dtype(dtype)
     if format not in LAYOUTS:
         raise ValueError(f"format must be one of {', '.join(LAYOUTS)}, not {format!r}")
     if format == "openai" and dtype != "float32":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gptlite.checkpoints.formats import SUFFIXES
 from gptlite.download.fetch import fetch_model, fetch_tokenizer
-from gptlite.download.official import KNOWN, canonical_name
+from gptlite.download.official import KNOWN, canonical_name, other_names
 from gptlite.errors import CheckpointError
 
 STORYTELLER = Path(__file__).parent.parent / "storyteller"
@@ -58,11 +58,9 @@ def official_name(name_or_path: str | os.PathLike[str] | None) -> str | None:
     """
     name = canonical_name(name_or_path) if isinstance(name_or_path, str) else None
     if name is not None and isinstance(name_or_path, str) and os.path.isdir(name_or_path):
-        print(
-            f"gptlite: {name_or_path} is the folder here, not OpenAI's {name} "
-            f"(that is openai-community/{name})",
-            file=sys.stderr,
-        )
+        other = next((n for n in other_names(name_or_path) if not os.path.isdir(n)), None)
+        meant = f" (that is {other})" if other else ""
+        print(f"gptlite: {name_or_path} is the folder here, not OpenAI's{meant}", file=sys.stderr)
         return None
     return name
 
@@ -74,8 +72,11 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
     if name_or_path == "storyteller":
         if not os.path.isdir("storyteller") or os.path.samefile("storyteller", STORYTELLER):
             return STORYTELLER
-        print("gptlite: storyteller is the folder here, not gptlite's", file=sys.stderr)
-    given = os.fspath(name_or_path)
+        print(
+            "gptlite: storyteller is the folder here, not gptlite's (that is what no name gives)",
+            file=sys.stderr,
+        )
+    given = os.fspath(name_or_path) if isinstance(name_or_path, os.PathLike) else name_or_path
     if not isinstance(given, str):
         raise TypeError(f"expected a name or a path as str, not {type(given).__name__}")
     path = os.path.expanduser(given)
@@ -86,6 +87,9 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
     for file in (path, path + ".index"):
         if os.path.isfile(file):
             return Path(file)
+    if os.path.lexists(path):
+        what = "a link that leads nowhere" if os.path.islink(path) else "something else"
+        raise CheckpointError(f"{path}: expected a directory or a file, found {what}")
     if isinstance(name_or_path, str) and not _looks_like_path(given):
         raise ValueError(
             f"unknown model {given!r}: expected 'storyteller', {', '.join(KNOWN)}, or the path "

@@ -212,6 +212,19 @@ def canonical_name(name: str) -> str | None:
     return _CANONICAL[model] + at + revision
 
 
+def other_names(name: str) -> list[str]:
+    """List the other names of an official model: the one with its owner's, the usual one, others.
+
+    >>> other_names("small@main")
+    ['openai-community/gpt2@main', 'gpt2@main', '117M@main', '124M@main']
+    """
+    model, at, revision = name.partition("@")
+    same = [n for n, canonical in _CANONICAL.items() if canonical == _CANONICAL[model]]
+    others = sorted(n for n in same if n != model)
+    others.sort(key=lambda other: ("/" not in other, other != _CANONICAL[model]))
+    return [other + at + revision for other in others]
+
+
 def hub_source(name: str) -> Source:
     """Return the source of an official model on the hub, at the table's revision.
 

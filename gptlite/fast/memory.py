@@ -18,8 +18,15 @@ def reserved(shape: tuple[int, ...]) -> NDArray[np.float32]:
 
     ``np.zeros`` asks for pages of 2 MB, and the first token would touch a page in every head:
     629 MB for gpt2-xl, where 10 are needed.
+
+    Raises:
+        MemoryError: there is not as much.
     """
-    memory = mmap(-1, 4 * math.prod(shape), access=ACCESS_COPY)
+    n_bytes = 4 * math.prod(shape)
+    try:
+        memory = mmap(-1, n_bytes, access=ACCESS_COPY)
+    except (OSError, OverflowError):  # more than there is, or than there could be
+        raise MemoryError(f"no memory for {n_bytes:,} bytes") from None
     return np.frombuffer(memory, np.float32).reshape(shape)  # [...]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from gptlite.checks import (
     check_int,
+    check_kind,
     check_text,
     check_usage,
     checked_length,
@@ -184,6 +185,7 @@ def generate_tokens(
         ContextOverflowError: a prompt and its new tokens are more than ``n_ctx``.
         TypeError, ValueError: an argument is not what it should be.
     """
+    check_kind("sampler", sampler, Sampler)
     rows = checked_rows(prompts, speculate)
     n_new = checked_length(rows, max_new_tokens, overflow, model.config.n_ctx)
     if seed is not None:

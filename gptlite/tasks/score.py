@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.cache import KVCache
+from gptlite.checks import check_text
 from gptlite.errors import ContextOverflowError
 from gptlite.layers import Array
 from gptlite.model import GPT
@@ -98,13 +99,16 @@ def split(
     """Split token ids into the prompt's, at least one, and each option's (see the module's head).
 
     Raises:
-        ValueError: there are no options, or one is empty. TypeError: ``options`` is a single str.
+        ValueError: there are no options, or one is empty.
+        TypeError: ``options`` is a single str, or a text is no str.
     """
     if isinstance(options, str):
         raise TypeError(f"options must be a list of texts, not one str: {options!r}")
     if len(options) == 0:
         raise ValueError("no options: give at least one text")
+    check_text(prompt)
     for number, option in enumerate(options, 1):
+        check_text(option)
         if option == "":
             raise ValueError(f"option {number} is empty: it has no tokens to score")
     rows = [tokenizer.encode(prompt + option) for option in options]

@@ -8,6 +8,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
+from gptlite.checks import as_array
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 from gptlite.model import GPT
@@ -44,6 +45,7 @@ def loss_and_gradients(
             the weights are float16.
         ContextOverflowError: more positions than ``n_ctx``.
     """
+    ids, targets = as_array("token ids", ids), as_array("targets", targets)  # [..., seq]
     ids, targets = np.atleast_2d(ids), np.atleast_2d(targets)  # [batch, seq]
     n_predictions = int(np.count_nonzero(targets != IGNORED))
     if targets.size and not n_predictions:

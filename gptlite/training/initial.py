@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from gptlite.checks import check_int, check_kind
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.layers import Array
 
@@ -15,7 +16,12 @@ def initial_parameters(config: GPTConfig, seed: int = 0) -> dict[str, Array]:
 
     Returns:
         ``{name: array}`` with the names and shapes of ``config.parameter_shapes``.
+
+    Raises:
+        TypeError, ValueError: not a ``GPTConfig``, or the seed is not an int of at least 0.
     """
+    check_kind("config", config, GPTConfig)
+    check_int("seed", seed, least=0)
     rng = np.random.default_rng(seed)
     parameters: dict[str, Array] = {}
     for name, shape in parameter_shapes(config).items():

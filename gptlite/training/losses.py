@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gptlite.checks import as_array, check_integers
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array
 from gptlite.model import GPT
@@ -115,11 +116,10 @@ def checked_sequence(
     stride = context if stride is None else stride
     if not 1 <= stride <= context:
         raise ValueError(f"stride must be 1 to the context's {context}, not {stride}")
-    sequence: NDArray[Any] = np.asarray(ids)  # [n]
+    sequence = as_array("token ids", ids)  # [n]
     if sequence.ndim != 1 or sequence.size == 0:
         raise ValueError(f"token ids must be [n], n at least 1, not {list(sequence.shape)}")
-    if not np.issubdtype(sequence.dtype, np.integer):
-        raise TypeError(f"token ids must be integers, not {sequence.dtype}")
+    check_integers("token ids", ids, sequence)
     # The model checks all ids but the last, which is only predicted.
     if not 0 <= sequence[-1] < n_vocab:
         raise ValueError(f"token id {sequence[-1]} is outside 0 to {n_vocab - 1}")

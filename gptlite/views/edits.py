@@ -10,6 +10,7 @@ et al. 2020, Meng et al. 2022).
 from collections.abc import Collection, Iterable, Sequence
 
 from gptlite.block import attention_scores
+from gptlite.checks import check_kind
 from gptlite.layers import Array
 from gptlite.trace import Edit, Trace, Unmasked
 
@@ -17,7 +18,12 @@ Edits = dict[str, Edit]
 
 
 def without_heads(layer: int, heads: Collection[int]) -> Edits:
-    """Silence heads of a block: their attention weights are all 0, so they gather nothing."""
+    """Silence heads of a block: their attention weights are all 0, so they gather nothing.
+
+    Raises:
+        TypeError: ``heads`` is a single number.
+    """
+    check_kind("heads", heads, Collection)
 
     def silenced(weights: Array, trace: Trace) -> Array:
         n_head = weights.shape[1]

@@ -1,6 +1,8 @@
 """The door: names, paths, and anything else."""
 
 import importlib
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +55,38 @@ def test_a_directory_wins_over_a_known_name_and_that_is_said(
     for door in (locate, locate_vocabulary):
         assert door(name) == Path(name)
         said = capsys.readouterr().err
-        assert said.startswith(f"gptlite: {name} is the folder here, not OpenAI's gpt2")
+        assert said.startswith(f"gptlite: {name} is the folder here, not OpenAI's (that is openai-")
         assert said.count("\n") == 1
         assert door(f"./{name}") == door(Path(name)) == Path(name)
         assert capsys.readouterr().err == ""
     assert gptlite.GPT.from_pretrained(name).config == TINY
     assert hosts.paths == []
+
+
+def test_the_name_that_is_said_leads_to_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A clone of the hub's repository lies in a folder that is called like it, too."""
+    monkeypatch.chdir(tmp_path)
+    folders = ["openai-gpt", "openai-community/gpt2", "gpt2", "117M", "124M"]
+    for folder in folders:
+        Path(folder).mkdir(parents=True)
+        assert locate(folder) == Path(folder)
+    said = [re.search(r"\(that is (.*)\)$", line) for line in capsys.readouterr().err.splitlines()]
+    found = [match and match[1] for match in said]
+    assert found == ["openai-community/openai-gpt", "gpt2", "117M", "124M", "small"]
+    Path("small").mkdir()
+    assert locate("small") == Path("small")
+    assert capsys.readouterr().err == "gptlite: small is the folder here, not OpenAI's\n"
+
+
+def test_what_is_there_but_holds_no_model_is_not_called_missing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    for name, what in {"link": "a link that", "loop": "a link that", "pipe": "something"}.items():
+        with pytest.raises(CheckpointError, match=rf"{name}: expected a directory .*found {what}"):
+            locate(str(tmp_path / name))
 
 
 def test_one_s_own_storyteller(
