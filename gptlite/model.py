@@ -21,6 +21,7 @@ from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import check_kind, checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
+from gptlite.fast.parts import in_parts
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.gpt1 import post_norm_block
 from gptlite.layers import Array, layer_norm, linear
@@ -52,8 +53,7 @@ class GPT:
         """
         check_kind("config", config, GPTConfig)
         self.config = config
-        checked = checked_parameters(parameter_shapes(config), parameters)
-        self.parameters: Mapping[str, Array] = MappingProxyType(checked)
+        self.parameters = MappingProxyType(checked_parameters(parameter_shapes(config), parameters))
         parts = parameter_tree(config, self.parameters)
         self.blocks: list[Weights] = [parts["h"][str(i)] for i in range(config.n_layer)]
         self.wte: Array = parts["wte"]["weight"][: config.n_vocab]  # [n_vocab, n_embd]
@@ -106,7 +106,7 @@ class GPT:
             cache.length += np.shape(ids)[-1]
         return logits
 
-    @rounds_to_zero
+    @in_parts
     def top_of_stack(
         self,
         ids: ArrayLike,

@@ -25,9 +25,9 @@ from itertools import chain, pairwise
 
 from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
 from gptlite.characters import CharacterEncoder
-from gptlite.checks import check_texts, check_vocabulary
+from gptlite.checks import check_vocabulary
 from gptlite.encoders import PieceSteps, PrefixedEncoder, bytes_of_tokens, encoder_of, with_space
-from gptlite.fast.bpe import BytePairEncoder
+from gptlite.fast.bpe import BytePairEncoder, meeting
 from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
 from gptlite.rules import GPT2_RULES, Rules
@@ -117,7 +117,7 @@ class Tokenizer:
         self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
     ) -> list[list[int]]:
         """Encode several texts, in so many threads, as ``encode`` does each."""
-        check_texts(texts)
+        texts = meeting(texts, self._encoder)
         return in_threads(lambda text: self.encode(text, allowed_special), texts, threads)
 
     def offsets(self, text: str, allowed_special: Names = ()) -> list[tuple[int, int]]:

@@ -39,7 +39,7 @@ PATH = tuple(
         *("lock", "outputs"),
         *("special", "characters", "offsets", "patterns", "fast.pool", "fast.products"),
         *("fast.chunks", "fast.bpe", "fast.rows", "fast.words", "fast.joining"),
-        *("fast.memory", "fast.threads"),
+        *("fast.memory", "fast.threads", "fast.lanes", "fast.parts"),
     )
 )
 

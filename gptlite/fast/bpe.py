@@ -9,14 +9,15 @@ piece the same pairs join in the same order; only the work is arranged different
    before are looked up: the work left grows with the number of different words, not with the text.
 2. **Rounds.** New pieces are encoded all together, in arrays: in each round every piece makes its
    next merge, in a fifth of the time that one piece after another would take.
-3. **A heap.** A long piece would need too many rounds, and for a few pieces the arrays would take
-   longer to make than to use. Each becomes a linked list whose pairs wait in a heap by rank, and
-   only the neighbours of a merge are looked at again: n log n for n bytes.
+3. **One by one.** For a few pieces the arrays would take longer to make than to use. In a short
+   piece, a list of its pairs' ranks shows the next merge.
+4. **A heap.** A long piece would need too many rounds. It becomes a linked list whose pairs wait in
+   a heap by rank, and only the neighbours of a merge are looked at again: n log n for n bytes.
 
 Threads may share an encoder. What it remembers only ever grows, and is replaced as a whole when it
 has grown too large; so a thread takes it once, and whatever was found in it stays there.
 
-The tests check that the rounds, the heap and the plain way agree. Learning the merges
+The tests check that all these and the plain way agree. Learning the merges
 (``training/merges.py``) prepares its texts with the same functions.
 
 A vocabulary may lack some bytes: they are left out of a text, or become its unknown token.
@@ -25,18 +26,20 @@ A vocabulary may lack some bytes: they are left out of a text, or become its unk
 import re
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from heapq import heapify, heappop, heappush
-from itertools import chain, count, islice, pairwise
+from itertools import chain, compress, count, islice, pairwise
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.alphabet import BYTE_SYMBOLS
+from gptlite.checks import check_texts
 from gptlite.fast.rows import ID, MARK, Ids, lay_out, pair_number, take_rows, to_utf8
-from gptlite.fast.words import Cut, cut_words, split_parts, split_words
+from gptlite.fast.words import Cut, cut_words, split_parts, split_short, split_words
 from gptlite.offsets import byte_places
 
 Numbers: TypeAlias = "list[int] | array[int]"
@@ -45,7 +48,9 @@ Numbers: TypeAlias = "list[int] | array[int]"
 HOLE = -2
 
 _NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
-_SHORT = 1500  # characters: a shorter text is encoded piece by piece, without arrays
+_SHORT = 1500  # characters: the words of a shorter text are looked up without arrays
+_SEVERAL = 100  # pieces: as many go through the rounds sooner than one by one
+_FEW = 8  # words: as many are cut sooner one by one
 _LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
 _HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
 _MANY = 1 << 18  # words to remember
@@ -56,7 +61,8 @@ class BytePairEncoder:
     """An encoder that looks up what it has seen before, and does the rest in array operations.
 
     Args:
-        cut: splits a text into pieces. It must cut before each space that a word follows.
+        cut: splits a text into pieces. It must cut before each space that a word follows, and
+            nowhere in a space and the letters after it.
         vocab: {token: id}, in alphabet.py's symbols for bytes.
         merges: pairs of tokens in the order in which they were learned.
         unknown: the token for bytes that the vocabulary lacks; None leaves them out.
@@ -97,8 +103,10 @@ class BytePairEncoder:
         self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
         # One int for each id, in whatever many places of a long text it is.
         self._ints = np.arange(max(vocab.values(), default=0) + 1).astype(object)  # [n_vocab]
-        # Pieces, and words without their space, that were seen before, with their ids as bytes.
+        # What was seen before, with its ids as bytes: pieces of words, words that a text began
+        # with, and other words without their space.
         self._pieces: dict[str, bytes] = {}
+        self._firsts: dict[str, bytes] = {}
         self._words: dict[str, bytes] = {}
 
     def encode(self, text: str) -> list[int]:
@@ -108,7 +116,7 @@ class BytePairEncoder:
             ValueError: the text has a surrogate, which UTF-8 cannot encode.
         """
         if len(text) <= _SHORT:
-            rows = self._encode_pieces(self._cut(text), self._merge_each)
+            rows = self._look_up(*split_short(text))
             return array("I", b"".join(rows)).tolist()
         ids: list[int] = []
         for part in split_parts(text):
@@ -118,6 +126,10 @@ class BytePairEncoder:
     def kept(self, piece: bytes) -> bytes:
         """Take from a piece the bytes that get no token."""
         return piece if self._filter is None else self._filter(piece)
+
+    def meet(self, words: list[str]) -> None:
+        """Remember words, without their space, so that texts of them need only be looked up."""
+        self._look_up("", words)
 
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say from which character of a text to which each of its tokens reaches."""
@@ -139,31 +151,47 @@ class BytePairEncoder:
 
     def _look_up(self, first: str, others: list[str]) -> list[bytes]:
         """Find the ids, as bytes, of a text's first word, and of others without their space."""
-        known = self._words
+        known, firsts = self._words, self._firsts
         rows = list(map(known.get, others))
+        first_row = firsts.get(first)
+        if first_row is not None and None not in rows:
+            return [first_row, *rows]  # type: ignore[list-item]  # there is no None
         new = [word for word, row in zip(others, rows, strict=True) if row is None]
-        first_row, *new_rows = self._encode_words([first, *(" " + word for word in new)])
+        first_row, *new_rows = self._encode_words(first, new)
+        self._firsts = remembering(firsts, {first: first_row})
         self._words = remembering(known, dict(zip(new, new_rows, strict=True)))
         rest = iter(new_rows)
         return [first_row, *(next(rest) if row is None else row for row in rows)]
 
-    def _encode_words(self, words: list[str]) -> list[bytes]:
-        """Find the ids, as bytes, of each word; all words but the first begin with their space."""
-        pieces, ends = cut_words(self._cut, words)  # [n_words]
-        rows = self._encode_pieces(pieces, self._merge)
-        return [b"".join(rows[i:j]) for i, j in pairwise([0, *ends.tolist()])]
+    def _encode_words(self, first: str, others: list[str]) -> list[bytes]:
+        """Find the ids, as bytes, of a text's first word, and of others without their space."""
+        # A space and the letters after it are one piece: there is nothing to cut.
+        single = [word.isascii() and word.isalpha() for word in others]
+        spaced = [" " + word for word in others]
+        whole = iter(self._encode_new(list(compress(spaced, single))))
+        several = [first, *(word for word, one in zip(spaced, single, strict=True) if not one)]
+        if len(several) <= _FEW:
+            cut = (b"".join(self._encode_pieces(self._cut(word))) for word in several)
+        else:
+            pieces, ends = cut_words(self._cut, several)
+            rows = self._encode_pieces(pieces)
+            cut = (b"".join(rows[i:j]) for i, j in pairwise([0, *ends.tolist()]))
+        return [next(cut), *(next(whole) if one else next(cut) for one in single)]
 
-    def _encode_pieces(
-        self, pieces: list[str], merge: Callable[[list[bytes]], list[bytes]]
-    ) -> list[bytes]:
-        """Find the ids, as bytes, of each piece: from memory, or else by ``merge``."""
+    def _encode_pieces(self, pieces: list[str]) -> list[bytes]:
+        """Find the ids, as bytes, of each piece: from memory, or else by merging."""
         known = self._pieces
         new = list(set(pieces).difference(known))
         if not new:
             return list(map(known.__getitem__, pieces))
-        made = dict(zip(new, merge(list(map(self.kept, to_utf8(new)))), strict=True))
+        made = dict(zip(new, self._encode_new(new), strict=True))
         self._pieces = remembering(known, made)
         return [made[piece] if piece in made else known[piece] for piece in pieces]
+
+    def _encode_new(self, pieces: list[str]) -> list[bytes]:
+        """Find the ids, as bytes, of each piece by merging: many together, or one by one."""
+        merge = self._merge if len(pieces) > _SEVERAL else self._merge_each
+        return merge(list(map(self.kept, to_utf8(pieces))))
 
     def _merge(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of each piece: short ones in rounds, long ones by a heap."""
@@ -174,7 +202,22 @@ class BytePairEncoder:
 
     def _merge_each(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of each piece, one after the other."""
-        return list(map(self._merge_by_heap, pieces))
+        return [self._merge_one(p) if len(p) <= _LONG else self._merge_by_heap(p) for p in pieces]
+
+    def _merge_one(self, piece: bytes) -> bytes:
+        """Find the ids, as bytes, of a short piece: make its next merge, and again."""
+        rank_of, new = self._rank.get, self._joins[2]
+        row = [self._ids_of_bytes[byte] for byte in piece]
+        ranks = [rank_of(pair, _NONE) for pair in pairwise(row)]  # of a token and the next
+        while ranks and (rank := min(ranks)) < _NONE:
+            i = ranks.index(rank)
+            row[i : i + 2] = [new[rank]]
+            del ranks[i]
+            if i:
+                ranks[i - 1] = rank_of((row[i - 1], row[i]), _NONE)
+            if i < len(ranks):
+                ranks[i] = rank_of((row[i], row[i + 1]), _NONE)
+        return array("I", row).tobytes()
 
     def _merge_in_rounds(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of short pieces. In each round every piece makes its next merge,
@@ -243,6 +286,23 @@ class BytePairEncoder:
         pair = pair_number(first, second)  # [n]
         at = np.searchsorted(self._pairs, pair)  # [n]
         return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
+
+
+def meeting(texts: Iterable[str], encoder: object) -> Iterable[str]:
+    """Return the texts; an encoder has met the words of the short ones then, all at once.
+
+    Raises:
+        TypeError: the texts are one str.
+    """
+    check_texts(texts)
+    if not isinstance(encoder, BytePairEncoder):
+        return texts
+    texts = list(texts)
+    short = (text for text in texts if isinstance(text, str) and len(text) <= _SHORT)
+    words = {word for text in short for word in split_short(text)[1]}
+    with suppress(ValueError):  # a text is not UTF-8, and will be refused in its turn
+        encoder.meet(list(words))
+    return texts
 
 
 def in_order(places: Numbers) -> Numbers:

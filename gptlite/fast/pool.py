@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
+from itertools import chain
 from threading import Thread
 from types import TracebackType
 from typing import TypeVar
@@ -11,6 +12,8 @@ from gptlite.checks import check_int
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+STRETCHES = 8  # for each thread: enough that the threads end at about the same time
 
 
 class Pool:
@@ -84,5 +87,9 @@ def in_threads(
     if threads is None:
         return list(map(function, items))
     check_int("threads", threads, least=1)
+    items = list(items)
+    n = max(1, len(items) // (STRETCHES * threads))  # handing over a stretch takes as long as one
+    stretches = [items[i : i + n] for i in range(0, len(items), n)]
     with Pool(threads) as pool:
-        return list(pool.map(function, items))
+        done = pool.map(lambda stretch: list(map(function, stretch)), stretches)
+        return list(chain.from_iterable(done))

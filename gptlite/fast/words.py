@@ -45,6 +45,12 @@ def split_words(text: str) -> tuple[str, Iterator[str]]:
     return first, chain.from_iterable(stretches())
 
 
+def split_short(text: str) -> tuple[str, list[str]]:
+    """Do what ``split_words`` does, for a text that needs no stretches."""
+    first, *others = _WORD_SPACE.split(text)
+    return first, others
+
+
 def cut_words(cut: Cut, words: Sequence[str]) -> tuple[list[str], Ids]:
     """Cut words into pieces; return them, and how many there are up to the end of each word.
 

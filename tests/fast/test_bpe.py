@@ -28,16 +28,19 @@ from vocabularies import SMALL, STORY, TEXTS
 
 @given(st.lists(st.text(alphabet="aab ").map(str.encode) | st.binary(), max_size=8))
 @settings(deadline=None)
-def test_merging_by_rounds_and_by_the_heap_agree(pieces):
+def test_merging_by_rounds_one_by_one_and_by_the_heap_agree(pieces):
     tokenizer = Tokenizer.train(["aaaaaaa aab abab baaab " * 3 + STORY], 300)
     encoder = tokenizer._encoder
     pieces = [piece for piece in pieces if piece]
-    assert encoder._merge_in_rounds(pieces) == [encoder._merge_by_heap(p) for p in pieces]
+    expected = [encoder._merge_by_heap(p) for p in pieces]
+    assert encoder._merge_in_rounds(pieces) == expected
+    assert list(map(encoder._merge_one, pieces)) == expected
 
 
 @given(
     st.lists(TEXTS, max_size=3),
     st.sampled_from([0, 8, 1000]),
+    st.sampled_from([0, 1000]),
     st.integers(0, 8),
     st.integers(1, 4),
     st.sampled_from([0, 4, 1000]),
@@ -46,16 +49,17 @@ def test_merging_by_rounds_and_by_the_heap_agree(pieces):
 )
 @settings(deadline=None)
 def test_encoding_is_the_plain_one_whatever_goes_which_way(
-    texts, short, long, block, huge, part, rng
+    texts, short, several, long, block, huge, part, rng
 ):
-    """In arrays or piece by piece, by rounds or by the heap, in whatever parts and blocks, whatever
-    is known, whatever ids tokens have.
+    """In arrays or piece by piece, by rounds, one by one or by the heap, in whatever parts and
+    blocks, whatever is known, whatever ids tokens have.
     """
     vocab, merges = SMALL.vocab, SMALL.merges
     ids = rng.sample(range(len(vocab)), len(vocab))
     tokenizer = Tokenizer(dict(zip(vocab, ids, strict=True)), merges)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gptlite.fast.bpe, "_SHORT", short)
+        patch.setattr(gptlite.fast.bpe, "_SEVERAL", several)
         patch.setattr(gptlite.fast.bpe, "_LONG", long)
         patch.setattr(gptlite.fast.bpe, "_BLOCK", block)
         patch.setattr(gptlite.fast.bpe, "_HUGE", huge)

@@ -37,3 +37,31 @@ def test_half_precision_is_widened(monkeypatch):
     found = matrix_product(x, widening(weight))
     assert type(found) is np.ndarray and found.dtype == np.float32
     np.testing.assert_allclose(found, x @ weight.astype(np.float32), rtol=1e-6)
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3])
+@pytest.mark.parametrize("rows", [2, 4, 5, 8])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_few_rows_are_multiplied_as_any(monkeypatch, lanes, rows, order):
+    monkeypatch.setattr(products, "lanes", lambda: lanes)
+    monkeypatch.setattr(products, "LEAST", 1)
+    x = RNG.standard_normal((rows, 37)).astype(np.float32)
+    weight = np.asarray(RNG.standard_normal((37, 53)).astype(np.float32), order=order)
+    for block in (1, 100, 1000, 1 << 17):
+        monkeypatch.setattr(products, "BLOCK", block)
+        found = matrix_product(x, weight)
+        assert found.dtype == np.float32 and found.flags.c_contiguous
+        np.testing.assert_allclose(found, x @ weight, rtol=1e-5, atol=1e-5)
+
+
+def test_which_products_are_of_a_few_rows(monkeypatch):
+    monkeypatch.setattr(products, "LEAST", 35)
+    monkeypatch.setattr(products, "few_rows", lambda x, weight: None)
+    weight = RNG.standard_normal((5, 7)).astype(np.float32)
+    x = RNG.standard_normal((99, 5)).astype(np.float32)
+    for rows in (1, products.FEW + 1, 99):
+        assert matrix_product(x[:rows], weight) is not None
+    for others in (weight[:, :6], weight.repeat(2, axis=1)[:, ::2], widening(weight.astype("f2"))):
+        assert matrix_product(x[:2], others) is not None
+    assert matrix_product(x[:2], weight) is None
+    assert matrix_product(x[: products.FEW], weight) is None

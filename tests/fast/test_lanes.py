@@ -1,0 +1,88 @@
+"""Parts side by side: all are done, in threads that stay, whatever happens in one of them."""
+
+import os
+from threading import Thread, current_thread
+
+import numpy as np
+import pytest
+
+from gptlite.fast import lanes as module
+from gptlite.fast.lanes import lanes, side_by_side
+from gptlite.fast.threads import blas_controls, blas_threads
+
+
+def threads_of(n: int) -> list[Thread]:
+    """The threads in which each of n parts is done."""
+    found: list[Thread] = [current_thread()] * n
+
+    def part(i: int) -> None:
+        found[i] = current_thread()
+
+    side_by_side([lambda i=i: part(i) for i in range(n)])
+    return found
+
+
+def test_each_part_has_a_thread_that_stays():
+    first, *others = threads_of(3)
+    assert first is current_thread()
+    assert len({first, *others}) == 3
+    assert threads_of(3) == [first, *others]
+    assert threads_of(1) == [first]
+
+
+def test_all_parts_end_before_an_error_is_raised():
+    done = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    for parts in ([fail, lambda: done.append(1)], [lambda: done.append(2), fail]):
+        with pytest.raises(ZeroDivisionError):
+            side_by_side(parts)
+    assert done == [1, 2]
+    assert len(threads_of(2)) == 2
+
+
+def test_numpy_s_settings_are_the_caller_s():
+    def overflow() -> None:
+        np.float32(1e38) * np.float32(10)
+
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        side_by_side([lambda: None, overflow])
+    with np.errstate(over="ignore"):
+        side_by_side([overflow, overflow])
+
+
+def test_where_no_thread_can_be_started_the_caller_does_all(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(module, "_queues", [])
+    monkeypatch.setattr(Thread, "start", start)
+    assert threads_of(3) == [current_thread()] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_copy_of_the_process_starts_threads_of_its_own():
+    threads_of(2)
+    child = os.fork()
+    if not child:
+        os._exit(0 if len(set(threads_of(2))) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(blas_controls() is None, reason="a BLAS whose threads cannot be set")
+def test_there_are_as_many_lanes_as_blas_may_use_threads():
+    counts = [0, 0]
+
+    def count(i: int) -> None:
+        counts[i] = lanes()
+
+    for n, expected in ((1, 1), (2, 2), (50, module.MOST)):
+        with blas_threads(n):
+            assert lanes() == expected
+            if n > 1:
+                side_by_side([lambda: count(0), lambda: count(1)])
+                assert counts == [1, 1]  # a part is not cut again
+                assert blas_controls()[0]() == n
