@@ -88,7 +88,7 @@ export function drawWalk() {
   const { steps } = known.model;
   const list = stops();
   const at = list.indexOf(state.stop);
-  const place = at < 0 ? "not on the tour:" : `${at + 1} of ${list.length}`;
+  const place = at < 0 ? "off the tour:" : `${at + 1} of ${list.length}`;
   const step = state.stop.replace(/^h\.\d+\./, "");
   byId("walk-says").replaceChildren(element("span", { class: "place" }, place), " ", element("code", {}, state.stop), ` ${steps[step].title}`);
   byId("walk-back").disabled = neighbour(-1) === undefined;
