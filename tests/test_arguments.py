@@ -135,7 +135,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "texts: None": (lambda: TOKENIZER.encode_batch(None), TypeError, "texts must be an iterable"),
     "texts: 3": (lambda: Tokenizer.train(3, 300), TypeError, "an iterable of str, not int"),
     "decode: bytes": (lambda: TOKENIZER.decode(b"ab"), TypeError, "a row of token ids, not bytes"),
-    "decode: a text": (lambda: TOKENIZER.decode("ab"), TypeError, "a row of token ids, not str"),
+    "decode: a text": (
+        lambda: TOKENIZER.decode("ab"),
+        TypeError,
+        "token ids must be ints, not str",
+    ),
     "score: no prompt": (lambda: score(MODEL, TOKENIZER, None, ["a"]), TypeError, "not NoneType"),
     "score: a number": (lambda: score(MODEL, TOKENIZER, "a", [3]), TypeError, "a str, not int"),
     # ---- generation
