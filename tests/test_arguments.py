@@ -130,11 +130,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     # Each text, and each part of it, asks again: a generator would allow the names once.
     "allowed: once": (lambda: encoded(n for n in ["x"]), TypeError, "a collection of names"),
     "allowed: nested": (lambda: encoded([["x"]]), TypeError, "a name must be a str, not ['x']"),
+    "allowed: of None": (lambda: encoded([None]), TypeError, "a name must be a str, not None"),
     "allowed: a number": (lambda: encoded([3]), TypeError, "a name must be a str, not 3"),
     "texts: None": (lambda: TOKENIZER.encode_batch(None), TypeError, "texts must be an iterable"),
     "texts: 3": (lambda: Tokenizer.train(3, 300), TypeError, "an iterable of str, not int"),
     "decode: bytes": (lambda: TOKENIZER.decode(b"ab"), TypeError, "a row of token ids, not bytes"),
-    "decode: a text": (lambda: TOKENIZER.decode("ab"), TypeError, "a row of token ids, not str"),
+    "decode: a text": (
+        lambda: TOKENIZER.decode("ab"),
+        TypeError,
+        "token ids must be ints, not str",
+    ),
     "score: no prompt": (lambda: score(MODEL, TOKENIZER, None, ["a"]), TypeError, "not NoneType"),
     "score: a number": (lambda: score(MODEL, TOKENIZER, "a", [3]), TypeError, "a str, not int"),
     # ---- generation
@@ -203,6 +208,20 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "merge: a text": (lambda: Tokenizer({"a": 0}, ["ab"]), TypeError, "a pair of tokens, not 'ab'"),
     "merge: of none": (lambda: Tokenizer({"a": 0}, [("a", "b")]), ValueError, "'b' is no token"),
+    # ---- files: pathlib takes "" for the current folder
+    "folder: no name": (lambda: MODEL.save_pretrained(""), ValueError, "must have a name"),
+    "tokenizer: no name": (lambda: TOKENIZER.save_pretrained(""), ValueError, "must have a name"),
+    "folder: a file": (
+        lambda: MODEL.save_pretrained(__file__),
+        FileExistsError,
+        "expected a folder, found something else",
+    ),
+    "dtype: NumPy's": (
+        lambda: MODEL.save_pretrained("x", np.float32),
+        ValueError,
+        "dtype must be 'float32' or 'float16', not <class 'numpy.float32'>",
+    ),
+    "path: 3": (lambda: GPT.from_pretrained(3), TypeError, "a name or a path as str, not int"),
     "added: a name": (lambda: Tokenizer({"a": 0}, None, ["a"]), TypeError, "be of type AddedToken"),
 }
 

@@ -66,7 +66,10 @@ def test_readme_s_tasks_print_what_it_says(capsys):
     assert len(shown) == 2
     for command, printed in shown:
         assert tasks.main(shlex.split(command)) == 0
-        found, told = capsys.readouterr().out.split(), printed.split()
+        out = capsys.readouterr().out
+        lengths = [len(line) - 4 for line in printed.splitlines()]
+        assert [len(line) for line in out.splitlines()] == lengths  # the columns are in line
+        found, told = out.split(), printed.split()
         numbers = [i for i, word in enumerate(told) if re.fullmatch(r"-?\d+\.\d+", word)]
         for i in numbers:
             assert float(found[i]) == pytest.approx(float(told[i]), abs=0.01)

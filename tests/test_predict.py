@@ -105,6 +105,7 @@ def test_columns_and_standard_input(folders, tmp_path, capsys, monkeypatch):
         ("entailment", ["a"], "entailment takes premise and hypothesis: found 1 texts"),
         ("choice", ["a", "b", "c"], "expected 3 choices, found 2"),
         ("nothing", ["a"], "no task.json there: expected the folder of a classifier that gptlite"),
+        ("choice/task.json", ["a"], "choice/task.json: no task.json there: expected the folder of"),
     ],
 )
 def test_what_cannot_be_predicted(folders, capsys, task, given, message):

@@ -24,7 +24,7 @@ class Joiner:
         Raises:
             ValueError: an id is not in the vocabulary. TypeError: not a row of ints.
         """
-        if isinstance(ids, (str, bytes)):  # bytes would pass for ids
+        if isinstance(ids, (bytes, bytearray)):  # whose elements would pass for ids
             raise TypeError(f"expected a row of token ids, not {type(ids).__name__}")
         try:
             ids = ids if isinstance(ids, list) else list(ids)

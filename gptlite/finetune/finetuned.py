@@ -128,7 +128,7 @@ class FineTuned(NamedTuple):
         path = directory / TASK_FILE
         try:
             about = parse_object(read_small(path, MAX_BYTES), str(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise CheckpointError(
                 f"{directory}: no {TASK_FILE} there: expected the folder of a classifier that "
                 "gptlite finetune wrote"

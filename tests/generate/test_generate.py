@@ -430,9 +430,9 @@ def test_the_four_ways_have_the_same_defaults(model):
         ({"stop": [5]}, TypeError, r"stop must be a string or a list of strings, not \[5\]"),
         ({"stop": None}, TypeError, "stop must be a string or a list of strings, not None"),
         ({"overflow": "wrap"}, ValueError, "overflow must be 'error' or 'slide', not 'wrap'"),
-        ({"prompt": 5}, TypeError, "text must be a str, not int"),
-        ({"prompt": b"x"}, TypeError, "text must be a str, not bytes"),
-        ({"prompt": [["x"]]}, TypeError, "text must be a str, not list"),
+        ({"prompt": 5}, TypeError, "must be a str(, or a list of them)?, not int"),
+        ({"prompt": b"x"}, TypeError, "must be a str(, or a list of them)?, not bytes"),
+        ({"prompt": [["x"]]}, TypeError, "must be a str(, or a list of them)?, not list"),
     ],
 )
 def test_a_bad_argument_is_named_before_any_work(options, error, message):
