@@ -119,6 +119,29 @@ def a_long_text(tracer: Tracer) -> None:
             model(ids[:, 2:], cache, attention_mask=mask)
 
 
+def shared_out(tracer: Tracer) -> None:
+    """Multiply a few rows in blocks, and run the model on parts of a text, all in one thread."""
+    from gptlite import KVCache
+    from gptlite.fast import lanes, parts, products
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lanes, "_queues", [])
+        patch.setattr(lanes, "start_thread", lambda: False)
+        for module in (parts, products):
+            patch.setattr(module, "LEAST", 8)
+            patch.setattr(module, "lanes", lambda: 2)
+        patch.setattr(products, "BLOCK", 40)
+        x = np.random.default_rng(0).standard_normal((5, 15), np.float32)
+        for rows in (2, 5):
+            with tracer.of(rows=rows):
+                for weight in (np.ones((15, 9), np.float32), np.ones((9, 15), np.float32).T):
+                    products.matrix_product(x[:rows], weight)
+        model, ids = model_of(n_ctx=83), ids_of(4, 73)
+        with tracer.of(**SIZES | {"n_ctx": 83}, batch=4):
+            model(ids)
+            model(ids, KVCache(model.config, 4))
+
+
 def sampling(tracer: Tracer) -> None:
     """Choose tokens with every filter, and greedily."""
     from gptlite.sampling import Sampler
@@ -155,9 +178,11 @@ def tokens_to_text(tracer: Tracer) -> None:
 
     tokenizer = Tokenizer.train(["the cat and the dog", "aaaaa"] * 3, 260)
     texts = ("", "the cat and the dog", "aaathe" * 20, "aaaaa the", " the cat and the dog" * 100)
+    several = " ".join(f"the{n}." for n in range(300))  # pieces enough for the rounds
     # Long ones first: what is known by then is encoded no more.
-    for text in (*("".join(texts[n:]) for n in range(3)), *texts):
+    for text in (several, *("".join(texts[n:]) for n in range(3)), *texts):
         assert tokenizer.decode(tokenizer.encode(text)) == text
+    assert tokenizer.encode_batch(["the cat", "a"])[1] == tokenizer.encode("a")
     assert tokenizer.offsets("thé") == [(0, 1), (1, 2), (2, 3), (2, 3)]
     few = {"t": 0, "h": 1, "Ġ": 2, EOT: 3, "<unk>": 4}
     lacking = Tokenizer(few, [])  # other bytes are left out
@@ -298,7 +323,7 @@ def traced() -> Tracer:
     with tracer.importing(ROOT, "gptlite", FILES):
         for file in FILES:
             importlib.import_module(f"gptlite.{file.removesuffix('.py').replace('/', '.')}")
-        for drive in (forward, a_long_text, sampling, generation, tokens_to_text):
+        for drive in (forward, a_long_text, shared_out, sampling, generation, tokens_to_text):
             drive(tracer)
         for drive in (gradients, relatives, losses, commands):
             drive(tracer)

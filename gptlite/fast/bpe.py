@@ -173,9 +173,10 @@ class BytePairEncoder:
         if len(several) <= _FEW:
             cut = (b"".join(self._encode_pieces(self._cut(word))) for word in several)
         else:
-            pieces, ends = cut_words(self._cut, several)
+            pieces, ends = cut_words(self._cut, several)  # [n_words]
             rows = self._encode_pieces(pieces)
-            cut = (b"".join(rows[i:j]) for i, j in pairwise([0, *ends.tolist()]))
+            bounds = [0, *ends.tolist()]
+            cut = (b"".join(rows[i:j]) for i, j in pairwise(bounds))
         return [next(cut), *(next(whole) if one else next(cut) for one in single)]
 
     def _encode_pieces(self, pieces: list[str]) -> list[bytes]:

@@ -51,8 +51,7 @@ def side_by_side(parts: Sequence[Part]) -> None:
             first()
         finally:  # no part may go on writing when the caller has gone on
             _here.works = False
-            for part in begun:
-                part.end()
+            wait_for(begun)
     for part in begun:
         if part.error is not None:
             raise part.error
@@ -74,11 +73,16 @@ class Begun:
         if not self._waits:
             _queues[number].put(self._run)
 
+    def is_running(self) -> bool:
+        """Say whether the part has yet to end."""
+        return self._running.locked()
+
     def end(self) -> None:
         """Wait for the part's end; do it now if there is no thread for it."""
         if self._waits:
             self._run()
-        self._running.acquire()
+        with self._running:
+            pass
 
     def _run(self) -> None:
         """Do the part."""
@@ -88,6 +92,19 @@ class Begun:
         except BaseException as error:
             self.error = error
         self._running.release()
+
+
+def wait_for(parts: Sequence[Begun]) -> None:
+    """Wait until all have ended; Ctrl-C counts only then."""
+    interrupted: KeyboardInterrupt | None = None
+    for part in parts:
+        while part.is_running():
+            try:
+                part.end()
+            except KeyboardInterrupt as error:
+                interrupted = error
+    if interrupted is not None:
+        raise interrupted
 
 
 def start_thread() -> bool:

@@ -1,6 +1,8 @@
 """Parts side by side: all are done, in threads that stay, whatever happens in one of them."""
 
 import os
+import signal
+import time
 from threading import Thread, current_thread
 
 import numpy as np
@@ -41,6 +43,24 @@ def test_all_parts_end_before_an_error_is_raised():
             side_by_side(parts)
     assert done == [1, 2]
     assert len(threads_of(2)) == 2
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+def test_ctrl_c_waits_for_all_parts():
+    done = []
+
+    def slow() -> None:
+        time.sleep(0.3)
+        done.append(1)
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            side_by_side([lambda: None, slow])
+        assert done == [1]
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def test_numpy_s_settings_are_the_caller_s():
