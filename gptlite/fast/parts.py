@@ -46,7 +46,7 @@ def in_parts(top_of_stack: TopOfStack) -> TopOfStack:
         keep: int | None = None,
     ) -> Array:
         n_parts = 1
-        if trace is None and np.size(ids) >= 2 * LEAST:
+        if trace is None and size_of(ids) >= 2 * LEAST:
             n_parts = min(lanes(), np.shape(ids)[-1] // LEAST)
         if n_parts < 2:
             return whole(model, ids, cache, trace, attention_mask, keep)
@@ -74,6 +74,14 @@ def in_parts(top_of_stack: TopOfStack) -> TopOfStack:
         return np.concatenate(asked_for, axis=1)  # [batch, kept, n_embd]
 
     return cast(TopOfStack, wrapped)
+
+
+def size_of(ids: ArrayLike) -> int:
+    """Count the ids; 0 for rows of different lengths, which the call itself refuses."""
+    try:
+        return np.size(ids)
+    except ValueError:
+        return 0
 
 
 class Held(KVCache):
