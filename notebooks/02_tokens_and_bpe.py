@@ -16,7 +16,7 @@
 # A model reads neither words nor letters, but **tokens**: frequent strings of characters, learned
 # from texts by **byte-pair encoding** (BPE).
 #
-# **Minutes:** 25, and 30 for the exercises. **Needs:** notebook 1. **Optional:** the notebooks
+# **Minutes:** 25, and 40 for the exercises. **Needs:** notebook 1. **Optional:** the notebooks
 # after it need only its first section, and that a token may begin with a space.
 #
 # Afterwards you can

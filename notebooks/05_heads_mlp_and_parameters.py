@@ -17,7 +17,7 @@
 # network, and around them some parts that the article does not draw. At the end of this notebook
 # you have written all of GPT-2.
 #
-# **Minutes:** 25, and 35 for the exercises. **Needs:** notebooks 3 and 4. **Core.**
+# **Minutes:** 25, and 50 for the exercises. **Needs:** notebooks 3 and 4. **Core.**
 #
 # Afterwards you can
 #
@@ -385,7 +385,6 @@ views.next_token(by_hand, tokenizer, top=5)
 # the blocks. They have four things more: a batch of rows, padding, the cache (notebook 6), and the
 # trace. Without a cache and without a trace, keys and values are not kept (`no_cache`) and no array
 # is recorded (`unrecorded`):
-#
 
 # %%
 from gptlite import block as plain

@@ -16,7 +16,7 @@
 # In 2019 OpenAI published GPT-2 in four sizes: the trained parameters, in files that anyone may
 # download. This notebook opens such files, and their predecessor GPT-1.
 #
-# **Minutes:** 20, and 25 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
+# **Minutes:** 20, and 30 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
 # needs it.
 #
 # Afterwards you can

@@ -18,7 +18,7 @@
 # made against a particular trouble. Here you meet the trouble first, in a valley of two numbers and
 # in a tiny GPT, and then the remedy.
 #
-# **Minutes:** 45, and 40 for the exercises. **Needs:** notebook 8; 8b is a help, but not needed.
+# **Minutes:** 45, and 30 for the exercises. **Needs:** notebook 8; 8b is a help, but not needed.
 # **Core** of a second week, optional in the first.
 #
 # Afterwards you can

@@ -273,6 +273,10 @@ with blas_threads(1):
 # *of this animal* does better. A task with a shortcut measures the shortcut, and so the last row is
 # needed.
 #
+# The storyteller nearly always names again who was named, and mostly repeats the quality of the
+# only rule. With two rules it comes to the edge of what chance alone would give (a figure below
+# shows it), and not further. So it copies; that it reasons is not shown.
+#
 # ## Entailment
 #
 # Does a sentence follow from another? GPT-1 showed with this task what fine-tuning is good for,
