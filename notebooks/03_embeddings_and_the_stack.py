@@ -29,6 +29,8 @@
 # It goes with "A Deeper Look Inside" of Jay Alammar's [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A journey up the Stack"
 # and "Model Output". Everything runs offline, on the storyteller.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

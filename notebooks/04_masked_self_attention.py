@@ -30,6 +30,8 @@
 # It goes with part 2 of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), up
 # to "The Illustrated Masked Self-Attention", and with the sections of part 1 on self-attention. One
 # head is enough here; notebook 5 puts the heads together.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

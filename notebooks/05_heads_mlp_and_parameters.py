@@ -28,6 +28,8 @@
 # It goes with the second half of part 2 of [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), from "GPT-2 Masked Self-Attention" to
 # "You've Made It!".
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -441,6 +443,10 @@ rows = [[name, float(softmax(scores[-1])[right])] for name, scores in results.it
 Table(f"Probability of {tokenizer.decode([right])!r}", ["", "probability"], rows, bar="probability")
 
 # %% [markdown]
+# As a drawing shows it, without residual connections, the model has forgotten its answer. Without
+# biases it is even surer of this one token: another number, but no better prediction. Whether a
+# model predicts better is seen in the loss of a text, not at one token.
+#
 # ## Every parameter counted
 #
 # Article: "You've Made It!"

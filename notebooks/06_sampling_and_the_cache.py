@@ -27,6 +27,8 @@
 # It goes with "One Difference From BERT", "Crash Course in Brain Surgery: Looking Inside GPT-2",
 # "Model Output" and "Evaluation Time: Processing One Token at a Time" of [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

@@ -27,6 +27,8 @@
 #
 # It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

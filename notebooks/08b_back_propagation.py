@@ -30,6 +30,8 @@
 # The code beside it is in `gptlite/training/`: `backward.py` (each layer), `block_backward.py` (a
 # block), `gradients.py` (the whole model). Open them as they are named below: by the end you will
 # have written all three. The article does not cover training.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

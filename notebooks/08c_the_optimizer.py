@@ -29,6 +29,8 @@
 #
 # The code beside it is `gptlite/training/optimizer.py`; `gptlite/training/learner.py` puts it to
 # use. The article does not cover training.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

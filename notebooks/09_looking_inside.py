@@ -28,6 +28,8 @@
 # It goes with "A journey up the Stack" and "Self-Attention Recap" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them. The code finds the heads
 # that the text speaks of, so the notebook can be run with another model: change `gptlite.load()`.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -112,7 +114,7 @@ short_trace = Trace()
 model(short, trace=short_trace)
 axes = views.attention_grid(short_trace, views.token_labels(tokenizer, short)).plot()
 figure = axes[0, 0].figure
-figure.set_size_inches(9, 1.6 * n_layer)
+figure.set_size_inches(9, 2.4 * n_layer)
 for ax in axes[:, 1:].flat:
     ax.set_yticks([])
 

@@ -28,6 +28,8 @@
 #
 # It goes with "Evaluation Time: Processing One Token at a Time" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

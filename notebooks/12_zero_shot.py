@@ -33,6 +33,8 @@
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with section 3 of the paper. The
 # storyteller is far smaller than the smallest GPT-2, and has read nothing but stories: expect
 # little of it. How little exactly is measured on a page of its own, notebook 12b.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

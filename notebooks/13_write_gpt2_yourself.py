@@ -33,6 +33,8 @@
 # - write every step of GPT-2 in NumPy, from the bytes of a text to the next token;
 # - tell from an array of odd sizes what kind of mistake is in a step;
 # - write the derivatives of the layers, with which it learns.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

@@ -33,6 +33,21 @@ def test_the_minutes_for_its_exercises_are_those_of_its_exercises(path):
     assert abs(int((told[1] or told[2]) if told else 0) - minutes) <= 5
 
 
+@pytest.mark.parametrize(
+    "path",
+    sorted(NOTEBOOKS.rglob("[0-9]*.ipynb")),
+    ids=lambda path: f"{path.parent.name}/{path.stem}",
+)
+def test_its_links_lead_to_files_and_the_glossary_is_one(path):
+    cells = json.loads(path.read_text("utf-8"))["cells"]
+    text = "".join(
+        line for cell in cells if cell["cell_type"] == "markdown" for line in cell["source"]
+    )
+    links = {link for link in re.findall(r"\]\(([^)#\s]+)", text) if "://" not in link}
+    assert [link for link in links if not (path.parent / link).exists()] == []
+    assert any(link.endswith("GLOSSARY.md") for link in links)
+
+
 def outputs(number: str) -> str:
     """Read all that the cells of a notebook print and show as text."""
     [path] = NOTEBOOKS.glob(f"{number}_*.ipynb")
