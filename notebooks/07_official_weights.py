@@ -166,6 +166,19 @@ rows = [
 Table("GPT-1 and the smallest GPT-2", ["", "GPT-1", "GPT-2"], rows)
 
 # %% [markdown]
+# Both side by side, with the same beginning, if they are on this machine (`python -m
+# gptlite.download openai-gpt` fetches GPT-1, some 480 MB). GPT-1 goes on as the novels do that it has
+# read, in lower case; it has no token that would end a text.
+
+# %%
+for name in ("openai-gpt", "gpt2"):
+    if find_model(name) is None:
+        print(f"{name} is not on this machine")
+    else:
+        either, its_tokenizer = gptlite.load(name)
+        print(f"{name}:", generate(either, its_tokenizer, "The robot said", 30, temperature=0))
+
+# %% [markdown]
 # ## Names and shapes
 #
 # Article: "You've Made It!"
