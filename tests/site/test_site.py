@@ -133,6 +133,25 @@ def test_nothing_in_the_pages_is_loaded_from_another_place(site):
         assert not loads.search(path.read_text("utf-8")), path
 
 
+def test_every_page_names_the_site_s_own_icon(site):
+    """A browser asks for /favicon.ico otherwise, which is in nobody's folder."""
+    icon = re.compile(r'<link rel="icon" href="([^"]+)"')
+    for path in [*site.glob("*.html"), *(site / "reference").rglob("*.html")]:
+        (link,) = icon.findall(path.read_text("utf-8"))
+        assert (path.parent / link).resolve() == (site / "icon.svg").resolve(), path
+
+
+def test_the_reference_lists_every_module_and_leads_back(site):
+    reference = site / "reference"
+    listed = set(re.findall(r'href="([^"#:]+)"', (reference / "index.html").read_text("utf-8")))
+    pages = {path.relative_to(reference).as_posix() for path in reference.rglob("*.html")}
+    assert pages - {"index.html"} <= listed and "../index.html" in listed
+    for name in ("gptlite.html", "gptlite/block.html", "gptlite/lab/engine.html"):
+        links = re.findall(r'href="([^"#:]+)"', (reference / name).read_text("utf-8"))
+        found = {(reference / name).parent.joinpath(link).resolve() for link in links}
+        assert {site / "index.html", reference / "index.html"} <= found, name
+
+
 def test_the_guide_s_links_lead_somewhere(site):
     links = re.findall(r'href="([^":]+)"', (site / "guide.html").read_text("utf-8"))
     assert len(links) > 100
@@ -152,7 +171,9 @@ def test_the_guide_s_links_lead_somewhere(site):
 def test_the_lab_answers_as_python_does_elsewhere(site, served, driver):
     url = served(site)
     driver.get(url)
+    # The text is named before there is anything to say of it.
     assert "Python is starting" in driver.execute_script("return document.body.textContent")
+    assert driver.find_element("id", "title-text").text.startswith("A robot must")
     wait_for(driver, "return !document.getElementById('content').hidden")
     assert "blocks" in driver.find_element("id", "facts").text
     engine = Engine(*gptlite.load())
@@ -180,6 +201,7 @@ def test_a_browser_without_webassembly_is_told(site, served, driver):
     driver.get(url)
     wait_for(driver, "return !document.getElementById('problem').hidden")
     assert "no WebAssembly" in driver.find_element("id", "problem").text
+    assert driver.get_log("browser") == []
 
 
 def test_an_altered_part_is_refused_in_the_browser(site, served, driver, tmp_path):
