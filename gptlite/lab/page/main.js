@@ -24,12 +24,13 @@ let latest = 0; // the number of the latest question: older answers come too lat
 export async function start(engine) {
   useEngine(engine);
   lab.engine = engine.name;
+  const tokenGiven = readLink();
+  byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   try {
     known.model = await ask("model");
   } catch (refusal) {
     return say(refusal.message);
   }
-  const tokenGiven = readLink();
   tidy();
   build();
   const { drawn } = state; // reading a text forgets it
@@ -59,7 +60,6 @@ let walkedByHand = () => {};
 globalThis.lab = { state, known, numbers, filterLogits, softmax, choose };
 
 function build() {
-  byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   buildFacts();
   buildMachine(openPart, chooseBlock);
   buildReader({ chooseBlock, chooseHead: (head) => select(state.block, head), goTo });
