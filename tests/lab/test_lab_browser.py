@@ -89,6 +89,12 @@ def trace(storyteller) -> Trace:
     return trace_of(*storyteller, TEXT)
 
 
+def small_model() -> tuple[GPT, Tokenizer]:
+    """Make a model of bytes that answers at once."""
+    config = GPTConfig(n_vocab=257, n_ctx=64, n_embd=8, n_head=2, n_layer=2)
+    return GPT.init(config), Tokenizer.train([""], 257)
+
+
 def served(engine: Engine) -> Iterator[str]:
     """Serve an engine as gptlite lab does."""
     server = Server(engine)
@@ -859,9 +865,16 @@ def test_what_a_frozen_page_cannot_do(driver, frozen):
         assert "1000 random numbers, and all are used" in one(opened, "#draw-says").text
 
 
+def test_a_frozen_page_s_command_opens_its_own_model(driver, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_bytes(page(*small_model(), "It's a fox", name="my model"))
+    for opened in visit(driver, path.as_uri()):
+        command = "gptlite lab --model 'my model' 'It'\\''s a fox'"
+        assert set(texts(opened, ".command")) == {command}
+
+
 def test_a_server_that_stops_is_told_in_the_page(driver):
-    model = GPT.init(GPTConfig(n_vocab=257, n_ctx=64, n_embd=8, n_head=2, n_layer=2))
-    serving = served(Engine(model, Tokenizer.train([""], 257)))
+    serving = served(Engine(*small_model()))
     for opened in visit(driver, next(serving), "text=fox"):
         opened.execute_async_script("setTimeout(arguments[0], 500)")  # the page waits at alive
         assert list(serving) == []
