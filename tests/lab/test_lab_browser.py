@@ -236,7 +236,7 @@ def test_hovering_a_token_and_clicking_it(opened, trace):
     assert weights_of(opened) == written(trace, 0, 0, 3)
 
 
-def test_the_keyboard_alone_walks_the_tour(opened, trace):
+def test_the_keyboard_alone_walks_the_tour(opened, place, trace):
     about = opened.execute_script("return [lab.known.model.tour, lab.known.model.walk]")
     tour, walk = about
     one(opened, "#walk-on").send_keys("")
@@ -251,14 +251,15 @@ def test_the_keyboard_alone_walks_the_tour(opened, trace):
         )
         assert step == "next" or 60 < top < 500, stop  # the section is under the bar
     assert not one(opened, "#walk-on").is_enabled()
-    # Through every array, backwards.
+    # Through every array, backwards; where it is slower, through those of the last block.
+    stops, block = (walk[-2::-1], 0) if place.engine == "frozen" else (walk[-2:-20:-1], 2)
     one(opened, "#walk-whole").click()
     one(opened, "#walk-back").send_keys("")
-    for stop in walk[-2:-20:-1]:
+    for stop in stops:
         press(opened, "ENTER")
         settle(opened)
         assert texts(opened, "#walk-says code") == [stop]
-    assert weights_of(opened) == written(trace, 2, 0, SEQ - 1)
+    assert weights_of(opened) == written(trace, block, 0, SEQ - 1)
 
 
 def test_the_tab_key_reaches_everything_and_shows_where_it_is(driver, place):
