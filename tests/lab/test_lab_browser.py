@@ -597,6 +597,16 @@ def test_what_is_added_is_what_generate_adds(live, storyteller):
     assert len(all_of(live, ".chip")) == SEQ + 6
 
 
+def test_a_token_that_has_no_room_is_refused_where_it_was_asked_for(live, storyteller):
+    _, tokenizer = storyteller
+    text = tokenizer.decode(tokenizer.encode("Once upon a time there was a king who " * 9)[:63])
+    read_text(live, text)
+    assert len(all_of(live, ".chip")) == 64
+    click(live, "#go-on")
+    assert "The text has 65 tokens, and the page takes 64 at most" in one(live, "#draw-says").text
+    assert len(all_of(live, ".chip")) == 64 and one(live, "h1").text == text
+
+
 # ---- Texts and changes --------------------------------------------------------------------------
 
 
