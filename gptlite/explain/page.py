@@ -31,7 +31,7 @@ def page(
 
     Args:
         text: the text that the model reads, at most ``lab.request.MAX_TOKENS`` tokens.
-        name: what the page calls the model.
+        name: what the page calls the model, and what ``gptlite lab --model`` is to be given for it.
         eot: True if ``<|endoftext|>`` stands before the text.
 
     Raises:

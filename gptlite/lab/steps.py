@@ -28,6 +28,7 @@ from gptlite.model import GPT
 from gptlite.sampling import Sampler, choose
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import BLOCK_STEPS
+from gptlite.tree import attend_divided
 
 Source = tuple[Callable[..., Any], str]  # a function, and the mark of a statement in it
 
@@ -178,7 +179,7 @@ STEPS = {
         "hidden layer of the feed-forward network (MLP)",
         ("seq", "n_inner"),
         r"u_j = y_j W_1 + b_1",
-        "W and b are c_fc’s; there are four hidden units for each number of the stream",
+        "W and b are c_fc’s, whose columns are the hidden units",
         ((mlp, 'record("mlp.fc"'), (linear, "")),
         (FULL + "1",),
     ),
@@ -233,7 +234,10 @@ STEPS = {
         ("n_vocab",),
         r"p_i = \frac{\op{exp}(l_i / T)}{\sum_n \op{exp}(l_n / T)}",
         "T is the temperature; the sum is over the tokens that top-k and top-p leave",
-        ((Sampler.filter, "apply_top_k"), (Sampler.filter, "apply_top_p"), (choose, "borders")),
+        (
+            *((Sampler.filter, "apply_temperature"), (Sampler.filter, "apply_top_k")),
+            *((Sampler.filter, "apply_top_p"), (choose, "borders")),
+        ),
         ("Model Output",),
     ),
 }
@@ -244,6 +248,8 @@ def described(config: GPTConfig) -> dict[str, dict[str, Any]]:
     steps = STEPS | (EXACT if config.activation_function == "gelu" else {})
     if not config.tie_word_embeddings:
         steps = steps | UNTIED
+    if config.scale_attn_by_inverse_layer_idx:
+        steps = steps | BY_DEPTH
     return {
         name: {
             "title": step.title,
@@ -269,6 +275,14 @@ UNTIED = {
     "logits": STEPS["logits"]._replace(
         tex=r"l_j = h_j \op{lm_head}^\top",
         where="h is the normed stream; lm_head is a matrix of this model’s own: not tied to wte",
+    )
+}
+
+BY_DEPTH = {
+    "attn.scores": STEPS["attn.scores"]._replace(
+        tex=r"s_{jk} = \frac{q_j \cdot k_k}{(i + 1) \sqrt{d}} + m_{jk}",
+        where="i is the block, counted from 0; " + STEPS["attn.scores"].where,
+        source=((attend_divided, ""), *STEPS["attn.scores"].source),
     )
 }
 

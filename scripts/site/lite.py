@@ -18,6 +18,7 @@ SETTINGS = {
     "jupyter-config-data": {
         "appName": "gptlite's notebooks",
         "exposeAppInBrowser": True,  # to whoever scripts the page, as the tests do
+        "faviconUrl": "./../icon.svg",
         "litePluginSettings": {
             KERNEL: {"pyodideUrl": "./../pyodide/pyodide.js", "disablePyPIFallback": True}
         },
@@ -78,4 +79,14 @@ def write_notebooks(out: Path, work: Path, parts: Path, root: Path) -> None:
     if done.returncode or not (work / "built" / "files" / "notebooks").exists():
         last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
         raise PartError(f"JupyterLite cannot be built: {last}")
+    name_icon(work / "built")
     (work / "built").rename(out)
+
+
+def name_icon(out: Path) -> None:
+    """Name the site's icon in each page; a browser asks the server's root for one otherwise."""
+    for page in out.rglob("index.html"):
+        up = "../" * len(page.relative_to(out).parts)
+        link = f'<link rel="icon" href="{up}icon.svg">\n'
+        text = page.read_text("utf-8").replace("</head>", f"{link}</head>", 1)
+        page.write_text(text, "utf-8")

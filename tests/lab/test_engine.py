@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import gptlite
 from gptlite import GPT, GPTConfig, Tokenizer, Trace
 from gptlite.lab.engine import Engine
+from gptlite.lab.formula import math_tree
 from gptlite.lab.steps import STEPS
 from gptlite.layers import softmax
 from gptlite.trace import trace_names
@@ -91,6 +92,23 @@ def test_the_equations_of_models_that_compute_otherwise():
     steps = ask(Engine(random_model(config), BYTES), "model")["steps"]
     assert steps["mlp.gelu"]["source"][1]["function"] == "activation.exact_gelu"
     assert "lm_head" in json.dumps(steps["logits"]["equation"])
+    config = replace(TINY, scale_attn_by_inverse_layer_idx=True)
+    usual, other = (
+        ask(Engine(random_model(each), BYTES), "model")["steps"]["attn.scores"]
+        for each in (TINY, config)
+    )
+    assert other["source"] == [other["source"][0], *usual["source"]]
+    assert other["source"][0]["function"] == "tree.attend_divided"
+    divided = ["mrow", ["mrow", *math_tree("(i+1)")[1:], *math_tree(r"\sqrt{d}")[1:]]]
+    assert json.dumps(divided[1])[1:-1] in json.dumps(other["equation"])
+
+
+def test_every_part_of_the_draw_has_its_line(tiny):
+    said = [each["lines"][0] for each in ask(tiny, "model")["steps"]["next"]["source"]]
+    for line, part in zip(
+        said, ("apply_temperature", "apply_top_k", "apply_top_p", "borders"), strict=True
+    ):
+        assert part in line
 
 
 # ---- The numbers --------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The server: for its own page alone, and every refusal is a sentence."""
 
+import errno
 import http.client
 import json
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import webbrowser
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -194,6 +196,29 @@ def test_a_port_that_is_taken(server, capsys):
     said = capsys.readouterr().err
     assert f"port {server.server_port} of 127.0.0.1 is taken: choose another" in said
     assert said.count("\n") == 1
+
+
+def test_it_opens_the_browser_at_its_own_address(monkeypatch, capsys):
+    opened = []
+
+    def interrupted(server):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webbrowser, "open", opened.append)
+    monkeypatch.setattr(Server, "serve_forever", interrupted)
+    assert main(["The fox"]) == 130
+    assert opened == [capsys.readouterr().out.strip()]
+    assert opened[0].startswith("http://127.0.0.1:") and opened[0].endswith("#text=The%20fox")
+
+
+def test_a_port_that_is_not_for_everybody(monkeypatch, capsys):
+    def refused(server):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Server, "server_bind", refused)
+    assert main(["--port", "80", "--no-browser"]) == 2
+    said = capsys.readouterr().err
+    assert "port 80 is not for everybody: take one above 1023" in said and said.count("\n") == 1
 
 
 @pytest.mark.parametrize("port", ["x", "-1", "65536", "1.5"])

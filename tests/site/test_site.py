@@ -21,7 +21,7 @@ import numpy as np
 import pytest
 
 import gptlite
-from browser import built_site, file_server, requests, start_browser
+from browser import built_site, file_server, start_browser
 from gptlite.lab.engine import Engine
 
 pytestmark = pytest.mark.site
@@ -52,8 +52,9 @@ def served(tmp_path) -> Iterator[Callable[[Path], str]]:
 
 @pytest.fixture
 def driver(tmp_path) -> Iterator[Any]:
-    """A browser without a past."""
-    driver = start_browser(tmp_path / "profile", NOWHERE)
+    """A browser without a past. At the end, nothing was asked for but files of the site."""
+    log = tmp_path / "net.json"
+    driver = start_browser(tmp_path / "profile", NOWHERE, f"--log-net-log={log}")
     driver.set_page_load_timeout(PATIENCE)
     driver.set_script_timeout(PATIENCE)
     driver.command_executor.client_config.timeout = PATIENCE
@@ -61,6 +62,7 @@ def driver(tmp_path) -> Iterator[Any]:
     driver.execute_cdp_cmd("Emulation.setFocusEmulationEnabled", {"enabled": True})
     yield driver
     driver.quit()
+    assert elsewhere(log) == set()
 
 
 def wait_for(driver: Any, script: str) -> Any:
@@ -72,12 +74,20 @@ def wait_for(driver: Any, script: str) -> Any:
     return found
 
 
-def elsewhere(driver: Any, url: str) -> set[str]:
-    """List the addresses on other hosts that the page asked for; a worker's are not seen."""
-    asked = {address for address in requests(driver) if address.startswith(("http", "ws"))}
-    assert any(address.startswith(url) for address in asked)
-    host = url.removesuffix(f"{PATH}/").partition(":")[2]
-    return {address for address in asked if not address.partition(":")[2].startswith(host)}
+def elsewhere(log: Path) -> set[str]:
+    """List what the site's pages and workers have asked for outside its folder.
+
+    Args:
+        log: the browser's own, of all that it asked for; a driver is not told of a worker's.
+    """
+    found = json.loads(log.read_text("utf-8"))
+    start = found["constants"]["logEventTypes"]["URL_REQUEST_START_JOB"]
+    params = [event.get("params", {}) for event in found["events"] if event["type"] == start]
+    asked = {(each["initiator"], each["url"]) for each in params if "initiator" in each}
+    # The others are the browser's errands.
+    of_site = {(page, url) for page, url in asked if page.startswith("http://127.0.0.1:")}
+    assert of_site
+    return {url for page, url in of_site if not url.startswith(f"{page}/{PATH}/")}
 
 
 def ask(driver: Any, question: dict[str, Any]) -> dict[str, Any]:
@@ -133,6 +143,26 @@ def test_nothing_in_the_pages_is_loaded_from_another_place(site):
         assert not loads.search(path.read_text("utf-8")), path
 
 
+def test_every_page_names_the_site_s_own_icon(site):
+    """A browser asks for /favicon.ico otherwise, which is in nobody's folder."""
+    icon = re.compile(r'<link rel="icon" href="([^"]+)"')
+    notebooks = (site / "notebooks").rglob("index.html")
+    for path in [*site.glob("*.html"), *(site / "reference").rglob("*.html"), *notebooks]:
+        (link,) = icon.findall(path.read_text("utf-8"))
+        assert (path.parent / link).resolve() == (site / "icon.svg").resolve(), path
+
+
+def test_the_reference_lists_every_module_and_leads_back(site):
+    reference = site / "reference"
+    listed = set(re.findall(r'href="([^"#:]+)"', (reference / "index.html").read_text("utf-8")))
+    pages = {path.relative_to(reference).as_posix() for path in reference.rglob("*.html")}
+    assert pages - {"index.html"} <= listed and "../index.html" in listed
+    for name in ("gptlite.html", "gptlite/block.html", "gptlite/lab/engine.html"):
+        links = re.findall(r'href="([^"#:]+)"', (reference / name).read_text("utf-8"))
+        found = {(reference / name).parent.joinpath(link).resolve() for link in links}
+        assert {site / "index.html", reference / "index.html"} <= found, name
+
+
 def test_the_guide_s_links_lead_somewhere(site):
     links = re.findall(r'href="([^":]+)"', (site / "guide.html").read_text("utf-8"))
     assert len(links) > 100
@@ -152,7 +182,9 @@ def test_the_guide_s_links_lead_somewhere(site):
 def test_the_lab_answers_as_python_does_elsewhere(site, served, driver):
     url = served(site)
     driver.get(url)
+    # The text is named before there is anything to say of it.
     assert "Python is starting" in driver.execute_script("return document.body.textContent")
+    assert driver.find_element("id", "title-text").text.startswith("A robot must")
     wait_for(driver, "return !document.getElementById('content').hidden")
     assert "blocks" in driver.find_element("id", "facts").text
     engine = Engine(*gptlite.load())
@@ -169,7 +201,6 @@ def test_the_lab_answers_as_python_does_elsewhere(site, served, driver):
         driver, "return document.getElementById('title-text').textContent.startsWith('The cat')"
     )
     assert driver.get_log("browser") == []
-    assert elsewhere(driver, url) == set()
 
 
 def test_a_browser_without_webassembly_is_told(site, served, driver):
@@ -180,6 +211,7 @@ def test_a_browser_without_webassembly_is_told(site, served, driver):
     driver.get(url)
     wait_for(driver, "return !document.getElementById('problem').hidden")
     assert "no WebAssembly" in driver.find_element("id", "problem").text
+    assert driver.get_log("browser") == []
 
 
 def test_an_altered_part_is_refused_in_the_browser(site, served, driver, tmp_path):
@@ -232,7 +264,6 @@ def test_a_notebook_runs_to_its_end_as_it_is_committed(name, site, served, drive
             assert verdict.startswith("✗"), verdict
         else:
             assert said(cell) == said(expected)
-    assert elsewhere(driver, url) == set()
 
 
 def code_cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:

@@ -67,6 +67,11 @@ export async function drawAgain(n) {
   }
 }
 
+/** Say what went wrong beside the buttons: the top of the page may be far away. */
+export function sayOfDraw(message) {
+  byId("draw-says").textContent = sentence(message);
+}
+
 function filtered() {
   return filterLogits(decode(known.read.after).values, state.temperature, state.topK, state.topP);
 }
@@ -89,7 +94,7 @@ async function take(n) {
         : [`${count(state.drawn)} drawn so far: ${count(drawnCounts.size)} different tokens. The last was `, labelOf(drawnLast), "."]),
     );
   } catch (refusal) {
-    byId("draw-says").textContent = sentence(refusal.message);
+    sayOfDraw(refusal.message);
     return false;
   }
   drawOutput();

@@ -4,7 +4,7 @@
 import { drawAnswer, drawCache, drawLens, drawLensToken, drawLogits, buildStepper, useLens } from "./answer.js";
 import { buildStages, drawHeads, drawMap, drawProduct, drawQueryKeyValue, drawSquares, drawSum, markChosen } from "./attention.js";
 import { buildChanges, complain, drawChanges, isCut, withHeadToggled } from "./changes.js";
-import { buildDraw, drawAgain, drawOutput, forgetDraws } from "./draw.js";
+import { buildDraw, drawAgain, drawOutput, forgetDraws, sayOfDraw } from "./draw.js";
 import { byId, count } from "./elements.js";
 import { ask, isFrozen, load, numbers, useEngine } from "./engine.js";
 import { drawEmbeddings, drawStream, drawTokens, drawTop, drawWhole, entering, inBlock } from "./figures.js";
@@ -24,12 +24,13 @@ let latest = 0; // the number of the latest question: older answers come too lat
 export async function start(engine) {
   useEngine(engine);
   lab.engine = engine.name;
+  const tokenGiven = readLink();
+  byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   try {
     known.model = await ask("model");
   } catch (refusal) {
     return say(refusal.message);
   }
-  const tokenGiven = readLink();
   tidy();
   build();
   const { drawn } = state; // reading a text forgets it
@@ -59,7 +60,6 @@ let walkedByHand = () => {};
 globalThis.lab = { state, known, numbers, filterLogits, softmax, choose };
 
 function build() {
-  byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   buildFacts();
   buildMachine(openPart, chooseBlock);
   buildReader({ chooseBlock, chooseHead: (head) => select(state.block, head), goTo });
@@ -67,7 +67,7 @@ function build() {
   buildStepper();
   buildText((text, eot) => read({ text, eot, more: [] }));
   buildChanges(apply);
-  buildDraw((id) => read({ more: [...state.more, id] }));
+  buildDraw((id) => read({ more: [...state.more, id] }, false, sayOfDraw));
   byId("walk-start").addEventListener("click", async () => {
     await goTo(known.model.tour[0]);
     byId("walk-on").focus({ preventScroll: true });

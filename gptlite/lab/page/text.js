@@ -4,6 +4,8 @@ import { byId, sentence } from "./elements.js";
 import { isFrozen } from "./engine.js";
 import { known, state } from "./state.js";
 
+const OWN = "the storyteller"; // the model that gptlite lab opens unless it is told another
+
 /** Build the form; `read(text, eot)` reads another text. */
 export function buildText(read) {
   const frozen = isFrozen();
@@ -26,7 +28,9 @@ function quoted(text) {
 
 export function drawText() {
   byId("title-text").textContent = known.read.said || known.model.eot;
-  for (const place of document.querySelectorAll(".command")) place.textContent = `gptlite lab ${quoted(state.text)}`;
+  const { name } = known.model;
+  const model = name === OWN ? "" : ` --model ${quoted(name)}`;
+  for (const place of document.querySelectorAll(".command")) place.textContent = `gptlite lab${model} ${quoted(state.text)}`;
   byId("text").value = state.text;
   byId("eot").checked = state.eot;
   const first = known.read.ids[0];
