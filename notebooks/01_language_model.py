@@ -16,7 +16,7 @@
 # A language model does one thing: it gives every possible next token a probability. With that alone
 # a text gets a probability, and a text gets written.
 #
-# **Minutes:** 20, and 30 for the exercises. **Needs:** some Python, and what a logarithm is.
+# **Minutes:** 20, and 35 for the exercises. **Needs:** some Python, and what a logarithm is.
 # **Core.**
 #
 # Afterwards you can
@@ -240,9 +240,9 @@ Table("The surprise of a sentence", ["text", "nats"], [[t, nats(t)] for t in tex
 
 # %% [markdown]
 # Each mistake in grammar makes the sentence cost more. The last two sentences have the same
-# grammar, and differ in who eats whom: if the model minds that at all, you see it there. A small
-# model learns first how sentences are put together, and only later, if ever, who eats whom. Nor
-# does it know facts:
+# grammar, and differ in who eats whom. The storyteller does not mind: it even finds it a little
+# more likely that the grandmother eats the wolf. A small model learns first how sentences are put
+# together, and only later, if ever, who eats whom. Nor does it know facts:
 
 # %%
 views.next_token(model(encoded("The capital of France is")), tokenizer, top=5)

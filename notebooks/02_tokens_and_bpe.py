@@ -16,7 +16,7 @@
 # A model reads neither words nor letters, but **tokens**: frequent strings of characters, learned
 # from texts by **byte-pair encoding** (BPE).
 #
-# **Minutes:** 25, and 30 for the exercises. **Needs:** notebook 1. **Optional:** the notebooks
+# **Minutes:** 25, and 40 for the exercises. **Needs:** notebook 1. **Optional:** the notebooks
 # after it need only its first section, and that a token may begin with a space.
 #
 # Afterwards you can
@@ -28,6 +28,8 @@
 # It goes with "End of part #1: The GPT-2, Ladies and Gentlemen" of Jay Alammar's [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), where he owns up to having said "word" for
 # "token", and with section 2.2 of the GPT-2 paper. Everything runs offline.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -563,7 +565,7 @@ check("02.4", answer)
 # <details><summary>Hint</summary>
 #
 # The loss of a token is minus its log-probability at the position before it:
-# `log_softmax(model(ids)[0, :-1])`.
+# `log_softmax(model(ids)[0, :-1])`, with `from gptlite.sampling import log_softmax`.
 #
 # </details>
 

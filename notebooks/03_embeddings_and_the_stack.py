@@ -16,7 +16,7 @@
 # A token comes in as a vector, travels up the stack of blocks, and goes out as a prediction. This
 # notebook follows it, and leaves out what happens inside a block (notebooks 4 and 5).
 #
-# **Minutes:** 25, and 30 for the exercises. **Needs:** notebook 1; vectors, and what it means to
+# **Minutes:** 25, and 40 for the exercises. **Needs:** notebook 1; vectors, and what it means to
 # multiply a vector with a matrix. **Core.**
 #
 # Afterwards you can
@@ -29,6 +29,8 @@
 # It goes with "A Deeper Look Inside" of Jay Alammar's [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/): "Input Encoding", "A journey up the Stack"
 # and "Model Output". Everything runs offline, on the storyteller.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -313,8 +315,9 @@ journey = Curve(
 _ = journey.plot()
 
 # %% [markdown]
-# It comes in as "this is the token *three*" and goes out as "the next token is ...". Block by block
-# it turns away from where it came from, and towards where it goes.
+# It comes in as "this is the token *three*" and goes out as "the next token is ...". The first
+# block turns it nearly at a right angle to where it came from; the others turn it, one after the
+# other, towards where it goes.
 
 # %% [markdown]
 # ## Layer normalisation

@@ -30,6 +30,8 @@
 # It goes with part 2 of [The Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/), up
 # to "The Illustrated Masked Self-Attention", and with the sections of part 1 on self-attention. One
 # head is enough here; notebook 5 puts the heads together.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -376,10 +378,13 @@ for name in ("·king", "·apple"):
     print(f"in the second sentence, on {name}: {apple_row[apple_tokens.index(name)]:.2f}")
 
 # %% [markdown]
-# A head that finds out what *it* means passes both controls: pronouns look at the robot more than
-# other words do, and `it` looks at the apple more than at the king. A head that fails one of them
-# looks for something else, perhaps for whomever the story is about; that is useful in stories, but
-# it is not "finding out what *it* means". The one sentence we began with would have fooled us.
+# A head that finds out what *it* means passes both controls: pronouns look at the robot, other
+# words do not, and `it` looks at the apple more than at the king. The storyteller's best candidate
+# fails the first. The word that looks at the robot most is `to`, which stands for nothing, and `up`
+# does so not much less than `it`. That makes the second worth little: the apple is also the noun
+# that stands nearest. This head seems to look for a noun that the sentence is about, whatever word
+# is last. That is useful in stories, but it is not "finding out what *it* means": the storyteller
+# has no head like the one of the figure, and the one sentence we began with would have fooled us.
 #
 # Two things in these pictures are true of models of any size:
 #

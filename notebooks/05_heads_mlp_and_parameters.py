@@ -17,7 +17,7 @@
 # network, and around them some parts that the article does not draw. At the end of this notebook
 # you have written all of GPT-2.
 #
-# **Minutes:** 25, and 35 for the exercises. **Needs:** notebooks 3 and 4. **Core.**
+# **Minutes:** 25, and 50 for the exercises. **Needs:** notebooks 3 and 4. **Core.**
 #
 # Afterwards you can
 #
@@ -28,6 +28,8 @@
 # It goes with the second half of part 2 of [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), from "GPT-2 Masked Self-Attention" to
 # "You've Made It!".
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -385,7 +387,6 @@ views.next_token(by_hand, tokenizer, top=5)
 # the blocks. They have four things more: a batch of rows, padding, the cache (notebook 6), and the
 # trace. Without a cache and without a trace, keys and values are not kept (`no_cache`) and no array
 # is recorded (`unrecorded`):
-#
 
 # %%
 from gptlite import block as plain
@@ -442,6 +443,10 @@ rows = [[name, float(softmax(scores[-1])[right])] for name, scores in results.it
 Table(f"Probability of {tokenizer.decode([right])!r}", ["", "probability"], rows, bar="probability")
 
 # %% [markdown]
+# As a drawing shows it, without residual connections, the model has forgotten its answer. Without
+# biases it is even surer of this one token: another number, but no better prediction. Whether a
+# model predicts better is seen in the loss of a text, not at one token.
+#
 # ## Every parameter counted
 #
 # Article: "You've Made It!"

@@ -16,7 +16,7 @@
 # A model gives probabilities; a text is made of decisions. The first half of this notebook is about
 # choosing the next token, the second about the cache, which makes the loop fast.
 #
-# **Minutes:** 30, and 35 for the exercises. **Needs:** notebooks 4 and 5. **Core.**
+# **Minutes:** 30, and 40 for the exercises. **Needs:** notebooks 4 and 5. **Core.**
 #
 # Afterwards you can
 #
@@ -27,6 +27,8 @@
 # It goes with "One Difference From BERT", "Crash Course in Brain Surgery: Looking Inside GPT-2",
 # "Model Output" and "Evaluation Time: Processing One Token at a Time" of [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -97,7 +99,12 @@ views.next_token(model([tokenizer.eot]), tokenizer, top=8)
 # again and again; we look at the one with the longest such phrase.
 
 # %%
-beginnings = ["Once upon a time there was a", "The old man", "A little girl", "One day"]
+beginnings = [
+    "Once upon a time there was a",
+    "The old man",
+    "A little girl",
+    "The fox said to the crow",
+]
 greedy = Sampler(temperature=0, top_k=0)
 with blas_threads(1):  # four rows of one token are too little work for more
     steps = list(generate_tokens(model, [encoded(text) for text in beginnings], greedy, 100))

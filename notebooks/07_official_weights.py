@@ -16,7 +16,7 @@
 # In 2019 OpenAI published GPT-2 in four sizes: the trained parameters, in files that anyone may
 # download. This notebook opens such files, and their predecessor GPT-1.
 #
-# **Minutes:** 20, and 25 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
+# **Minutes:** 20, and 30 for the exercises. **Needs:** notebook 5. **Optional:** no later notebook
 # needs it.
 #
 # Afterwards you can
@@ -27,6 +27,8 @@
 #
 # It goes with "Transformers for Language Modeling" and "You've Made It!" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -162,6 +164,19 @@ rows = [
     ["trained on", "7,000 unpublished books", "8 million pages of the web"],
 ]
 Table("GPT-1 and the smallest GPT-2", ["", "GPT-1", "GPT-2"], rows)
+
+# %% [markdown]
+# Both side by side, with the same beginning, if they are on this machine (`python -m
+# gptlite.download openai-gpt` fetches GPT-1, some 480 MB). GPT-1 goes on as the novels do that it has
+# read, in lower case; it has no token that would end a text.
+
+# %%
+for name in ("openai-gpt", "gpt2"):
+    if find_model(name) is None:
+        print(f"{name} is not on this machine")
+    else:
+        either, its_tokenizer = gptlite.load(name)
+        print(f"{name}:", generate(either, its_tokenizer, "The robot said", 30, temperature=0))
 
 # %% [markdown]
 # ## Names and shapes

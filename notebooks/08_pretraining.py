@@ -30,6 +30,8 @@
 #
 # It goes with "The Illustrated Masked Self-Attention" and "What is a Language Model" in [The
 # Illustrated GPT-2](https://jalammar.github.io/illustrated-gpt2/).
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

@@ -18,7 +18,7 @@
 # steps, and then held equal to gptlite's own. At the end a tiny model learns from your gradients
 # alone.
 #
-# **Minutes:** 60, and 40 for the exercises. **Needs:** notebooks 4, 5 and 8, and the derivative of
+# **Minutes:** 60, and 35 for the exercises. **Needs:** notebooks 4, 5 and 8, and the derivative of
 # a function of one number. **Core** of a second week, optional in the first.
 #
 # Afterwards you can
@@ -30,6 +30,8 @@
 # The code beside it is in `gptlite/training/`: `backward.py` (each layer), `block_backward.py` (a
 # block), `gradients.py` (the whole model). Open them as they are named below: by the end you will
 # have written all three. The article does not cover training.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

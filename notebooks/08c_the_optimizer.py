@@ -18,7 +18,7 @@
 # made against a particular trouble. Here you meet the trouble first, in a valley of two numbers and
 # in a tiny GPT, and then the remedy.
 #
-# **Minutes:** 45, and 40 for the exercises. **Needs:** notebook 8; 8b is a help, but not needed.
+# **Minutes:** 45, and 30 for the exercises. **Needs:** notebook 8; 8b is a help, but not needed.
 # **Core** of a second week, optional in the first.
 #
 # Afterwards you can
@@ -29,6 +29,8 @@
 #
 # The code beside it is `gptlite/training/optimizer.py`; `gptlite/training/learner.py` puts it to
 # use. The article does not cover training.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

@@ -16,7 +16,7 @@
 # A trained model is a pile of numbers that nobody wrote. What do its parts do? Here you look, cut
 # parts out, exchange them, and control what you believe to have found.
 #
-# **Minutes:** 30, and 40 for the exercises. **Needs:** notebooks 4 and 5. **Core** of a second
+# **Minutes:** 30, and 60 for the exercises. **Needs:** notebooks 4 and 5. **Core** of a second
 # week, optional in the first.
 #
 # Afterwards you can
@@ -28,6 +28,8 @@
 # It goes with "A journey up the Stack" and "Self-Attention Recap" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and beyond them. The code finds the heads
 # that the text speaks of, so the notebook can be run with another model: change `gptlite.load()`.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -112,7 +114,7 @@ short_trace = Trace()
 model(short, trace=short_trace)
 axes = views.attention_grid(short_trace, views.token_labels(tokenizer, short)).plot()
 figure = axes[0, 0].figure
-figure.set_size_inches(9, 1.6 * n_layer)
+figure.set_size_inches(9, 2.4 * n_layer)
 for ax in axes[:, 1:].flat:
     ax.set_yticks([])
 
@@ -287,8 +289,9 @@ print(f"the most by one head: {np.max(by_head):.2f}, by block {best[0]}, head {b
 HeatMap("One head from the queen's sentence", np.array(by_head), BLOCKS, HEADS, low=0.0, high=1.0)
 
 # %% [markdown]
-# Near 1, and one head does it alone; if the largest number is small, several heads share the work.
-# Does the head with the largest number look where it should?
+# A head that does it alone has 1 here. In the storyteller two heads of one block share the work,
+# nearly half and half, and no other has a part in it. Does the head with the largest number look
+# where it should?
 
 # %%
 last = trace[f"h.{best[0]}.attn.weights"][0, best[1], -1]  # [seq]
@@ -329,10 +332,11 @@ title = f"The work of block {best[0]}, head {best[1]}"
 HeatMap(title, work, SENTENCES, columns, low=0.0, high=1.0)
 
 # %% [markdown]
-# A head that does most of the work nearly every time has a job: it fetches from the subject what
-# the pronoun needs. That is still no proof that this is *all* it does; and pronouns are a small
-# part of a text, so a tale as a whole may hardly miss the head. One that works for some pairs and
-# not for others was half an accident: that is what the twenty are for.
+# It seldom does most of the work, but every time a good share of it, from a quarter to three
+# fifths: the head has a job. It fetches from the subject what the pronoun needs, and it does not do
+# so alone. (Had it worked for some pairs and not at all for others, the first pair would have been
+# half an accident: that is what the twenty are for.) It is still no proof that this is *all* the
+# head does; and pronouns are a small part of a text, so the tale as a whole hardly misses it.
 #
 # ## Induction: has this text been here before?
 #
@@ -403,12 +407,13 @@ order = second_half["the same, shuffled"] - second_half["the same"]
 print("what the right order is worth:", round(order, 1) + 0.0, "nats per token")
 
 # %% [markdown]
-# What the order is worth is what induction is worth. Near 0, the model does no induction: it has
-# noticed that words come again, but not what follows them. At several nats, it copies what followed
-# the last time. Models learn that where their texts repeat themselves. In stories the words just
-# before mostly say more than any repetition, and a small model that reads nothing else has little
-# reason to copy; in lists that are told over and over there is nothing else to go by. (The
-# storyteller's card says which of the two it has read.)
+# What the order is worth is what induction is worth. Near 0, a model does no induction: it has
+# noticed that words come again, but not what follows them. The storyteller gains several nats: it
+# copies what followed the last time. Models learn that where their texts repeat themselves. In
+# stories the words just before mostly say more than any repetition, and as long as it read nothing
+# else the storyteller had no head with a score above that of even weights. So it was also given
+# lists of words, told over and over, in which there is nothing else to go by (its card has the
+# figures).
 #
 # And is it the head with the highest score that does it? Cut it out, and then, for a control, each
 # other head of its block.
@@ -421,10 +426,11 @@ for j in range(model.config.n_head):
     print(f"without head {j} of block {block}, {name}: {cost:+.2f} nats per token")
 
 # %% [markdown]
-# If that head does the copying, cutting it costs the second half more than cutting any other. If
-# several share the work, each loss is small, for the others go on.
+# If several heads shared the work, each loss would be small, for the others would go on. Here one
+# head does most of it: without it nearly all is lost that the right order was worth, and without
+# any other head of its block little or nothing.
 #
-# (On text that is less strange to the model, heads may do better: exercise 3.)
+# (Is it the same head on text that is less strange to the model? That is exercise 3.)
 #
 # ## An induction head, built by hand
 #

@@ -16,7 +16,7 @@
 # A model writes one token at a time, and for each token it has to read all of its weights. So it is
 # the memory, not the arithmetic, that sets the pace.
 #
-# **Minutes:** 25, and 25 for the exercises. **Needs:** notebook 6. **Optional:** it is about
+# **Minutes:** 25, and 35 for the exercises. **Needs:** notebook 6. **Optional:** it is about
 # machines more than about models, and no later notebook needs it.
 #
 # Afterwards you can
@@ -28,6 +28,8 @@
 #
 # It goes with "Evaluation Time: Processing One Token at a Time" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), which explains the cache.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

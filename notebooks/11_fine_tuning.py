@@ -28,6 +28,8 @@
 # It goes with "Transfer Learning", "Machine Translation" and "Summarization" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with sections 3.2 and 3.3 of the GPT-1
 # paper.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

@@ -28,6 +28,8 @@
 # It goes with "Transfer Learning" in [The Illustrated
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with sections 4 and 5 of the GPT-1
 # paper.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

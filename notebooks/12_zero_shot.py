@@ -33,6 +33,8 @@
 # GPT-2](https://jalammar.github.io/illustrated-gpt2/), and with section 3 of the paper. The
 # storyteller is far smaller than the smallest GPT-2, and has read nothing but stories: expect
 # little of it. How little exactly is measured on a page of its own, notebook 12b.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:
@@ -272,6 +274,10 @@ with blas_threads(1):
 # a word that was there is right half of the time; only a model that sees which of the two was said
 # *of this animal* does better. A task with a shortcut measures the shortcut, and so the last row is
 # needed.
+#
+# The storyteller nearly always names again who was named, and mostly repeats the quality of the
+# only rule. With two rules it comes to the edge of what chance alone would give (a figure below
+# shows it), and not further. So it copies; that it reasons is not shown.
 #
 # ## Entailment
 #

@@ -26,6 +26,8 @@
 # - say what a model a hundred times as large, and more, is better at.
 #
 # It goes with section 3 of the GPT-2 paper, and with the end of section 5 of the GPT-1 paper.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

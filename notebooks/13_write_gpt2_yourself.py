@@ -27,6 +27,14 @@
 # Three rules: everything is float32; no argument is changed in place; every function is a few
 # lines, most are one to five. Look things up in the earlier notebooks as you like. In the field's
 # notation, `[..., n]` is any number of axes and then one of length n.
+#
+# Afterwards you can
+#
+# - write every step of GPT-2 in NumPy, from the bytes of a text to the next token;
+# - tell from an array of odd sizes what kind of mistake is in a step;
+# - write the derivatives of the layers, with which it learns.
+#
+# The [glossary](GLOSSARY.md) explains the field's terms.
 
 # %%
 try:

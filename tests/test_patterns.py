@@ -60,7 +60,11 @@ def test_space_is_unicode_s():
     assert list(filter(space.match, EVERYTHING)) == sorted(SPACE)
 
 
-@given(TEXTS | KNOWN_TEXTS)
+# What one edition of Unicode does not know may be a letter to the other.
+ASSIGNED = TEXTS.map(lambda text: "".join(c for c in text if unicodedata.category(c) != "Cn"))
+
+
+@given(ASSIGNED | KNOWN_TEXTS)
 def test_text_is_cut_into_the_same_pieces(text):
     assert WITHOUT_REGEX.findall(text) == regex.findall(CUTS, text)
 

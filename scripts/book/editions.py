@@ -24,6 +24,8 @@ _SOLUTION = re.compile(
     r"^(?P<indent> *)# solution:(?P<instead>.*)\n(?P<lines>(?:.*\n)*?) *# end of solution$",
     re.MULTILINE,
 )
+# A link to a page beside the student's edition: the instructor's lies a folder deeper.
+_PAGE = re.compile(r"(?<=\]\()(?=\w+\.md\b)")
 # A cell that shows what a check says of the student's own work.
 _ANSWERED = re.compile(r"^(?:check|my_gpt)\(", re.MULTILINE)
 
@@ -70,7 +72,9 @@ def student_s(source: NotebookNode, executed: NotebookNode) -> NotebookNode:
     for marked, cell in zip(source.cells, notebook.cells, strict=True):
         if is_solution(marked):
             continue
-        if cell.cell_type == "code" and is_answered(marked.source):
+        if cell.cell_type == "markdown":
+            cell.source = marked.source
+        elif is_answered(marked.source):
             cell.source = for_student(marked.source)
             cell.outputs, cell.execution_count = [], None
         cells.append(cell)
@@ -89,6 +93,8 @@ def instructor_s(source: NotebookNode) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = for_instructor(cell.source)
+        elif has_solutions(source):
+            cell.source = _PAGE.sub("../", cell.source)
         cell.metadata.pop("tags", None)
     return notebook
 
