@@ -4,12 +4,14 @@ import copy
 import multiprocessing
 import pickle
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fuzz import times
 from gptlite import GPT, GPTConfig, KVCache, Tokenizer, Trace
 from gptlite.fast.chunks import QUERIES
 from gptlite.fast.threads import blas_controls, blas_threads
@@ -102,6 +104,16 @@ def test_a_model_says_what_it_is() -> None:
 # ---- Threads ------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def impatient() -> Iterator[None]:
+    """Threads that take turns as often as they can."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_threads_share_a_model_and_each_gets_its_own_numbers() -> None:
     rng = np.random.default_rng(0)
     lengths = [1, 2, 9, 40, QUERIES + 7, 3, 17, 1]
@@ -134,14 +146,26 @@ def test_threads_share_a_model_and_each_gets_its_own_numbers() -> None:
     ]
     with np.errstate(over="ignore", invalid="ignore"):
         expected = [work(model, ids) for work, model, ids in works]
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        with ThreadPoolExecutor(8) as pool:
-            found = list(pool.map(lambda each: each[0](*each[1:]), works * 3))
-    finally:
-        sys.setswitchinterval(interval)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda each: each[0](*each[1:]), works * 3))
     assert all(map(np.array_equal, found, expected * 3))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_threads_share_a_tokenizer_and_a_model_for_thousands_of_texts() -> None:
+    """From a text to its logits."""
+    texts = [f"the {'cat' * n} and {n}" for n in range(8)]
+
+    def work(text: str) -> Any:
+        return MODEL(tokenizer.encode(text))[0, -1]
+
+    tokenizer = Tokenizer(TOKENIZER.vocab, TOKENIZER.merges)
+    expected = [work(text) for text in texts]
+    tokenizer = Tokenizer(TOKENIZER.vocab, TOKENIZER.merges)  # one that knows no words yet
+    n = times(20_000) // len(texts)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(work, texts * n))
+    assert all(map(np.array_equal, found, expected * n))
 
 
 def test_blocks_of_threads_that_overlap_leave_blas_as_it_was() -> None:

@@ -103,13 +103,16 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
         what: the files, in words.
         wanted: chooses the files to fetch from a source's.
     """
+    missing = f"{what}: expected in {_places(name)}, found in none"
     if why := offline():
-        raise DownloadError(
-            f"{what}: expected in {_places(name)}, found in none; nothing is fetched, because {why}"
-        )
+        raise DownloadError(f"{missing}; nothing is fetched, because {why}")
     folder = model_folder(name)
     failures: list[DownloadError] = []
-    for source in known_sources(name) or _ask(name, folder):
+    try:
+        sources = known_sources(name) or _ask(name, folder)
+    except NoNetworkError as error:
+        raise NoNetworkError(f"{missing}; and there is no network: {error}") from error
+    for source in sources:
         line = f"{what} is fetched from {source.owner} ({source.url('')}) into {folder}"
         try:
             _fetch_from(source, name, wanted(source.files), folder, cache(partial(_say, line)))
@@ -124,9 +127,7 @@ def _fetch_files(name: str, what: str, wanted: Callable[[Files], Files]) -> Path
             return folder
     said = "; ".join(map(str, failures))
     if all(isinstance(failure, NoNetworkError) for failure in failures):
-        raise NoNetworkError(
-            f"{what}: expected in {_places(name)}, found in none; and there is no network: {said}"
-        )
+        raise NoNetworkError(f"{missing}; and there is no network: {said}")
     raise DownloadError(said)
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gptlite.command import say
+from gptlite.command import say, significant
 from gptlite.errors import CheckpointError
 from gptlite.files import read_small, write_atomically
 from gptlite.pretrain.trainer import Trainer
@@ -76,5 +76,9 @@ class RunLog:
         with write_atomically(self.path) as file:
             for each in self.lines:
                 file.write(json.dumps(each, ensure_ascii=False).encode() + b"\n")
-        shown = ", ".join(f"{k} {v}" for k, v in line.items() if k not in ("sample", "by_file"))
-        say(shown, f"  {line['sample']!r}")
+        numbers = {k: v for k, v in line.items() if k not in ("sample", "by_file")}
+        shown = (
+            f"{name.replace('_', ' ')} {significant(n) if isinstance(n, float) else f'{n:,}'}"
+            for name, n in numbers.items()
+        )
+        say(", ".join(shown), f"  {line['sample']!r}")

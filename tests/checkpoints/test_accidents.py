@@ -19,14 +19,15 @@ import pytest
 
 from fuzz import times
 from gptlite import GPT, Tokenizer
-from gptlite.checkpoints import read_checkpoint
+from gptlite.checkpoints import read_checkpoint, write_checkpoint
 from gptlite.checkpoints.npz import read_arrays, write_arrays
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError
+from gptlite.finetune import FineTuned
 from gptlite.rules import Rules
 from gptlite.special import AddedToken
-from models import random_model
-from tiny_checkpoints import FIXTURES
+from models import random_classifier, random_model
+from tiny_checkpoints import FIXTURES, TINY, tiny
 from vocabularies import SMALL, STORY, WORD_MERGES, WORDS
 
 RELATIVES = FIXTURES / "relatives"
@@ -113,6 +114,21 @@ def use_model(folder: Path) -> None:
         assert array.dtype == np.float32
 
 
+def use_file(folder: Path) -> None:
+    """The one file of a model, which stands alone."""
+    [path] = folder.iterdir()
+    model = GPT(*read_checkpoint(path))
+    with np.errstate(all="ignore"):
+        assert model([0]).shape == (1, 1, model.config.n_vocab)
+
+
+def use_classifier(folder: Path) -> None:
+    fine_tuned = FineTuned.from_pretrained(folder)
+    with np.errstate(all="ignore"):
+        assert fine_tuned.classifier.model([0]).shape[-1] == fine_tuned.tokenizer.n_vocab + 3
+    assert len(fine_tuned.labels) > 1 and 1 <= fine_tuned.n_ctx <= 24
+
+
 def use_tokenizer(folder: Path) -> None:
     tokenizer = Tokenizer.from_pretrained(folder)
     names = list(tokenizer.special_tokens)[:3]
@@ -153,6 +169,29 @@ def gpt1_pieces(folder: Path) -> None:
 def fixture(folder: Path) -> None:
     shutil.copytree(RELATIVES / folder.name, folder, dirs_exist_ok=True)
     (folder / "expected.npz").unlink()
+
+
+def hub(folder: Path) -> None:
+    shutil.copytree(FIXTURES / "hub" / folder.name, folder, dirs_exist_ok=True)
+    (folder / "expected.npz").unlink(missing_ok=True)
+
+
+def openai(folder: Path) -> None:
+    write_checkpoint(folder, TINY, tiny(), format="openai")
+
+
+def llmc(folder: Path) -> None:
+    from test_llmc import file_of
+    from test_llmc import tiny as tiny_of_llmc
+
+    (folder / "gpt2.bin").write_bytes(file_of(tiny_of_llmc()))
+
+
+def classifier(folder: Path) -> None:
+    config = GPTConfig(n_vocab=280, n_ctx=24, n_embd=8, n_head=2, n_layer=2)
+    labels = ["merry", "sad", "é"]
+    made = FineTuned(random_classifier(config, 3), SMALL, "classification", labels, 20)
+    made.save_pretrained(folder)
 
 
 def bare_state_dict(folder: Path) -> None:
@@ -243,6 +282,10 @@ READERS = {
     "npz": Reader(npz, use_arrays),
     "pieces": Reader(gpt1_pieces, use_model),
     **dict.fromkeys(["gpt1", "mingpt", "makemore", "nanogpt"], Reader(fixture, use_model)),
+    **dict.fromkeys(["single", "sharded"], Reader(hub, use_model)),
+    "openai": Reader(openai, use_model),
+    "llmc": Reader(llmc, use_file),
+    "classifier": Reader(classifier, use_classifier),
     "bare": Reader(bare_state_dict, use_model),
     "new_fields": Reader(new_fields, use_model),
     "stoi": Reader(stoi, use_tokenizer),

@@ -1,6 +1,7 @@
 """An official model: found on this machine, or fetched from the first source that has it."""
 
 import errno
+import re
 import shutil
 import socket
 import sys
@@ -14,7 +15,7 @@ import gptlite
 from gptlite.download import __main__ as door
 from gptlite.download.fetch import fetch_model, fetch_tokenizer, verify_model
 from gptlite.download.fetching import StorageError, fetch_file
-from gptlite.download.official import SOURCES
+from gptlite.download.official import SOURCES, required_name
 from gptlite.download.places import hub_home, model_folder
 from gptlite.errors import CheckpointError, DownloadError
 from gptlite.model import GPT
@@ -235,9 +236,12 @@ def test_without_a_network_one_line_says_so_at_once(
     assert "openaipublic.blob.core.windows.net: " in err
     assert err.count("name resolution" if how == "no name" else "Network is unreachable") == 2
     assert waits == [0.5, 0.5]
-    with pytest.raises(DownloadError, match=r"huggingface\.co: .*") as caught:
-        fetch_model("gpt2@main")
-    assert "\n" not in str(caught.value)
+    for name in ("gpt2@main", required_name("openai-gpt")):  # the hub is asked for their files
+        with pytest.raises(DownloadError) as caught:
+            fetch_model(name)
+        place = re.escape(str(model_folder(name)))
+        said = rf"{name}: expected in {place}, .*; and there is no network: huggingface\.co: .*"
+        assert re.fullmatch(said, str(caught.value))
 
 
 def test_a_network_that_is_lost_on_the_way_is_waited_for(
