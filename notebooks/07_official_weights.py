@@ -53,6 +53,7 @@ from gptlite.checkpoints.names import openai_name
 from gptlite.config import PRESETS, parameter_shapes
 from gptlite.download.official import SOURCES
 from gptlite.download.places import find_model
+from gptlite.generate import generate
 from gptlite.gpt1 import post_norm_block
 from gptlite.layers import softmax
 from gptlite.training.gradients import loss_and_gradients
@@ -167,8 +168,8 @@ Table("GPT-1 and the smallest GPT-2", ["", "GPT-1", "GPT-2"], rows)
 
 # %% [markdown]
 # Both side by side, with the same beginning, if they are on this machine (`python -m
-# gptlite.download openai-gpt` fetches GPT-1, some 480 MB). GPT-1 goes on as the novels do that it has
-# read, in lower case; it has no token that would end a text.
+# gptlite.download openai-gpt` fetches GPT-1, some 480 MB). GPT-1 goes on as the novels do that it
+# has read, in lower case; it has no token that would end a text.
 
 # %%
 for name in ("openai-gpt", "gpt2"):
@@ -419,8 +420,6 @@ for prompt, (source, continuation) in PUBLISHED.items():
 
 # %%
 if is_real:
-    from gptlite.generate import generate
-
     for prompt, (_, continuation) in PUBLISHED.items():
         n_new = len(tokenizer.encode(continuation))
         told = generate(model, tokenizer, prompt, n_new, temperature=0)

@@ -76,7 +76,7 @@ def write_lock(
 def build_wheel(root: Path, work: Path) -> Path:
     """Build gptlite's wheel from a copy of the checkout's package.
 
-    In the checkout itself setuptools would leave its folder ``build``.
+    In the checkout itself setuptools would take along what earlier builds have left there.
 
     Raises:
         PartError: pip cannot build it.
