@@ -814,9 +814,11 @@ def test_a_click_lands_where_it_was_aimed(driver, local):
 def test_texts_that_are_too_long(live, trace, text, sentence):
     read_text(live, text)
     assert sentence in one(live, "#problem").text
+    assert sentence in one(live, "#refused").text
     alike(live, after_of(live), trace["logits"][0, -1])  # what was there stays
     read_text(live, "fox")
     assert not one(live, "#problem").is_displayed()
+    assert one(live, "#refused").text == ""
 
 
 def test_half_a_character_and_markup(live):
@@ -832,7 +834,10 @@ def test_half_a_character_and_markup(live):
 def test_a_change_that_fits_no_array(live, trace):
     choose(live, "#cut-factor", 1e9)
     click(live, "#cut-form button")
-    assert one(live, "#changes-error").text == "The factor must lie in -100 to 100."
+    refusal = "The factor must lie in -100 to 100."
+    assert [one(live, place).text for place in ("#changes-error", "#refused")] == [refusal] * 2
+    click(live, "#strip-tokens input[value='2']")
+    assert one(live, "#refused").text == ""
     choose(live, "#patch-position", 11)
     choose(live, "#patch-text", "A fox")
     click(live, "#patch-form button")
@@ -841,7 +846,7 @@ def test_a_change_that_fits_no_array(live, trace):
     alike(live, after_of(live), trace["logits"][0, -1])
     choose(live, "#cut-factor", 0)
     click(live, "#cut-form button")
-    assert one(live, "#changes-error").text == ""
+    assert [one(live, place).text for place in ("#changes-error", "#refused")] == ["", ""]
 
 
 BROKEN = {
@@ -891,6 +896,11 @@ def test_a_server_that_stops_is_told_in_the_page(driver):
         assert list(serving) == []
         opened.execute_async_script("setTimeout(arguments[0], 500)")
         assert "The server has stopped" in one(opened, "#problem").text
+        click(opened, "#machine [data-part='mlp.gelu']")
+        click(opened, ".card:nth-child(1) .cut")
+        assert "The server has stopped" in one(opened, "#refused").text
+        script = "return document.querySelector('#refused').getBoundingClientRect().bottom"
+        assert 0 < opened.execute_script(script) < 400  # in sight, though the top is not
         read_text(opened, "hen")
         assert "The server has stopped" in one(opened, "#problem").text
         assert one(opened, "h1").text == "fox"

@@ -5,6 +5,7 @@ import { bar } from "./answer.js";
 import { byId, button, cell, element, fixed, percent, row, rowHead, sentence, show } from "./elements.js";
 import { labelOf } from "./figures.js";
 import { decode, greatest } from "./numbers.js";
+import { sayInBar } from "./reader.js";
 import { softmax } from "./sampling.js";
 import { known, state, tokens } from "./state.js";
 
@@ -113,6 +114,8 @@ export function drawChanges(apply) {
   show(byId("changes-figure"), caption, ["token", "before", "", "after"], rows, "bars");
 }
 
+/** Say beside the forms and in the bar why a change cannot be made; "" to take it back. */
 export function complain(message) {
   byId("changes-error").textContent = message ? sentence(message) : "";
+  sayInBar(message);
 }

@@ -2,6 +2,7 @@
 
 import { byId, sentence } from "./elements.js";
 import { isFrozen } from "./engine.js";
+import { sayInBar } from "./reader.js";
 import { known, state } from "./state.js";
 
 const OWN = "the storyteller"; // the model that gptlite lab opens unless it is told another
@@ -41,8 +42,9 @@ export function drawText() {
   document.title = `Inside a GPT-2: ${known.read.said.slice(0, 80)}`;
 }
 
-/** Say in the page what went wrong; "" to take it back. */
+/** Say at the top and in the bar what went wrong; "" to take it back. */
 export function say(message) {
   byId("problem").textContent = message ? sentence(message) : "";
   byId("problem").hidden = !message;
+  sayInBar(message);
 }
