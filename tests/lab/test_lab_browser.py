@@ -690,7 +690,17 @@ def test_a_part_cut_or_scaled(live, storyteller, trace, what):
     rounded(live, numbers(live, "#changes-figure .was"), 100 * was[ids])
     rounded(live, numbers(live, "#changes-figure .is"), 100 * now[ids])
     assert now.argmax() in ids and was.argmax() in ids
+    says, _, moved = one(live, "#changed-says").text.partition(": ")
+    assert says == "1 change"
+    best = int(was.argmax())
+    token, before, arrow, after = moved.rsplit(" ", 3)
+    assert (token, arrow) == (tokenizer.decode([best]).replace(" ", "·"), "→")
+    assert [number(before), number(after)] == pytest.approx(
+        [100 * was[best], 100 * now[best]], abs=0.501
+    )
+    look(live, 390, STILL)
     assert one(live, "#changed-says").text == "1 change"
+    look(live, 1280, STILL)
     click(live, "#undo")
     alike(live, after_of(live), trace["logits"][0, -1])
     assert "Nothing is changed" in one(live, "#changes-say").text
@@ -724,8 +734,9 @@ def test_a_head_cut_where_it_is_shown(live, storyteller):
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     follows(live, changed)
+    assert one(live, "#changed-says").text.startswith("2 changes: ·to ")
     click(live, ".card:nth-child(1) .cut")
-    assert one(live, "#changed-says").text == "1 change"
+    assert one(live, "#changed-says").text.startswith("1 change: ·to ")
 
 
 def test_what_is_changed_is_marked_in_the_drawings(live):

@@ -93,12 +93,14 @@ export function drawChanges(apply) {
     ? `${n === 1 ? "One change" : `${n} changes`}. The prediction has moved by ${fixed(known.read.moved, 3)} nats (Kullback\u2013Leibler divergence).`
     : "Nothing is changed: this is the model as it was trained.";
   byId("changed").hidden = n === 0;
-  byId("changed-says").textContent = n === 1 ? "1 change" : `${n} changes`;
   const position = byId("patch-position");
   const before = position.value;
   position.replaceChildren(...tokens().map((token, i) => element("option", { value: i }, `${i}: ${token}`)));
   position.value = before !== "" && Number(before) < tokens().length ? before : state.pinned;
   const [was, is] = ["before", "after"].map((name) => softmax(decode(known.read[name]).values));
+  const [best] = greatest(was, 1);
+  const moved = element("span", { class: "moved" }, ": ", labelOf(best), ` ${percent(was[best], 0)} \u2192 ${percent(is[best], 0)}`);
+  byId("changed-says").replaceChildren(n === 1 ? "1 change" : `${n} changes`, moved);
   const ids = [...new Set([...greatest(is, SHOWN), ...greatest(was, SHOWN)])];
   const longest = Math.max(...ids.flatMap((id) => [was[id], is[id]]));
   const rows = ids.map((id) =>
