@@ -334,6 +334,9 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
         same(opened, f"{step}-figure", of[step][0, head, position])
         same(opened, f"{step}-all", *of[step][0, head])
     same(opened, "logits-figure", trace["logits"][0, -1])
+    says = one(opened, "#logits-figure .caption").text
+    assert says.startswith("The last token’s row of the array, whichever token is chosen")
+    assert "after “·it”" in says
 
     weights, seen = of["attn.weights"][0, head], np.tri(SEQ, dtype=bool)
     shown = numbers(opened, "#weights-figure td.number")
