@@ -730,6 +730,23 @@ def test_a_patch_and_a_mask_dropped_together(live, storyteller):
     follows(live, changed)
 
 
+def test_the_patch_begins_with_the_page_s_text(live):
+    def other() -> str:
+        return one(live, "#patch-text").get_property("value")
+
+    assert other() == TEXT
+    read_text(live, "The king said\nto his")
+    assert other() == "The king said\nto his"
+    click(live, "#go-on")
+    assert other() == one(live, "h1").get_property("textContent")
+    one(live, "#patch-text").send_keys(" fox")
+    typed = other()
+    assert typed.endswith(" fox")
+    click(live, "#mask-form button")
+    read_text(live, "A fox")
+    assert other() == typed
+
+
 def test_a_head_cut_where_it_is_shown(live, storyteller):
     model, tokenizer = storyteller
     click(live, ".card:nth-child(3) .cut")

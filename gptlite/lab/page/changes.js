@@ -97,6 +97,7 @@ export function drawChanges(apply) {
   const before = position.value;
   position.replaceChildren(...tokens().map((token, i) => element("option", { value: i }, `${i}: ${token}`)));
   position.value = before !== "" && Number(before) < tokens().length ? before : state.pinned;
+  byId("patch-text").defaultValue = known.read.said; // what a visitor has typed there stays
   const [was, is] = ["before", "after"].map((name) => softmax(decode(known.read[name]).values));
   const [best] = greatest(was, 1);
   const moved = element("span", { class: "moved" }, ": ", labelOf(best), ` ${percent(was[best], 0)} \u2192 ${percent(is[best], 0)}`);

@@ -16,9 +16,11 @@ export function buildText(read) {
     event.preventDefault();
     read(byId("text").value, byId("eot").checked);
   });
-  byId("text").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("text-form").requestSubmit();
-  });
+  for (const field of document.querySelectorAll("textarea")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) field.form.requestSubmit();
+    });
+  }
   byId("eot").closest("label").hidden = known.model.eot === null;
 }
 
