@@ -1022,6 +1022,9 @@ def test_it_prints_in_pages_that_cut_nothing(opened):
           .map((e) => `${e.tagName} ${e.className} ${e.id} ${e.getBoundingClientRect().right}`);
     """
     assert opened.execute_script(script) == []
+    assert one(opened, "#machine svg").is_displayed()
+    assert one(opened, "#machine").value_of_css_property("position") == "static"
+    assert one(opened, "aside").value_of_css_property("break-inside") == "avoid"
     printed = opened.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert len(printed["data"]) > 50_000
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
