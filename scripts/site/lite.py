@@ -12,6 +12,8 @@ from pathlib import Path
 
 from parts import PURE, PartError, from_pypi
 
+#: JupyterLab's extensions in the site; whatever else is installed beside the builder stays out.
+EXTENSIONS = ("@jupyterlite/pyodide-kernel-extension",)
 KERNEL = "@jupyterlite/pyodide-kernel-extension:kernel"
 SETTINGS = {
     "jupyter-lite-schema-version": 0,
@@ -67,6 +69,7 @@ def write_notebooks(out: Path, work: Path, parts: Path, root: Path) -> None:
         shutil.copyfile(notebook, contents / "notebooks" / notebook.name)
     (work / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
     (work / "overrides.json").write_text(json.dumps(OVERRIDES), "utf-8")
+    choose_extensions(work, Path(sys.prefix))
     (work / "pypi").mkdir()
     comm = from_pypi(parts, PURE["comm"])  # the kernel installs it, and Pyodide has it not
     shutil.copyfile(comm, work / "pypi" / comm.name)
@@ -81,6 +84,28 @@ def write_notebooks(out: Path, work: Path, parts: Path, root: Path) -> None:
         raise PartError(f"JupyterLite cannot be built: {last}")
     name_icon(work / "built")
     (work / "built").rename(out)
+
+
+def choose_extensions(folder: Path, prefix: Path) -> None:
+    """Tell JupyterLite the site's extensions; it takes all that are installed otherwise.
+
+    Args:
+        folder: where JupyterLite is built.
+        prefix: the folder of the Python environment where the extensions are installed.
+
+    Raises:
+        PartError: one of them is not installed.
+    """
+    installed = prefix / "share" / "jupyter" / "labextensions"
+    for name in EXTENSIONS:
+        if not (installed / name / "package.json").exists():
+            raise PartError(f"{name} is not in {installed}: pip install -e '.[site]'")
+    config = {
+        "ignore_sys_prefix": ["federated_extensions"],
+        "federated_extensions": [str(installed / name) for name in EXTENSIONS],
+    }
+    path = folder / "jupyter_lite_config.json"
+    path.write_text(json.dumps({"LiteBuildConfig": config}), "utf-8")
 
 
 def name_icon(out: Path) -> None:

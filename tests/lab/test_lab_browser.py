@@ -334,6 +334,9 @@ def test_the_figures_show_the_trace(opened, storyteller, trace, block, head, pos
         same(opened, f"{step}-figure", of[step][0, head, position])
         same(opened, f"{step}-all", *of[step][0, head])
     same(opened, "logits-figure", trace["logits"][0, -1])
+    says = one(opened, "#logits-figure .caption").text
+    assert says.startswith("The last token’s row of the array, whichever token is chosen")
+    assert "after “·it”" in says
 
     weights, seen = of["attn.weights"][0, head], np.tri(SEQ, dtype=bool)
     shown = numbers(opened, "#weights-figure td.number")
@@ -690,7 +693,17 @@ def test_a_part_cut_or_scaled(live, storyteller, trace, what):
     rounded(live, numbers(live, "#changes-figure .was"), 100 * was[ids])
     rounded(live, numbers(live, "#changes-figure .is"), 100 * now[ids])
     assert now.argmax() in ids and was.argmax() in ids
+    says, _, moved = one(live, "#changed-says").text.partition(": ")
+    assert says == "1 change"
+    best = int(was.argmax())
+    token, before, arrow, after = moved.rsplit(" ", 3)
+    assert (token, arrow) == (tokenizer.decode([best]).replace(" ", "·"), "→")
+    assert [number(before), number(after)] == pytest.approx(
+        [100 * was[best], 100 * now[best]], abs=0.501
+    )
+    look(live, 390, STILL)
     assert one(live, "#changed-says").text == "1 change"
+    look(live, 1280, STILL)
     click(live, "#undo")
     alike(live, after_of(live), trace["logits"][0, -1])
     assert "Nothing is changed" in one(live, "#changes-say").text
@@ -717,6 +730,23 @@ def test_a_patch_and_a_mask_dropped_together(live, storyteller):
     follows(live, changed)
 
 
+def test_the_patch_begins_with_the_page_s_text(live):
+    def other() -> str:
+        return one(live, "#patch-text").get_property("value")
+
+    assert other() == TEXT
+    read_text(live, "The king said\nto his")
+    assert other() == "The king said\nto his"
+    click(live, "#go-on")
+    assert other() == one(live, "h1").get_property("textContent")
+    one(live, "#patch-text").send_keys(" fox")
+    typed = other()
+    assert typed.endswith(" fox")
+    click(live, "#mask-form button")
+    read_text(live, "A fox")
+    assert other() == typed
+
+
 def test_a_head_cut_where_it_is_shown(live, storyteller):
     model, tokenizer = storyteller
     click(live, ".card:nth-child(3) .cut")
@@ -724,8 +754,9 @@ def test_a_head_cut_where_it_is_shown(live, storyteller):
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
     follows(live, changed)
+    assert one(live, "#changed-says").text.startswith("2 changes: ·to ")
     click(live, ".card:nth-child(1) .cut")
-    assert one(live, "#changed-says").text == "1 change"
+    assert one(live, "#changed-says").text.startswith("1 change: ·to ")
 
 
 def test_what_is_changed_is_marked_in_the_drawings(live):
@@ -814,9 +845,11 @@ def test_a_click_lands_where_it_was_aimed(driver, local):
 def test_texts_that_are_too_long(live, trace, text, sentence):
     read_text(live, text)
     assert sentence in one(live, "#problem").text
+    assert sentence in one(live, "#refused").text
     alike(live, after_of(live), trace["logits"][0, -1])  # what was there stays
     read_text(live, "fox")
     assert not one(live, "#problem").is_displayed()
+    assert one(live, "#refused").text == ""
 
 
 def test_half_a_character_and_markup(live):
@@ -832,7 +865,10 @@ def test_half_a_character_and_markup(live):
 def test_a_change_that_fits_no_array(live, trace):
     choose(live, "#cut-factor", 1e9)
     click(live, "#cut-form button")
-    assert one(live, "#changes-error").text == "The factor must lie in -100 to 100."
+    refusal = "The factor must lie in -100 to 100."
+    assert [one(live, place).text for place in ("#changes-error", "#refused")] == [refusal] * 2
+    click(live, "#strip-tokens input[value='2']")
+    assert one(live, "#refused").text == ""
     choose(live, "#patch-position", 11)
     choose(live, "#patch-text", "A fox")
     click(live, "#patch-form button")
@@ -841,7 +877,7 @@ def test_a_change_that_fits_no_array(live, trace):
     alike(live, after_of(live), trace["logits"][0, -1])
     choose(live, "#cut-factor", 0)
     click(live, "#cut-form button")
-    assert one(live, "#changes-error").text == ""
+    assert [one(live, place).text for place in ("#changes-error", "#refused")] == ["", ""]
 
 
 BROKEN = {
@@ -891,6 +927,11 @@ def test_a_server_that_stops_is_told_in_the_page(driver):
         assert list(serving) == []
         opened.execute_async_script("setTimeout(arguments[0], 500)")
         assert "The server has stopped" in one(opened, "#problem").text
+        click(opened, "#machine [data-part='mlp.gelu']")
+        click(opened, ".card:nth-child(1) .cut")
+        assert "The server has stopped" in one(opened, "#refused").text
+        script = "return document.querySelector('#refused').getBoundingClientRect().bottom"
+        assert 0 < opened.execute_script(script) < 400  # in sight, though the top is not
         read_text(opened, "hen")
         assert "The server has stopped" in one(opened, "#problem").text
         assert one(opened, "h1").text == "fox"
@@ -981,6 +1022,9 @@ def test_it_prints_in_pages_that_cut_nothing(opened):
           .map((e) => `${e.tagName} ${e.className} ${e.id} ${e.getBoundingClientRect().right}`);
     """
     assert opened.execute_script(script) == []
+    assert one(opened, "#machine svg").is_displayed()
+    assert one(opened, "#machine").value_of_css_property("position") == "static"
+    assert one(opened, "aside").value_of_css_property("break-inside") == "avoid"
     printed = opened.execute_cdp_cmd("Page.printToPDF", {"printBackground": True})
     assert len(printed["data"]) > 50_000
     opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})

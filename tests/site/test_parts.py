@@ -1,4 +1,4 @@
-"""The parts of the site: none is taken whose checksum is another."""
+"""The parts of the site: none is taken whose checksum is another, and none that is not listed."""
 
 import doctest
 import io
@@ -13,6 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "site"))
 
+import lite
 import parts
 from parts import Part, PartError, core, from_pypi, needed, wheels
 
@@ -98,3 +99,46 @@ def test_the_core_is_read_from_its_archive(tmp_path, monkeypatch):
     files = core(tmp_path)
     assert set(files) == set(parts.CORE_FILES)
     assert parts.read_lock(files) == LOCK
+
+
+@pytest.fixture
+def prefix(tmp_path) -> Path:
+    """A Python environment with the site's extension of JupyterLab, and one more."""
+    for name in (*lite.EXTENSIONS, "jupyterlab-jupytext"):
+        folder = tmp_path / "prefix" / "share" / "jupyter" / "labextensions" / name
+        folder.mkdir(parents=True)
+        build = {"load": "static/remoteEntry.js", "extension": "./extension"}
+        package = {"name": name, "version": "1", "jupyterlab": {"_build": build}}
+        (folder / "package.json").write_text(json.dumps(package), "utf-8")
+    return tmp_path / "prefix"
+
+
+def test_jupyterlite_takes_the_extensions_that_are_listed_and_no_other(
+    prefix, tmp_path, monkeypatch
+):
+    """By its own reckoning of what it would copy."""
+    app = pytest.importorskip("jupyterlite_core.app")
+    module = pytest.importorskip("jupyterlite_core.addons.federated_extensions")
+    addon_class = module.FederatedExtensionAddon
+    monkeypatch.setattr(
+        addon_class, "labextensions_path", prefix / "share" / "jupyter" / "labextensions"
+    )
+
+    monkeypatch.chdir(tmp_path)
+
+    def taken() -> set[str]:
+        build = app.LiteBuildApp()
+        build.initialize([])
+        addons = build.lite_manager.create_addons().values()
+        (addon,) = [each for each in addons if type(each) is addon_class]
+        names = [task["name"] for task in addon.pre_build(build.lite_manager)]
+        return {name.rpartition("copy:ext:")[2] for name in names}
+
+    assert taken() == {*lite.EXTENSIONS, "jupyterlab-jupytext"}
+    lite.choose_extensions(tmp_path, prefix)
+    assert taken() == set(lite.EXTENSIONS)
+
+
+def test_an_extension_that_is_not_installed_is_named(tmp_path):
+    with pytest.raises(PartError, match=f"{lite.EXTENSIONS[0]} is not in"):
+        lite.choose_extensions(tmp_path, tmp_path)

@@ -76,7 +76,8 @@ export function drawLensToken() {
 export function drawLogits() {
   const logits = decode(known.read.after).values;
   const rows = [{ label: [element("code", {}, "logits")], values: logits }];
-  const caption = `The scores of ${count(logits.length)} tokens after the last position: the last row of the array`;
+  const last = quotedToken(tokens().length - 1);
+  const caption = `The last token\u2019s row of the array, whichever token is chosen: the scores of ${count(logits.length)} tokens after ${last}`;
   showRows(byId("logits-figure"), rows, { caption, high: 4, nameOf: labelText });
 }
 

@@ -5,6 +5,7 @@ import { bar } from "./answer.js";
 import { byId, button, cell, element, fixed, percent, row, rowHead, sentence, show } from "./elements.js";
 import { labelOf } from "./figures.js";
 import { decode, greatest } from "./numbers.js";
+import { sayInBar } from "./reader.js";
 import { softmax } from "./sampling.js";
 import { known, state, tokens } from "./state.js";
 
@@ -92,12 +93,15 @@ export function drawChanges(apply) {
     ? `${n === 1 ? "One change" : `${n} changes`}. The prediction has moved by ${fixed(known.read.moved, 3)} nats (Kullback\u2013Leibler divergence).`
     : "Nothing is changed: this is the model as it was trained.";
   byId("changed").hidden = n === 0;
-  byId("changed-says").textContent = n === 1 ? "1 change" : `${n} changes`;
   const position = byId("patch-position");
   const before = position.value;
   position.replaceChildren(...tokens().map((token, i) => element("option", { value: i }, `${i}: ${token}`)));
   position.value = before !== "" && Number(before) < tokens().length ? before : state.pinned;
+  byId("patch-text").defaultValue = known.read.said; // what a visitor has typed there stays
   const [was, is] = ["before", "after"].map((name) => softmax(decode(known.read[name]).values));
+  const [best] = greatest(was, 1);
+  const moved = element("span", { class: "moved" }, ": ", labelOf(best), ` ${percent(was[best], 0)} \u2192 ${percent(is[best], 0)}`);
+  byId("changed-says").replaceChildren(n === 1 ? "1 change" : `${n} changes`, moved);
   const ids = [...new Set([...greatest(is, SHOWN), ...greatest(was, SHOWN)])];
   const longest = Math.max(...ids.flatMap((id) => [was[id], is[id]]));
   const rows = ids.map((id) =>
@@ -113,6 +117,8 @@ export function drawChanges(apply) {
   show(byId("changes-figure"), caption, ["token", "before", "", "after"], rows, "bars");
 }
 
+/** Say beside the forms and in the bar why a change cannot be made; "" to take it back. */
 export function complain(message) {
   byId("changes-error").textContent = message ? sentence(message) : "";
+  sayInBar(message);
 }

@@ -9,7 +9,7 @@ import { byId, count } from "./elements.js";
 import { ask, isFrozen, load, numbers, useEngine } from "./engine.js";
 import { drawEmbeddings, drawStream, drawTokens, drawTop, drawWhole, entering, inBlock } from "./figures.js";
 import { buildMachine } from "./machine.js";
-import { buildReader, buildStrip, drawReader, drawWalk, glide, reveal, scrollTo, watchScrolling } from "./reader.js";
+import { buildReader, buildStrip, drawReader, drawWalk, glide, reveal, sayInBar, scrollTo, watchScrolling } from "./reader.js";
 import { choose, filterLogits, softmax } from "./sampling.js";
 import { forgetColours } from "./scales.js";
 import { firstReading, known, readLink, reading, state, tokens, writeLink } from "./state.js";
@@ -182,6 +182,7 @@ async function apply(edits) {
 // ---- Choosing -----------------------------------------------------------------------------------
 
 function pin(position) {
+  sayInBar("");
   state.pinned = position;
   follow(position);
   reveal();
@@ -195,6 +196,7 @@ function follow(position) {
 }
 
 async function select(block, head) {
+  sayInBar("");
   const other = block !== state.block;
   const stop = state.stop.startsWith("h.") ? state.stop.replace(/^h\.\d+/, `h.${block}`) : state.stop;
   const before = { block: state.block, head: state.head, stop: state.stop };
@@ -225,6 +227,7 @@ function openPart(step) {
 async function goTo(stop) {
   if (stop === undefined) return;
   walkedByHand();
+  sayInBar("");
   const layer = /^h\.(\d+)\./.exec(stop);
   state.stop = stop;
   if (layer && Number(layer[1]) !== state.block) await chooseBlock(Number(layer[1]));

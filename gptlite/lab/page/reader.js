@@ -1,6 +1,6 @@
 // The bar at the top: which token, block and head, and the walk from array to array.
 
-import { byId, element, percent } from "./elements.js";
+import { byId, element, percent, sentence } from "./elements.js";
 import { numbers, has } from "./engine.js";
 import { tokenOf } from "./figures.js";
 import { lightMachine } from "./machine.js";
@@ -68,6 +68,11 @@ export function drawReader() {
   const best = [...weights.keys()].sort((a, b) => weights[b] - weights[a]).slice(0, 3).filter((j) => weights[j] > 0);
   const looks = best.flatMap((j, i) => [i ? ", " : "", tokenOf(j), ` ${percent(weights[j], 0)}`]);
   byId("strip-says").replaceChildren(tokenOf(state.position), ...(best.length ? [" attends to ", ...looks] : [" attends to nothing"]));
+}
+
+/** Say in the bar what went wrong: it is in sight wherever the page is scrolled; "" to take it back. */
+export function sayInBar(message) {
+  byId("refused").textContent = message ? sentence(message) : "";
 }
 
 // ---- The walk -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import { byId, sentence } from "./elements.js";
 import { isFrozen } from "./engine.js";
+import { sayInBar } from "./reader.js";
 import { known, state } from "./state.js";
 
 const OWN = "the storyteller"; // the model that gptlite lab opens unless it is told another
@@ -15,9 +16,11 @@ export function buildText(read) {
     event.preventDefault();
     read(byId("text").value, byId("eot").checked);
   });
-  byId("text").addEventListener("keydown", (event) => {
-    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) byId("text-form").requestSubmit();
-  });
+  for (const field of document.querySelectorAll("textarea")) {
+    field.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) field.form.requestSubmit();
+    });
+  }
   byId("eot").closest("label").hidden = known.model.eot === null;
 }
 
@@ -41,8 +44,9 @@ export function drawText() {
   document.title = `Inside a GPT-2: ${known.read.said.slice(0, 80)}`;
 }
 
-/** Say in the page what went wrong; "" to take it back. */
+/** Say at the top and in the bar what went wrong; "" to take it back. */
 export function say(message) {
   byId("problem").textContent = message ? sentence(message) : "";
   byId("problem").hidden = !message;
+  sayInBar(message);
 }
