@@ -63,7 +63,7 @@ class Server(ThreadingHTTPServer):
     def stop(self) -> None:
         """Tell the pages, and let the port go."""
         self.ending.set()
-        until = monotonic() + 1
+        until = monotonic() + 5
         while self.waiting and monotonic() < until:
             sleep(0.01)
         self.server_close()
