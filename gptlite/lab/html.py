@@ -21,7 +21,7 @@ from gptlite.views.text import printable
 MODULES = (
     *("elements.js", "numbers.js", "sampling.js", "scales.js", "picture.js", "state.js"),
     *("engine.js", "machine.js", "steps.js", "figures.js", "attention.js", "answer.js"),
-    *("draw.js", "changes.js", "reader.js", "text.js", "main.js"),
+    *("draw.js", "reader.js", "changes.js", "text.js", "main.js"),
 )
 IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class) )", re.MULTILINE)
