@@ -51,7 +51,7 @@ from gptlite import GPT, CheckpointError, GPTConfig, views
 from gptlite.block import decoder_block
 from gptlite.checkpoints.names import openai_name
 from gptlite.config import PRESETS, parameter_shapes
-from gptlite.download.official import SOURCES
+from gptlite.download.official import SOURCES, canonical_name
 from gptlite.download.places import find_model
 from gptlite.generate import generate
 from gptlite.gpt1 import post_norm_block
@@ -173,7 +173,7 @@ Table("GPT-1 and the smallest GPT-2", ["", "GPT-1", "GPT-2"], rows)
 
 # %%
 for name in ("openai-gpt", "gpt2"):
-    if find_model(name) is None:
+    if find_model(canonical_name(name)) is None:
         print(f"{name} is not on this machine")
     else:
         either, its_tokenizer = gptlite.load(name)
