@@ -34,6 +34,8 @@ BEGIN_AGAIN = """
       select.dispatchEvent(new Event("change"));
     }
     history.replaceState(null, "", "#");
+    const done = arguments[1];  // once the page has heard of it, and waits for its engine
+    addEventListener("hashchange", () => setTimeout(done, 0), { once: true });
     location.hash = arguments[0] || "stop=tokens";
     scrollTo(0, 0);
 """
@@ -117,7 +119,7 @@ def visit(
     driver.get_log("browser"), driver.get_log("performance")
     look(driver, width, STILL)
     if kept:
-        driver.execute_script(BEGIN_AGAIN, link)
+        driver.execute_async_script(BEGIN_AGAIN, link)
     else:
         driver.get(url + (f"#{link}" if link else ""))
     settle(driver)

@@ -100,12 +100,10 @@ function build() {
     const before = structuredClone(state);
     const tokenGiven = readLink();
     tidy();
-    const { drawn } = state;
-    if (!(await read({}, tokenGiven))) {
-      Object.assign(state, before);
-      return writeLink();
-    }
-    await drawAgain(drawn);
+    const given = structuredClone(state);
+    Object.assign(state, before);
+    if (!(await read(given, tokenGiven))) return writeLink();
+    await drawAgain(given.drawn);
     scrollTo(state.stop);
   });
   const { config } = known.model;
