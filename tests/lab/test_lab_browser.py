@@ -159,6 +159,12 @@ def live(driver, live_place):
 
 
 @pytest.fixture
+def fresh(driver, live_place):
+    """The same, and freshly loaded indeed: nothing of an earlier test is under way."""
+    yield from visit(driver, live_place.url)
+
+
+@pytest.fixture
 def shown(driver, frozen):
     """The page, for what is the same whatever its engine."""
     yield from visit(driver, frozen)
@@ -751,16 +757,16 @@ def test_the_patch_begins_with_the_page_s_text(live):
     assert other() == typed
 
 
-def test_a_head_cut_where_it_is_shown(live, storyteller):
+def test_a_head_cut_where_it_is_shown(fresh, storyteller):
     model, tokenizer = storyteller
-    click(live, ".card:nth-child(3) .cut")
-    click(live, ".card:nth-child(1) .cut")
+    click(fresh, ".card:nth-child(3) .cut")
+    click(fresh, ".card:nth-child(1) .cut")
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
-    follows(live, changed)
-    assert one(live, "#changed-says").text.startswith("2 changes: ·to ")
-    click(live, ".card:nth-child(1) .cut")
-    assert one(live, "#changed-says").text.startswith("1 change: ·to ")
+    follows(fresh, changed)
+    assert one(fresh, "#changed-says").text.startswith("2 changes: ·to ")
+    click(fresh, ".card:nth-child(1) .cut")
+    assert one(fresh, "#changed-says").text.startswith("1 change: ·to ")
 
 
 def test_what_is_changed_is_marked_in_the_drawings(live):
