@@ -91,8 +91,8 @@ def few_rows_by_outputs(x: Array, weight: Array) -> Array:
 
 def shares(n: int) -> list[tuple[int, int]]:
     """Cut ``range(n)`` into one stretch for each lane."""
-    cuts = [n * lane // lanes() for lane in range(lanes() + 1)]
-    return list(pairwise(cuts))
+    n_lanes = lanes()
+    return list(pairwise(n * lane // n_lanes for lane in range(n_lanes + 1)))
 
 
 def multiply(x: Array, block: Array, y: Array | None = None) -> Array:
