@@ -21,7 +21,6 @@ from gptlite.cache import KVCache, no_cache
 from gptlite.call import checked_call
 from gptlite.checks import check_kind, checked_parameters
 from gptlite.config import GPTConfig, parameter_shapes
-from gptlite.fast.parts import in_parts
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.gpt1 import post_norm_block
 from gptlite.layers import Array, layer_norm, linear
@@ -106,7 +105,7 @@ class GPT:
             cache.length += np.shape(ids)[-1]
         return logits
 
-    @in_parts
+    @rounds_to_zero
     def top_of_stack(
         self,
         ids: ArrayLike,

@@ -38,8 +38,8 @@ PATH = tuple(
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
         *("special", "characters", "offsets", "patterns", "fast.pool", "fast.products"),
-        *("fast.chunks", "fast.bpe", "fast.rows", "fast.words", "fast.joining"),
-        *("fast.memory", "fast.threads", "fast.lanes", "fast.parts"),
+        *("fast.chunks", "fast.bpe", "fast.merging", "fast.rows", "fast.words", "fast.joining"),
+        *("fast.memory", "fast.threads", "fast.lanes"),
     )
 )
 

@@ -27,7 +27,8 @@ READING_PATH = (
     *("generate/loop.py", "generate/samples.py", "generate/speculation.py"),
 )
 FAST = (
-    *("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/rows.py", "fast/words.py"),
+    *("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/merging.py"),
+    *("fast/rows.py", "fast/words.py"),
     *("fast/joining.py", "fast/products.py"),
     "offsets.py",
 )

@@ -7,12 +7,7 @@ piece the same pairs join in the same order; only the work is arranged different
 1. **Look-up.** A word's ids depend on the word alone, and most words of a text have come before. So
    text is split at spaces, which is quicker than cutting it into pieces, and words and pieces seen
    before are looked up: the work left grows with the number of different words, not with the text.
-2. **Rounds.** New pieces are encoded all together, in arrays: in each round every piece makes its
-   next merge, in a fifth of the time that one piece after another would take.
-3. **One by one.** For a few pieces the arrays would take longer to make than to use. In a short
-   piece, a list of its pairs' ranks shows the next merge.
-4. **A heap.** A long piece would need too many rounds. It becomes a linked list whose pairs wait in
-   a heap by rank, and only the neighbours of a merge are looked at again: n log n for n bytes.
+2. **Merging.** New pieces are merged in whatever way fits them: see ``merging.py``.
 
 Threads may share an encoder. What it remembers only ever grows, and is replaced as a whole when it
 has grown too large; so a thread takes it once, and whatever was found in it stays there.
@@ -28,33 +23,22 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
-from heapq import heapify, heappop, heappush
-from itertools import chain, compress, count, islice, pairwise
-from typing import TypeAlias
+from itertools import compress, count, islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gptlite.alphabet import BYTE_SYMBOLS
 from gptlite.checks import check_texts
-from gptlite.fast.rows import ID, MARK, Ids, lay_out, pair_number, take_rows, to_utf8
+from gptlite.fast.merging import Merges
+from gptlite.fast.rows import ID, take_rows, to_utf8
 from gptlite.fast.words import Cut, cut_words, split_parts, split_short, split_words
 from gptlite.offsets import byte_places
 
-Numbers: TypeAlias = "list[int] | array[int]"
-
-#: Left in a linked list by a token that was joined to the one before it.
-HOLE = -2
-
-_NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
 _SHORT = 1500  # characters: the words of a shorter text are looked up without arrays
-_SEVERAL = 100  # pieces: as many go through the rounds sooner than one by one
 _FEW = 8  # words: as many are cut sooner one by one
-_LONG = 64  # longer words are hardly ever seen again, and longer pieces take too many rounds
-_HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
+_LONG = 64  # characters: longer words are hardly ever seen again
 _MANY = 1 << 18  # words to remember
-_BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the memory
 
 
 class BytePairEncoder:
@@ -87,20 +71,10 @@ class BytePairEncoder:
         self._lacking = bytes(byte for byte in range(256) if byte not in known)
         self._unknown, self._fuse = unknown is not None, fuse
         self._filter = byte_filter(self._lacking, self._unknown, fuse)
-        other = 0 if unknown is None else vocab[unknown]
-        self._ids_of_bytes = [known.get(byte, other) for byte in range(256)]
-        self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
-        self._joins = first, second, new  # in less memory than a tuple for each would take
+        self._merges = Merges(first, second, new, known, 0 if unknown is None else vocab[unknown])
         self.made = {i: bytes([byte]) for byte, i in known.items()}
         for a, b, joined in zip(first, second, new, strict=True):
             self.made[joined] = self.made[a] + self.made[b]
-        self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
-        # The same for many pairs at once: their numbers in order, and _NONE above them all.
-        self._new = np.array(new, np.int64)  # [n_merges]
-        pairs = pair_number(np.array(first, np.int64), np.array(second, np.int64))  # [n_merges]
-        pairs = np.append(pairs, _NONE)  # [n_merges + 1]
-        self._pair_rank = np.argsort(pairs).astype(np.int64)  # [n_merges + 1]
-        self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
         # One int for each id, in whatever many places of a long text it is.
         self._ints = np.arange(max(vocab.values(), default=0) + 1).astype(object)  # [n_vocab]
         # What was seen before, with its ids as bytes: pieces of words, words that a text began
@@ -190,103 +164,8 @@ class BytePairEncoder:
         return [made[piece] if piece in made else known[piece] for piece in pieces]
 
     def _encode_new(self, pieces: list[str]) -> list[bytes]:
-        """Find the ids, as bytes, of each piece by merging: many together, or one by one."""
-        merge = self._merge if len(pieces) > _SEVERAL else self._merge_each
-        return merge(list(map(self.kept, to_utf8(pieces))))
-
-    def _merge(self, pieces: list[bytes]) -> list[bytes]:
-        """Find the ids, as bytes, of each piece: short ones in rounds, long ones by a heap."""
-        short = [piece for piece in pieces if len(piece) <= _LONG]
-        blocks = (short[i : i + _BLOCK] for i in range(0, len(short), _BLOCK))
-        rows = chain.from_iterable(map(self._merge_in_rounds, blocks))
-        return [next(rows) if len(p) <= _LONG else self._merge_by_heap(p) for p in pieces]
-
-    def _merge_each(self, pieces: list[bytes]) -> list[bytes]:
-        """Find the ids, as bytes, of each piece, one after the other."""
-        return [self._merge_one(p) if len(p) <= _LONG else self._merge_by_heap(p) for p in pieces]
-
-    def _merge_one(self, piece: bytes) -> bytes:
-        """Find the ids, as bytes, of a short piece: make its next merge, and again."""
-        rank_of, new = self._rank.get, self._joins[2]
-        row = [self._ids_of_bytes[byte] for byte in piece]
-        ranks = [rank_of(pair, _NONE) for pair in pairwise(row)]  # of a token and the next
-        while ranks and (rank := min(ranks)) < _NONE:
-            i = ranks.index(rank)
-            row[i : i + 2] = [new[rank]]
-            del ranks[i]
-            if i:
-                ranks[i - 1] = rank_of((row[i - 1], row[i]), _NONE)
-            if i < len(ranks):
-                ranks[i] = rank_of((row[i], row[i + 1]), _NONE)
-        return array("I", row).tobytes()
-
-    def _merge_in_rounds(self, pieces: list[bytes]) -> list[bytes]:
-        """Find the ids, as bytes, of short pieces. In each round every piece makes its next merge,
-        wherever it can; so there are as many rounds as the slowest piece needs.
-        """
-        row = lay_out(pieces, self._id_of_byte)  # [n]
-        rank = np.append(self._ranks(row[:-1], row[1:]), _NONE)  # [n]: of a token and the next
-        while True:
-            end = np.flatnonzero(row == MARK)  # [n_pieces]
-            size = np.diff(end, prepend=-1)  # [n_pieces]
-            lowest = np.minimum.reduceat(rank, end - size + 1)  # [n_pieces]
-            at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < _NONE))  # [n_found]
-            if not len(at):
-                break
-            # In a run of places, as in "aaaa", every other one joins.
-            run = np.maximum.accumulate(np.where(np.diff(at, prepend=-2) > 1, at, 0))  # [n_found]
-            at = at[(at - run) % 2 == 0]  # [n_joins]
-            row[at] = self._new[rank[at]]
-            keep = np.ones(len(row), bool)  # [n_left]
-            keep[at + 1] = False
-            row, rank = row[keep], rank[keep]  # [n_left - n_joins]
-            at -= np.arange(len(at))  # where these places are now
-            rank[at - 1] = self._ranks(row[at - 1], row[at])
-            rank[at] = self._ranks(row[at], row[at + 1])
-        bounds = ID.itemsize * np.append(-1, end)  # [n_pieces + 1]
-        data = row.astype(ID).tobytes()
-        return [data[i + ID.itemsize : j] for i, j in pairwise(bounds.tolist())]
-
-    def _merge_by_heap(self, piece: bytes) -> bytes:
-        """Find the ids, as bytes, of a piece: a list linked both ways. Merges are taken from a heap
-        by rank, and each is made wherever it can be.
-        """
-        make: Callable[..., Numbers] = list if len(piece) < _HUGE else partial(array, "i")
-        row = make(map(self._ids_of_bytes.__getitem__, piece))
-        row.append(MARK)
-        right = make(range(1, len(row) + 1))
-        left = make(range(-1, len(row) - 1))
-        waiting: dict[int, Numbers] = defaultdict(make)  # rank -> places of the first of the pair
-        for i, rank in enumerate(map(self._rank.get, pairwise(row))):
-            if rank is not None:
-                waiting[rank].append(i)
-        heap = list(waiting)
-        heapify(heap)
-        firsts, seconds, joined = self._joins
-        while heap:
-            rank = heappop(heap)
-            first, second, new = firsts[rank], seconds[rank], joined[rank]
-            for i in in_order(waiting.pop(rank)):
-                j = right[i]
-                if row[i] != first or row[j] != second:
-                    continue  # an earlier merge took one of the two
-                row[i], row[j] = new, HOLE
-                h, k = left[i], right[j]
-                right[i] = k
-                left[k] = i
-                for start, pair in ((h, (row[h], new)), (i, (new, row[k]))):
-                    wider = self._rank.get(pair)
-                    if wider is not None:
-                        if wider not in waiting:
-                            heappush(heap, wider)
-                        waiting[wider].append(start)
-        return array("I", (token for token in row if token >= 0)).tobytes()
-
-    def _ranks(self, first: Ids, second: Ids) -> Ids:
-        """Find the rank of each pair, or ``_NONE``."""
-        pair = pair_number(first, second)  # [n]
-        at = np.searchsorted(self._pairs, pair)  # [n]
-        return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
+        """Find the ids, as bytes, of each piece by merging."""
+        return self._merges.merge(list(map(self.kept, to_utf8(pieces))))
 
 
 def meeting(texts: Iterable[str], encoder: object) -> Iterable[str]:
@@ -304,13 +183,6 @@ def meeting(texts: Iterable[str], encoder: object) -> Iterable[str]:
     with suppress(ValueError):  # a text is not UTF-8, and will be refused in its turn
         encoder.meet(list(words))
     return texts
-
-
-def in_order(places: Numbers) -> Numbers:
-    """Sort places, those in an array without a Python object for each."""
-    if isinstance(places, list):
-        return sorted(places)
-    return array("i", np.sort(np.frombuffer(places, np.intc)).tobytes())
 
 
 def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], bytes] | None:

@@ -38,7 +38,7 @@ def lanes() -> int:
 def side_by_side(parts: Sequence[Part]) -> None:
     """Call every part, the first in the caller's own thread, and wait for all of them.
 
-    A part may wait for those before it. If one fails, its error is raised when all have ended.
+    If one fails, its error is raised when all have ended.
     """
     first, *others = parts
     if not others:

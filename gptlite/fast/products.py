@@ -13,10 +13,9 @@ from gptlite.fast.lanes import lanes, side_by_side
 Array = NDArray[np.float32]
 
 HAS_BLAS = sys.platform != "emscripten"
-FEW = 8  # rows: for more, what BLAS does pays
-VECTORS = 4  # rows that are multiplied one at a time
+FEW = 6  # rows: for more, what BLAS does pays
 LEAST = 1 << 19  # numbers in a weight: a smaller one is not worth sharing out
-BLOCK = 1 << 17  # numbers of a weight, 512 kB: they stay in a core's cache from row to row
+BLOCK = 1 << 18  # numbers of a weight, 1 MB: they stay in a core's cache from row to row
 
 
 def matrix_product(x: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
@@ -63,9 +62,9 @@ def few_rows_by_inputs(x: Array, weight: Array) -> Array:
         for start in range(first, last, step):
             end = min(start + step, last)
             if start == first:
-                multiply(x[:, start:end], weight[start:end], y)
+                each_row(x[:, start:end], weight[start:end], y)
             else:
-                y += multiply(x[:, start:end], weight[start:end])
+                y += each_row(x[:, start:end], weight[start:end])
 
     side_by_side([partial(work, lane, *ends) for lane, ends in enumerate(bounds)])
     for more in sums[1:]:
@@ -83,7 +82,7 @@ def few_rows_by_outputs(x: Array, weight: Array) -> Array:
     def work(first: int, last: int) -> None:
         for start in range(first, last, step):
             end = min(start + step, last)
-            multiply(x, weight[:, start:end], y[:, start:end])
+            each_row(x, weight[:, start:end], y[:, start:end])
 
     side_by_side([partial(work, *ends) for ends in shares(n_out)])
     return y
@@ -95,9 +94,7 @@ def shares(n: int) -> list[tuple[int, int]]:
     return list(pairwise(n * lane // n_lanes for lane in range(n_lanes + 1)))
 
 
-def multiply(x: Array, block: Array, y: Array | None = None) -> Array:
-    """Compute ``x @ block`` into ``y``: matrix-vector products, or one product of matrices."""
-    if len(x) > VECTORS:
-        return np.matmul(x, block, out=y)  # [rows, columns]
+def each_row(x: Array, block: Array, y: Array | None = None) -> Array:
+    """Compute ``x @ block``, into ``y`` if it is there, as one matrix-vector product for each row."""
     rows = None if y is None else y[:, None]  # [rows, 1, columns]
     return np.matmul(x[:, None], block, out=rows)[:, 0]  # [rows, columns]

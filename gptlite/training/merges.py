@@ -21,7 +21,7 @@ import numpy as np
 
 from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
 from gptlite.checks import check_texts
-from gptlite.fast.bpe import HOLE
+from gptlite.fast.merging import HOLE
 from gptlite.fast.rows import MARK, lay_out, pair_number, to_utf8
 from gptlite.fast.words import cut_words, split_words
 from gptlite.texts import split_documents

@@ -21,7 +21,7 @@ RECIPE: dict[str, int | float] = {
     "n_embd": 256,
     "n_head": 4,
     "n_layer": 4,
-    "tokens": 42e6,
+    "tokens": 46e6,
     "batch": 8,
     "learning_rate": 2e-3,
     "weight_decay": 0.1,

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 import gptlite.fast.bpe
 import gptlite.fast.joining
+import gptlite.fast.merging
 import gptlite.fast.rows
 import gptlite.fast.words
 import gptlite.training.merges
 from fuzz import THOROUGH, times
 from gptlite import Tokenizer
 from gptlite.alphabet import PATTERN
-from gptlite.fast.bpe import BytePairEncoder
+from gptlite.fast.merging import Merges
 from gptlite.fast.rows import pair_number, take_rows
 from gptlite.fast.words import cut_words, split_words
 from vocabularies import SMALL, STORY, TEXTS
@@ -30,11 +31,11 @@ from vocabularies import SMALL, STORY, TEXTS
 @settings(deadline=None)
 def test_merging_by_rounds_one_by_one_and_by_the_heap_agree(pieces):
     tokenizer = Tokenizer.train(["aaaaaaa aab abab baaab " * 3 + STORY], 300)
-    encoder = tokenizer._encoder
+    merges = tokenizer._encoder._merges
     pieces = [piece for piece in pieces if piece]
-    expected = [encoder._merge_by_heap(p) for p in pieces]
-    assert encoder._merge_in_rounds(pieces) == expected
-    assert list(map(encoder._merge_one, pieces)) == expected
+    expected = [merges.by_heap(p) for p in pieces]
+    assert merges.in_rounds(pieces) == expected
+    assert list(map(merges.one, pieces)) == expected
 
 
 @given(
@@ -59,10 +60,11 @@ def test_encoding_is_the_plain_one_whatever_goes_which_way(
     tokenizer = Tokenizer(dict(zip(vocab, ids, strict=True)), merges)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gptlite.fast.bpe, "_SHORT", short)
-        patch.setattr(gptlite.fast.bpe, "_SEVERAL", several)
+        patch.setattr(gptlite.fast.merging, "_SEVERAL", several)
         patch.setattr(gptlite.fast.bpe, "_LONG", long)
-        patch.setattr(gptlite.fast.bpe, "_BLOCK", block)
-        patch.setattr(gptlite.fast.bpe, "_HUGE", huge)
+        patch.setattr(gptlite.fast.merging, "_LONG", long)
+        patch.setattr(gptlite.fast.merging, "_BLOCK", block)
+        patch.setattr(gptlite.fast.merging, "_HUGE", huge)
         patch.setattr(gptlite.fast.words, "_PART", part)
         for text in texts:
             plain = [i for step in tokenizer.steps(text) for i in step.ids]
@@ -158,7 +160,7 @@ def test_numbers_do_not_depend_on_the_machine_s_own(short, monkeypatch):
     expected = Tokenizer.train(texts, 400)
     ids = [expected.encode(text) for text in texts]
     for module in (
-        *(gptlite.fast.bpe, gptlite.fast.rows, gptlite.fast.words),
+        *(gptlite.fast.bpe, gptlite.fast.merging, gptlite.fast.rows, gptlite.fast.words),
         *(gptlite.fast.joining, gptlite.training.merges),
     ):
         monkeypatch.setattr(module, "np", Narrow())
@@ -242,7 +244,7 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
     letters = random.Random(0).choices("abc", k=sizes[-1])
     text = "a" * sizes[-1] if kind == "one letter" else "".join(letters)
     tokenizer = Tokenizer.train([text[:2000]], 400)
-    heappop, in_order, work = gptlite.fast.bpe.heappop, gptlite.fast.bpe.in_order, [0]
+    heappop, in_order, work = gptlite.fast.merging.heappop, gptlite.fast.merging.in_order, [0]
 
     def counted_pop(heap):
         work[0] += 1
@@ -252,15 +254,15 @@ def test_cost_grows_with_the_length(kind, monkeypatch):
         work[0] += len(places)
         return in_order(places)
 
-    monkeypatch.setattr(gptlite.fast.bpe, "heappop", counted_pop)
-    monkeypatch.setattr(gptlite.fast.bpe, "in_order", counted_sort)
+    monkeypatch.setattr(gptlite.fast.merging, "heappop", counted_pop)
+    monkeypatch.setattr(gptlite.fast.merging, "in_order", counted_sort)
     done = {}
     for n in sizes:
         work[0] = 0
-        tokenizer._encoder._rank = Counted(tokenizer._encoder._rank)
+        tokenizer._encoder._merges._rank = Counted(tokenizer._encoder._merges._rank)
         ids = tokenizer.encode(text[:n])
         assert tokenizer.decode(ids) == text[:n]
-        done[n] = tokenizer._encoder._rank.looked_up + work[0]
+        done[n] = tokenizer._encoder._merges._rank.looked_up + work[0]
         assert n <= done[n] <= 6 * n
     few, more, most = done.values()
     assert most < 11 * more < 121 * few
@@ -297,7 +299,7 @@ def test_a_text_without_end_takes_little_memory(monkeypatch):
 def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
     """Counted in pairs looked up: all words together, and two for each merge."""
     calls = []
-    ranks = BytePairEncoder._ranks
+    ranks = Merges._ranks
 
     def counted(self, first, second):
         calls.append(len(first))
@@ -305,7 +307,7 @@ def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
 
     monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", 0)
     tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
-    monkeypatch.setattr(BytePairEncoder, "_ranks", counted)
+    monkeypatch.setattr(Merges, "_ranks", counted)
     letters, done = random.Random(0), {}
     for n in (1000, 10_000):
         words = ["".join(letters.choices("thecaid", k=letters.randint(20, 60))) for _ in range(n)]

@@ -40,7 +40,7 @@ def test_half_precision_is_widened(monkeypatch):
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 3])
-@pytest.mark.parametrize("rows", [2, 4, 5, 8])
+@pytest.mark.parametrize("rows", [2, 3, 6])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_a_few_rows_are_multiplied_as_any(monkeypatch, lanes, rows, order):
     monkeypatch.setattr(products, "lanes", lambda: lanes)

@@ -159,12 +159,6 @@ def live(driver, live_place):
 
 
 @pytest.fixture
-def fresh(driver, live_place):
-    """The same, and freshly loaded indeed: nothing of an earlier test is under way."""
-    yield from visit(driver, live_place.url)
-
-
-@pytest.fixture
 def shown(driver, frozen):
     """The page, for what is the same whatever its engine."""
     yield from visit(driver, frozen)
@@ -757,16 +751,16 @@ def test_the_patch_begins_with_the_page_s_text(live):
     assert other() == typed
 
 
-def test_a_head_cut_where_it_is_shown(fresh, storyteller):
+def test_a_head_cut_where_it_is_shown(live, storyteller):
     model, tokenizer = storyteller
-    click(fresh, ".card:nth-child(3) .cut")
-    click(fresh, ".card:nth-child(1) .cut")
+    click(live, ".card:nth-child(3) .cut")
+    click(live, ".card:nth-child(1) .cut")
     changed = Trace(without_heads(0, [0, 2]))
     model([tokenizer.eot, *tokenizer.encode(TEXT)], trace=changed)
-    follows(fresh, changed)
-    assert one(fresh, "#changed-says").text.startswith("2 changes: ·to ")
-    click(fresh, ".card:nth-child(1) .cut")
-    assert one(fresh, "#changed-says").text.startswith("1 change: ·to ")
+    follows(live, changed)
+    assert one(live, "#changed-says").text.startswith("2 changes: ·to ")
+    click(live, ".card:nth-child(1) .cut")
+    assert one(live, "#changed-says").text.startswith("1 change: ·to ")
 
 
 def test_what_is_changed_is_marked_in_the_drawings(live):
@@ -817,6 +811,18 @@ def test_the_counts_of_the_draws_are_in_the_link_of_a_frozen_page(driver, frozen
         assert texts(again, "#output-figure .times") == counts
         assert "100 drawn so far" in one(again, "#draw-says").text
         assert again.current_url == url
+
+
+def test_a_link_is_followed_though_an_answer_comes_in_between(live):
+    """The answer's own state is in the address when the page hears of the link."""
+    script = """
+        location.hash = "text=A+fox";
+        history.replaceState(null, "", "#text=A+robot&pinned=1");
+    """
+    live.execute_script(script)
+    settle(live)
+    assert one(live, "h1").get_property("textContent") == "A fox"
+    assert "A+fox" in live.current_url
 
 
 def test_a_link_to_what_cannot_be_read_leaves_the_open_page_as_it_is(live, trace):

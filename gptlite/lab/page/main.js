@@ -24,14 +24,15 @@ let latest = 0; // the number of the latest question: older answers come too lat
 export async function start(engine) {
   useEngine(engine);
   lab.engine = engine.name;
-  const tokenGiven = readLink();
+  const { given, tokenGiven } = readLink(location.hash);
+  Object.assign(state, given);
   byId("title-text").textContent = state.text; // so that nothing moves when the rest comes
   try {
     known.model = await ask("model");
   } catch (refusal) {
     return say(refusal.message);
   }
-  tidy();
+  tidy(state);
   build();
   const { drawn } = state; // reading a text forgets it
   if (await read({}, tokenGiven)) await drawAgain(drawn);
@@ -45,13 +46,13 @@ export async function start(engine) {
 }
 
 /** Bring the numbers of a link within the model's bounds. */
-function tidy() {
+function tidy(given) {
   const { blocks, config, walk } = known.model;
-  if (!blocks.includes(state.block)) state.block = blocks[0];
-  state.head = Math.min(state.head, config.n_head - 1);
-  if (!walk.includes(state.stop)) state.stop = "tokens";
-  const layer = /^h\.(\d+)\./.exec(state.stop);
-  if (layer) state.block = Number(layer[1]);
+  if (!blocks.includes(given.block)) given.block = blocks[0];
+  given.head = Math.min(given.head, config.n_head - 1);
+  if (!walk.includes(given.stop)) given.stop = "tokens";
+  const layer = /^h\.(\d+)\./.exec(given.stop);
+  if (layer) given.block = Number(layer[1]);
 }
 
 let walkedByHand = () => {};
@@ -95,13 +96,12 @@ function build() {
       heading.focus({ preventScroll: true });
     });
   }
-  addEventListener("hashchange", async () => {
-    if (!location.hash.includes("=")) return;
-    const before = structuredClone(state);
-    const tokenGiven = readLink();
-    tidy();
-    const given = structuredClone(state);
-    Object.assign(state, before);
+  addEventListener("hashchange", async ({ newURL }) => {
+    // Not the address itself: an answer that came in between has written its own state there.
+    const { hash } = new URL(newURL);
+    if (!hash.includes("=")) return;
+    const { given, tokenGiven } = readLink(hash);
+    tidy(given);
     if (!(await read(given, tokenGiven))) return writeLink();
     await drawAgain(given.drawn);
     scrollTo(state.stop);

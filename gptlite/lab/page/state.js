@@ -65,21 +65,21 @@ export function firstReading() {
   return { text, eot, more, edits };
 }
 
-/** Read the state from the address; what cannot be read stays as at first. */
-export function readLink() {
-  Object.assign(state, structuredClone(FIRST));
-  const given = new URLSearchParams(location.hash.slice(1));
+/** Read a state from the part of an address from # on; what cannot be read stays as at first. */
+export function readLink(hash) {
+  const given = structuredClone(FIRST);
+  const parts = new URLSearchParams(hash.slice(1));
   let tokenGiven = false;
   for (const [name, { read }] of Object.entries(PARTS)) {
-    if (!given.has(name)) continue;
-    const value = read(given.get(name));
+    if (!parts.has(name)) continue;
+    const value = read(parts.get(name));
     if (value === undefined) continue;
-    state[name] = value;
+    given[name] = value;
     if (name === "pinned") tokenGiven = true;
   }
-  state.temperature = Math.min(state.temperature, 2);
-  state.topP = state.topP > 0 ? Math.min(state.topP, 1) : 1;
-  return tokenGiven;
+  given.temperature = Math.min(given.temperature, 2);
+  given.topP = given.topP > 0 ? Math.min(given.topP, 1) : 1;
+  return { given, tokenGiven };
 }
 
 /** Write the state into the address, so that a copy of it leads back here. */
