@@ -121,26 +121,20 @@ def a_long_text(tracer: Tracer) -> None:
 
 
 def shared_out(tracer: Tracer) -> None:
-    """Multiply a few rows in blocks, and run the model on parts of a text, all in one thread."""
-    from gptlite import KVCache
-    from gptlite.fast import lanes, parts, products
+    """Multiply a few rows in blocks, all in one thread."""
+    from gptlite.fast import lanes, products
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lanes, "_queues", [])
         patch.setattr(lanes, "start_thread", lambda: False)
-        for module in (parts, products):
-            patch.setattr(module, "LEAST", 8)
-            patch.setattr(module, "lanes", lambda: 2)
+        patch.setattr(products, "LEAST", 8)
+        patch.setattr(products, "lanes", lambda: 2)
         patch.setattr(products, "BLOCK", 40)
         x = np.random.default_rng(0).standard_normal((5, 15), np.float32)
         for rows in (2, 5):
             with tracer.of(rows=rows):
                 for weight in (np.ones((15, 9), np.float32), np.ones((9, 15), np.float32).T):
                     products.matrix_product(x[:rows], weight)
-        model, ids = model_of(n_ctx=83), ids_of(4, 73)
-        with tracer.of(**SIZES | {"n_ctx": 83}, batch=4):
-            model(ids)
-            model(ids, KVCache(model.config, 4))
 
 
 def sampling(tracer: Tracer) -> None:

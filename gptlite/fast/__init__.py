@@ -3,11 +3,11 @@
 Nothing here is needed to understand a GPT. Each file has a plain twin:
 
     chunks.py      block.attend, for a few queries at a time
-    bpe.py         tokenizer.merged, for many words at once
+    bpe.py         Tokenizer.steps, for the words of a text at once
+    merging.py     tokenizer.merged, for many pieces at once
     joining.py     b"".join of many tokens' bytes, at once
     pool.py        map, in several threads where there can be several
     products.py    x @ weight, for a few rows, and where NumPy has no BLAS
-    parts.py       model.top_of_stack, for parts of a long text side by side
     lanes.py       parts of some work, each in a thread: without it one after the other
     memory.py      np.zeros, in memory only where written; float32 weights kept in 16 bits
     underflow.py   a function in NumPy's usual settings, whatever the program's are

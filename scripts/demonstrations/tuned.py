@@ -32,12 +32,14 @@ from gptlite.finetune.epochs import FineTuning
 from gptlite.finetune.learners import Labelled
 from gptlite.finetune.packing import pack_choices, pack_classification, pack_entailment
 
-# GPT-1's recipe but for the learning rate: a small model takes, and needs, a higher one.
+# GPT-1's recipe but for the learning rate and the dropout: a small model takes, and needs, a higher
+# rate, and this one has never learned with dropout, which costs it what it gains by having read.
 RECIPE = FineTuning(
-    epochs=4, batch=16, learning_rate=3e-4, warm_up=0.1, dropout=0.1, threads=cpu_count()
+    epochs=4, batch=16, learning_rate=1e-3, warm_up=0.1, dropout=0.0, threads=cpu_count()
 )
-# Learning to compare takes many steps, small as they are; the auxiliary objective is in the way.
-SMALL_STEPS = replace(RECIPE, epochs=1, batch=4, lm_weight=0.0, dropout=0.0)
+# Learning to compare takes many steps, small as they are; the auxiliary objective is in the way. At
+# rates from 3e-4 to 1e-3 it often fails, at 1e-4 and 1.5e-4 it does not: tried with other seeds.
+SMALL_STEPS = replace(RECIPE, epochs=1, batch=4, learning_rate=1.5e-4, lm_weight=0.0)
 
 
 def described(recipe: FineTuning) -> dict[str, Any]:
