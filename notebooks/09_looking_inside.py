@@ -332,8 +332,8 @@ title = f"The work of block {best[0]}, head {best[1]}"
 HeatMap(title, work, SENTENCES, columns, low=0.0, high=1.0)
 
 # %% [markdown]
-# It seldom does most of the work, but every time a good share of it, from a quarter to three
-# fifths: the head has a job. It fetches from the subject what the pronoun needs, and it does not do
+# It seldom does most of the work, but every time a share of it, from a fifth to more than a
+# half: the head has a job. It fetches from the subject what the pronoun needs, and it does not do
 # so alone. (Had it worked for some pairs and not at all for others, the first pair would have been
 # half an accident: that is what the twenty are for.) It is still no proof that this is *all* the
 # head does; and pronouns are a small part of a text, so the tale as a whole hardly misses it.

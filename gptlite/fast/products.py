@@ -95,6 +95,6 @@ def shares(n: int) -> list[tuple[int, int]]:
 
 
 def each_row(x: Array, block: Array, y: Array | None = None) -> Array:
-    """Compute ``x @ block``, into ``y`` if it is there, as one matrix-vector product for each row."""
+    """Compute ``x @ block``, into ``y`` if given, as one matrix-vector product for each row."""
     rows = None if y is None else y[:, None]  # [rows, 1, columns]
     return np.matmul(x[:, None], block, out=rows)[:, 0]  # [rows, columns]

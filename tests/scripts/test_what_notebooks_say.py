@@ -100,7 +100,7 @@ def test_06_one_greedy_text_runs_in_a_circle():
     told = outputs("06")
     assert "in circles at the end: 1 of 4" in told
     chances = numbers(table(told, "One round\n"))
-    assert 10 < len(chances) < 33 and min(chances) < 0.3
+    assert 10 < len(chances) < 33 and min(chances) < 0.35
 
 
 def test_09_two_heads_share_the_work_of_the_pronoun():
@@ -110,7 +110,7 @@ def test_09_two_heads_share_the_work_of_the_pronoun():
     assert {first, second} <= set(heads[2])
     assert 0.55 > first > second > 0.4 and others[-1] < 0.05
     work = numbers(table(told, "The work of block"))[:20]  # prints stand after it
-    assert min(work) > 0.2 and sum(work) / 20 < 0.5
+    assert min(work) > 0.15 and 0.5 < max(work) < 0.6 and sum(work) / 20 < 0.5
     [rise] = re.findall(r"without this head: (\d\.\d+)", told)
     assert float(rise) < 0.1
 

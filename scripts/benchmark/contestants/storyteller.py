@@ -16,7 +16,7 @@ STORY_TOKENS = 200
 GUESSES = 8
 
 # After some verses of a refrain the storyteller sings, greedily, one of its own without end.
-VERSE = '"Who are you?" said the cat.\n"I am the wind," said the wind.\n\n'
+VERSE = "Row, row, row the boat.\nUp the hill and down the hill.\n\n"
 VERSES, SUNG_TOKENS = 3, 150
 
 
