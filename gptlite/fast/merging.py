@@ -53,8 +53,7 @@ class Merges:
         ids_of_bytes: Mapping[int, int],
         other: int,
     ) -> None:
-        # Three lists, in less memory than a tuple for each merge would take.
-        self._joins = list(first), list(second), list(joined)
+        self._joins = first, second, joined  # in less memory than a tuple for each would take
         self._ids_of_bytes = [ids_of_bytes.get(byte, other) for byte in range(256)]
         self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
