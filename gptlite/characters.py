@@ -34,6 +34,10 @@ class CharacterEncoder:
                 f"character {error.args[0]!r} is not one of the vocabulary's {len(self.made)}"
             ) from None
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn several texts into ids. Errors: see ``encode``."""
+        return list(map(self.encode, texts))
+
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say where each token lies in a text: each is one character."""
         return [(i, i + 1) for i in range(len(ids))]

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from gptlite.alphabet import PATTERN
 from gptlite.characters import CharacterEncoder
 from gptlite.fast.bpe import BytePairEncoder
+from gptlite.fast.words import cut_pieces
 from gptlite.gpt1_words import WordEncoder, is_of_words
 from gptlite.rules import Rules
 from gptlite.special import Encoder
@@ -35,7 +35,7 @@ def encoder_of(
     if is_of_words(vocab):
         return WordEncoder(vocab, merges, rules.plain_words)
     try:
-        return BytePairEncoder(PATTERN.findall, vocab, merges, rules.unknown, rules.fuse_unknown)
+        return BytePairEncoder(cut_pieces, vocab, merges, rules.unknown, rules.fuse_unknown)
     except KeyError as error:
         raise ValueError(f"{error.args[0]!r} is no token of the vocabulary") from None
 
@@ -69,6 +69,10 @@ class PrefixedEncoder:
     def encode(self, text: str) -> list[int]:
         """Turn a text into ids. Errors: those of the encoder within."""
         return self._encoder.encode(with_space(text))
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn several texts into ids. Errors: those of the encoder within."""
+        return self._encoder.encode_all(list(map(with_space, texts)))
 
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say where each token lies; the space lies where the first character does."""

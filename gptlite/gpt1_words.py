@@ -58,6 +58,10 @@ class WordEncoder:
         text.encode()  # or an error
         return [i for word in self._words(text) for i in self._word_ids(word)]
 
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn several texts into ids. Errors: see ``encode``."""
+        return list(map(self.encode, texts))
+
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say from which character of a text to which each of its tokens reaches.
 

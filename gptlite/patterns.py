@@ -21,8 +21,9 @@ except ImportError:
 
 Pattern = re.Pattern[str]
 
+SPACE_OF_ASCII = "\t\n\v\f\r "
 #: Unicode's white space.
-SPACE = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
+SPACE = SPACE_OF_ASCII + "\x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B)))
 SPACE += "\u2028\u2029\u202f\u205f\u3000"
 
 # What may be a class of characters: in brackets, or alone.
@@ -41,6 +42,24 @@ def compiled(pattern: str) -> Pattern:
 def for_re(pattern: str) -> str:
     r"""Write a pattern's ``\s``, ``\S`` and ``\p{...}`` as ``re`` understands them."""
     return _CLASS.sub(lambda found: _class_for_re(found[0]), pattern)
+
+
+def for_ascii(pattern: str) -> str:
+    r"""Write a pattern for ``re`` that matches the same in a text of ASCII, and in less time.
+
+    Of Unicode's categories, it may name letters (``\p{L}``) and numbers (``\p{N}``).
+    """
+    plain = {r"\s": SPACE_OF_ASCII, _LETTER: "A-Za-z", r"\p{N}": "0-9"}
+
+    def of_ascii(found: re.Match[str]) -> str:
+        written = found[0]
+        if written == r"\S":
+            return f"[^{SPACE_OF_ASCII}]"
+        for name, characters in plain.items():
+            written = written.replace(name, characters)
+        return written if written.startswith("[") else f"[{written}]"
+
+    return _CLASS.sub(of_ascii, pattern)
 
 
 def _class_for_re(written: str) -> str:

@@ -14,6 +14,7 @@ not special is a word like any other, and is found in either case.
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 from gptlite.alphabet import EOT
@@ -66,6 +67,9 @@ class Encoder(Protocol):
 
     def encode(self, text: str) -> list[int]:
         """Turn plain text into ids."""
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn several plain texts into ids."""
 
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say where the tokens of a plain text lie in it."""
@@ -126,6 +130,28 @@ class SpecialTokens:
                 yield part, self._encoder.encode(text[start:stop])
             else:
                 yield part, [self._vocab[name]]
+
+    def encode_all(self, texts: Sequence[str], allowed: Collection[str]) -> list[list[int]]:
+        """Turn several texts into ids. Arguments and errors: see ``encode``."""
+        for text in texts:
+            check_text(text)
+        parts = [list(self.split(text, allowed)) for text in texts]
+        plain = [
+            text[start:stop]
+            for text, of_text in zip(texts, parts, strict=True)
+            for start, stop, name in of_text
+            if name is None
+        ]
+        rows = iter(self._encoder.encode_all(plain))
+        return [
+            list(
+                chain.from_iterable(
+                    next(rows) if part.name is None else [self._vocab[part.name]]
+                    for part in of_text
+                )
+            )
+            for of_text in parts
+        ]
 
     def offsets(self, text: str, allowed: Collection[str]) -> list[tuple[int, int]]:
         """Say where each token lies in a text. Arguments and errors: see ``encode``.

@@ -25,11 +25,12 @@ from itertools import chain, pairwise
 
 from gptlite.alphabet import BYTE_SYMBOLS, PATTERN
 from gptlite.characters import CharacterEncoder
-from gptlite.checks import check_vocabulary
+from gptlite.checks import check_text, check_texts, check_vocabulary
 from gptlite.encoders import PieceSteps, PrefixedEncoder, bytes_of_tokens, encoder_of, with_space
-from gptlite.fast.bpe import BytePairEncoder, meeting
+from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
 from gptlite.fast.pool import in_threads
+from gptlite.fast.words import split_texts
 from gptlite.rules import GPT2_RULES, Rules
 from gptlite.special import AddedToken, SpecialTokens
 
@@ -117,8 +118,14 @@ class Tokenizer:
         self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
     ) -> list[list[int]]:
         """Encode several texts, in so many threads, as ``encode`` does each."""
-        texts = meeting(texts, self._encoder)
-        return in_threads(lambda text: self.encode(text, allowed_special), texts, threads)
+        check_texts(texts)
+        texts = list(texts)
+        for text in texts:
+            check_text(text)
+        encode_all = self._special.encode_all
+        groups = split_texts(texts)
+        rows = in_threads(lambda group: encode_all(group, allowed_special), groups, threads)
+        return list(chain.from_iterable(rows))
 
     def offsets(self, text: str, allowed_special: Names = ()) -> list[tuple[int, int]]:
         """Say where each token of ``encode(text, allowed_special)`` lies: ``text[start:stop]``."""

@@ -11,7 +11,8 @@ in turn to do one measured run (A B A B ...), so that whatever else the machine 
 them alike. Weights are random, of the official shapes. Floors, what the machine cannot do without,
 are measured in the same way. The table goes to standard output, the progress bar to standard error.
 
-Peers that are not installed, and benchmarks whose data are missing, are left out and named.
+Peers that are not installed, and benchmarks whose data are missing, are left out and named. A
+benchmark that fails is named too; the others are measured and reported all the same.
 
 What each contestant does is in the folder ``benchmark/contestants``. To add a benchmark: write a
 function for each contestant, which gets everything ready and gives back what does one measured run;
@@ -79,7 +80,10 @@ def command_line() -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit status: 0, or 2 after an error, or 130 after Ctrl-C."""
+    """Run the command; return its exit status: 0, or 2 after an error, or 130 after Ctrl-C.
+
+    If a benchmark fails, those that did not are reported, kept and compared before the error.
+    """
     options = command_line().parse_args(argv)
     threads, size, quick = options.threads, options.size, options.quick
     if options.worker:
@@ -99,6 +103,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_record(record, options.json)
         if old is not None:
             print(f"\n{comparison(old, record)}", flush=True)
+        if record.failed:
+            raise ChildProcessError("; ".join(record.failed))
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted")
         return 130

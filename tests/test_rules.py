@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
+import gptlite.fast.bpe
+import gptlite.fast.words
 from gptlite import Tokenizer
 from gptlite.alphabet import EOT
 from gptlite.errors import CheckpointError
@@ -333,3 +336,17 @@ def test_what_is_refused_of_gpt1_s(words: Path, at: str, value: Any, message: st
     with pytest.raises(CheckpointError) as caught:
         Tokenizer.from_pretrained(words)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@given(st.lists(TEXTS, max_size=4))
+def test_texts_are_encoded_together_as_one_by_one(texts):
+    """Each with its own space, its own unknown bytes and its own special tokens, or its words."""
+    texts = [*texts, "the cat", "<s>", "a<s> z<unk>q", " the", ""]
+    words = Tokenizer(ID_OF_WORD, WORD_MERGES)
+    for tokenizer in (SPACED, lacking(unknown="<unk>", fuse_unknown=True), lacking(), words):
+        for allowed in ("all", ()):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(gptlite.fast.bpe, "_SHORT", 8)
+                patch.setattr(gptlite.fast.words, "_PART", 20)
+                together = tokenizer.encode_batch(texts, allowed, threads=2)
+            assert together == [tokenizer.encode(text, allowed) for text in texts]

@@ -245,7 +245,9 @@ def test_texts_are_encoded_together_as_one_by_one():
     for threads in (None, 1, 3):
         ids = SMALL.encode_batch(iter(texts), {EOT}, threads=threads)
         assert ids == [SMALL.encode(text, {EOT}) for text in texts]
-    assert SMALL.encode_batch([]) == []
+    assert SMALL.encode_batch([]) == SMALL.encode_batch(()) == []
+    characters = Tokenizer({c: i for i, c in enumerate("abc")}, None)
+    assert characters.encode_batch(["abc", "", "c"]) == [[0, 1, 2], [], [2]]
     with pytest.raises(ValueError, match="threads must be at least 1, not 0"):
         SMALL.encode_batch([], threads=0)
 

@@ -5,6 +5,8 @@ Nothing here is needed to understand a GPT. Each file has a plain twin:
     chunks.py      block.attend, for a few queries at a time
     bpe.py         Tokenizer.steps, for the words of a text at once
     merging.py     tokenizer.merged, for many pieces at once
+    pairs.py       dict.get, for many pairs at once
+    words.py       PATTERN.findall and str.split, for a long text
     joining.py     b"".join of many tokens' bytes, at once
     pool.py        map, in several threads where there can be several
     products.py    x @ weight, for a few rows, and where NumPy has no BLAS

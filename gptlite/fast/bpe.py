@@ -22,21 +22,17 @@ import re
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from itertools import compress, count, islice, pairwise
+from itertools import chain, compress, count, islice, pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from gptlite.alphabet import BYTE_SYMBOLS
-from gptlite.checks import check_texts
 from gptlite.fast.merging import Merges
 from gptlite.fast.rows import ID, take_rows, to_utf8
-from gptlite.fast.words import Cut, cut_words, split_parts, split_short, split_words
+from gptlite.fast.words import Cut, cut_each, cut_words, split_parts, split_short, split_words
 from gptlite.offsets import byte_places
 
 _SHORT = 1500  # characters: the words of a shorter text are looked up without arrays
-_FEW = 8  # words: as many are cut sooner one by one
 _LONG = 64  # characters: longer words are hardly ever seen again
 _MANY = 1 << 18  # words to remember
 
@@ -90,68 +86,77 @@ class BytePairEncoder:
             ValueError: the text has a surrogate, which UTF-8 cannot encode.
         """
         if len(text) <= _SHORT:
-            rows = self._look_up(*split_short(text))
-            return array("I", b"".join(rows)).tolist()
+            first, others = split_short(text)
+            firsts, rows = self._look_up([first], others)
+            return array("I", b"".join(firsts + rows)).tolist()
         ids: list[int] = []
         for part in split_parts(text):
-            ids += self._ints[self._encode_part(part)].tolist()
+            ids += self._encode_together([part])[0]
         return ids
+
+    def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn several texts into ids. Errors: see ``encode``."""
+        if len(texts) == 1 or sum(map(len, texts)) <= _SHORT:
+            return list(map(self.encode, texts))
+        return self._encode_together(texts)
 
     def kept(self, piece: bytes) -> bytes:
         """Take from a piece the bytes that get no token."""
         return piece if self._filter is None else self._filter(piece)
-
-    def meet(self, words: list[str]) -> None:
-        """Remember words, without their space, so that texts of them need only be looked up."""
-        self._look_up("", words)
 
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
         """Say from which character of a text to which each of its tokens reaches."""
         sizes = [len(self.made.get(i, b"?")) for i in ids]
         return byte_places(self._cut(text), sizes, self._lacking, self._unknown, self._fuse)
 
-    def _encode_part(self, text: str) -> NDArray[np.uintc]:
-        """Turn a part of a text, which must end before a word, into ids: ``[n]``."""
-        first, others = split_words(text)
+    def _encode_together(self, texts: Sequence[str]) -> list[list[int]]:
+        """Turn texts into ids; what is only a part of a text must end before a word."""
         # Each different word gets a number and is looked up once; the rows of ids are put together
-        # in one array operation. The first word, which may begin without a space, is number 0.
-        number: dict[str, int] = defaultdict(count(1).__next__)
-        numbers = array("I", [0] if first else [])
-        numbers.extend(map(number.__getitem__, others))
-        rows = self._look_up(first, list(number))
-        bounds = np.array([0, *map(len, rows)], np.int64).cumsum() // ID.itemsize  # [n_words + 1]
-        flat = np.frombuffer(b"".join(rows), ID)  # [n]
-        return take_rows(flat, bounds, np.frombuffer(numbers, ID))  # [n_ids]
+        # in one array operation. First words, which may begin without a space, have numbers of
+        # their own.
+        firsts, ends, numbers = [], [], array("I")
+        number: dict[str, int] = defaultdict(count(len(texts)).__next__)
+        for i, text in enumerate(texts):
+            first, others = split_words(text)
+            firsts.append(first)
+            numbers.append(i)
+            numbers.extend(map(number.__getitem__, others))
+            ends.append(len(numbers) - 1)
+        rows = list(chain.from_iterable(self._look_up(firsts, list(number))))
+        bounds = np.array([0, *map(len, rows)], np.int64).cumsum() // ID.itemsize  # [n_rows + 1]
+        which = np.frombuffer(numbers, ID)  # [n_words]
+        ids = take_rows(np.frombuffer(b"".join(rows), ID), bounds, which)  # [n_ids]
+        ints = self._ints[ids].tolist()
+        stop = np.diff(bounds)[which].cumsum()[np.array(ends)]  # [n_texts]
+        return [ints[i:j] for i, j in pairwise([0, *stop.tolist()])]
 
-    def _look_up(self, first: str, others: list[str]) -> list[bytes]:
-        """Find the ids, as bytes, of a text's first word, and of others without their space."""
-        known, firsts = self._words, self._firsts
-        rows = list(map(known.get, others))
-        first_row = firsts.get(first)
-        if first_row is not None and None not in rows:
-            return [first_row, *rows]  # type: ignore[list-item]  # there is no None
+    def _look_up(self, firsts: list[str], others: list[str]) -> tuple[list[bytes], list[bytes]]:
+        """Find the ids, as bytes, of words that begin texts, and of others without their space."""
+        known, known_firsts = self._words, self._firsts
+        rows, first_rows = list(map(known.get, others)), list(map(known_firsts.get, firsts))
+        if None not in rows and None not in first_rows:
+            return first_rows, rows  # type: ignore[return-value]  # there is no None
         new = [word for word, row in zip(others, rows, strict=True) if row is None]
-        first_row, *new_rows = self._encode_words(first, new)
-        self._firsts = remembering(firsts, {first: first_row})
-        self._words = remembering(known, dict(zip(new, new_rows, strict=True)))
-        rest = iter(new_rows)
-        return [first_row, *(next(rest) if row is None else row for row in rows)]
+        new_firsts = [word for word, row in zip(firsts, first_rows, strict=True) if row is None]
+        made_firsts, made = self._encode_words(new_firsts, new)
+        self._firsts = remembering(known_firsts, dict(zip(new_firsts, made_firsts, strict=True)))
+        self._words = remembering(known, dict(zip(new, made, strict=True)))
+        return filled(first_rows, made_firsts), filled(rows, made)
 
-    def _encode_words(self, first: str, others: list[str]) -> list[bytes]:
-        """Find the ids, as bytes, of a text's first word, and of others without their space."""
+    def _encode_words(
+        self, firsts: list[str], others: list[str]
+    ) -> tuple[list[bytes], list[bytes]]:
+        """Find the ids, as bytes, of words that begin texts, and of others without their space."""
         # A space and the letters after it are one piece: there is nothing to cut.
         single = [word.isascii() and word.isalpha() for word in others]
         spaced = [" " + word for word in others]
         whole = iter(self._encode_new(list(compress(spaced, single))))
-        several = [first, *(word for word, one in zip(spaced, single, strict=True) if not one)]
-        if len(several) <= _FEW:
-            cut = (b"".join(self._encode_pieces(self._cut(word))) for word in several)
-        else:
-            pieces, ends = cut_words(self._cut, several)  # [n_words]
-            rows = self._encode_pieces(pieces)
-            bounds = [0, *ends.tolist()]
-            cut = (b"".join(rows[i:j]) for i, j in pairwise(bounds))
-        return [next(cut), *(next(whole) if one else next(cut) for one in single)]
+        several = [word for word, one in zip(spaced, single, strict=True) if not one]
+        pieces, n_pieces = cut_each(self._cut, firsts)
+        more, n_more = cut_words(self._cut, several)
+        rows = iter(self._encode_pieces(pieces + more))
+        cut = (b"".join(islice(rows, n)) for n in n_pieces + n_more)
+        return [next(cut) for _ in firsts], [next(whole) if one else next(cut) for one in single]
 
     def _encode_pieces(self, pieces: list[str]) -> list[bytes]:
         """Find the ids, as bytes, of each piece: from memory, or else by merging."""
@@ -168,21 +173,10 @@ class BytePairEncoder:
         return self._merges.merge(list(map(self.kept, to_utf8(pieces))))
 
 
-def meeting(texts: Iterable[str], encoder: object) -> Iterable[str]:
-    """Return the texts; an encoder has met the words of the short ones then, all at once.
-
-    Raises:
-        TypeError: the texts are one str.
-    """
-    check_texts(texts)
-    if not isinstance(encoder, BytePairEncoder):
-        return texts
-    texts = list(texts)
-    short = (text for text in texts if isinstance(text, str) and len(text) <= _SHORT)
-    words = {word for text in short for word in split_short(text)[1]}
-    with suppress(ValueError):  # a text is not UTF-8, and will be refused in its turn
-        encoder.meet(list(words))
-    return texts
+def filled(rows: Iterable[bytes | None], made: Iterable[bytes]) -> list[bytes]:
+    """Put what was made into the places that are None, in order."""
+    rest = iter(made)
+    return [next(rest) if row is None else row for row in rows]
 
 
 def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], bytes] | None:

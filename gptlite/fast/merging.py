@@ -21,14 +21,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from gptlite.fast.rows import ID, MARK, Ids, lay_out, pair_number
+from gptlite.fast.pairs import NONE, PairRanks
+from gptlite.fast.rows import ID, MARK, lay_out
 
 Numbers: TypeAlias = "list[int] | array[int]"
 
 #: Left in a linked list by a token that was joined to the one before it.
 HOLE = -2
 
-_NONE = np.iinfo(np.int64).max  # the rank of a pair that does not join
 _SEVERAL = 100  # pieces: as many go through the rounds sooner than one by one
 _LONG = 64  # bytes: longer pieces take too many rounds
 _HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
@@ -57,12 +57,10 @@ class Merges:
         self._ids_of_bytes = [ids_of_bytes.get(byte, other) for byte in range(256)]
         self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
-        # The same for many pairs at once: their numbers in order, and _NONE above them all.
+        # The same for many pairs at once.
         self._new = np.array(joined, np.int64)  # [n_merges]
-        pairs = pair_number(np.array(first, np.int64), np.array(second, np.int64))  # [n_merges]
-        pairs = np.append(pairs, _NONE)  # [n_merges + 1]
-        self._pair_rank = np.argsort(pairs).astype(np.int64)  # [n_merges + 1]
-        self._pairs = pairs[self._pair_rank]  # [n_merges + 1]
+        ids = np.array(first, np.int64), np.array(second, np.int64)  # [n_merges], [n_merges]
+        self._ranks = PairRanks(*ids, self._rank).find
 
     def merge(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of each piece: many together, or one by one."""
@@ -77,15 +75,15 @@ class Merges:
         """Find the ids, as bytes, of a short piece: make its next merge, and again."""
         rank_of, joined = self._rank.get, self._joins[2]
         row = [self._ids_of_bytes[byte] for byte in piece]
-        ranks = [rank_of(pair, _NONE) for pair in pairwise(row)]  # of a token and the next
-        while ranks and (rank := min(ranks)) < _NONE:
+        ranks = [rank_of(pair, NONE) for pair in pairwise(row)]  # of a token and the next
+        while ranks and (rank := min(ranks)) < NONE:
             i = ranks.index(rank)
-            row[i : i + 2] = [joined[rank]]
-            del ranks[i]
+            row[i] = joined[rank]
+            del row[i + 1], ranks[i]
             if i:
-                ranks[i - 1] = rank_of((row[i - 1], row[i]), _NONE)
+                ranks[i - 1] = rank_of((row[i - 1], row[i]), NONE)
             if i < len(ranks):
-                ranks[i] = rank_of((row[i], row[i + 1]), _NONE)
+                ranks[i] = rank_of((row[i], row[i + 1]), NONE)
         return array("I", row).tobytes()
 
     def in_rounds(self, pieces: list[bytes]) -> list[bytes]:
@@ -93,12 +91,12 @@ class Merges:
         wherever it can; so there are as many rounds as the slowest piece needs.
         """
         row = lay_out(pieces, self._id_of_byte)  # [n]
-        rank = np.append(self._ranks(row[:-1], row[1:]), _NONE)  # [n]: of a token and the next
+        rank = np.append(self._ranks(row[:-1], row[1:]), NONE)  # [n]: of a token and the next
         while True:
             end = np.flatnonzero(row == MARK)  # [n_pieces]
             size = np.diff(end, prepend=-1)  # [n_pieces]
             lowest = np.minimum.reduceat(rank, end - size + 1)  # [n_pieces]
-            at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < _NONE))  # [n_found]
+            at = np.flatnonzero((rank == np.repeat(lowest, size)) & (rank < NONE))  # [n_found]
             if not len(at):
                 break
             # In a run of places, as in "aaaa", every other one joins.
@@ -149,12 +147,6 @@ class Merges:
                             heappush(heap, wider)
                         waiting[wider].append(start)
         return array("I", (token for token in row if token >= 0)).tobytes()
-
-    def _ranks(self, first: Ids, second: Ids) -> Ids:
-        """Find the rank of each pair, or ``_NONE``."""
-        pair = pair_number(first, second)  # [n]
-        at = np.searchsorted(self._pairs, pair)  # [n]
-        return np.where(self._pairs[at] == pair, self._pair_rank[at], _NONE)  # [n]
 
 
 def in_order(places: Numbers) -> Numbers:

@@ -19,11 +19,11 @@ from itertools import count
 
 import numpy as np
 
-from gptlite.alphabet import BYTE_SYMBOLS, EOT, PATTERN
+from gptlite.alphabet import BYTE_SYMBOLS, EOT
 from gptlite.checks import check_texts
 from gptlite.fast.merging import HOLE
 from gptlite.fast.rows import MARK, lay_out, pair_number, to_utf8
-from gptlite.fast.words import cut_words, split_words
+from gptlite.fast.words import cut_pieces, cut_words, split_words
 from gptlite.texts import split_documents
 
 
@@ -76,12 +76,12 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
             others.update(rest)
     pieces: Counter[str] = Counter()
     for word, n in firsts.items():
-        for piece in PATTERN.findall(word):
+        for piece in cut_pieces(word):
             pieces[piece] += n
     # The pieces of the other words are cut and counted all at once, which is faster.
-    cut, ends = cut_words(PATTERN.findall, [" " + word for word in others])  # [n_words]
+    cut, sizes = cut_words(cut_pieces, [" " + word for word in others])
     times = np.array(list(others.values()), np.int64)  # [n_words]
-    times = np.repeat(times, np.diff(ends, prepend=0))  # [n_cut]: of the word around each piece
+    times = np.repeat(times, sizes)  # [n_cut]: of the word around each piece
     number: dict[str, int] = defaultdict(count().__next__)  # of each different piece
     numbers = np.fromiter(map(number.__getitem__, cut), np.intp, len(cut))  # [n_cut]
     for piece, n in zip(number, np.bincount(numbers, times).tolist(), strict=True):

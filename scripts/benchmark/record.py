@@ -21,12 +21,14 @@ class Record(NamedTuple):
     Attributes:
         besides: sentences on figures that only yardsticks have.
         absent: sentences on what was left out, with the reason.
+        failed: for each benchmark that failed, the contestant and its last words.
     """
 
     conditions: Conditions
     rows: list[Row]
     besides: list[str]
     absent: list[str]
+    failed: list[str]
 
 
 def check_place(path: Path) -> None:
@@ -42,6 +44,7 @@ def write_record(record: Record, path: Path) -> None:
         "rows": [row._asdict() for row in record.rows],
         "besides": record.besides,
         "absent": record.absent,
+        "failed": record.failed,
     }
     with write_atomically(path) as file:
         file.write(json.dumps(data, indent=1).encode())
@@ -60,6 +63,7 @@ def read_record(path: Path) -> Record:
             [Row(**row) for row in data["rows"]],
             data["besides"],
             data["absent"],
+            data.get("failed", []),  # records of 0.x have none
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: not a record of this benchmark ({error})") from error

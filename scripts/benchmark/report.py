@@ -15,7 +15,7 @@ from benchmark.record import Record, is_rate, number, ratios
 
 
 def run(names: Iterable[str], setup: Setup) -> Record:
-    """Measure what was asked for.
+    """Measure what was asked for. A benchmark that fails costs its own figures alone.
 
     Raises:
         ValueError: nothing can be measured; the message says what is left out, and why.
@@ -26,14 +26,18 @@ def run(names: Iterable[str], setup: Setup) -> Record:
     packages = {p for present in takes_part.values() for c in present for p in c.packages}
     about = conditions(setup.threads, ["numpy", *sorted(packages)])  # before there is any load
 
-    rows, besides = [], []
+    rows, besides, failed = [], [], []
     total = sum(sum(rounds_of(name, setup.quick)) for name in takes_part)
     with tqdm(total=total, unit="round", disable=None) as bar:
         for name, present in takes_part.items():
-            figures = measure(name, present, setup, bar)
+            try:
+                figures = measure(name, present, setup, bar)
+            except ChildProcessError as failure:
+                failed.append(str(failure))
+                continue
             rows += rows_of(BENCHMARKS[name], present, figures, setup.size)
             besides += measured_besides(present, figures)
-    return Record(about, rows, besides, absent)
+    return Record(about, rows, besides, absent, failed)
 
 
 def report(record: Record) -> str:
@@ -52,6 +56,8 @@ def report(record: Record) -> str:
         notes.append(f"Not as good as the peer shown: {'; '.join(lesser)}.")
     if record.absent:
         notes.append(f"Left out: {'; '.join(record.absent)}.")
+    if record.failed:
+        notes.append(f"Failed: {'; '.join(record.failed)}.")
     return "\n\n".join([table(record.rows, record.conditions), *notes])
 
 

@@ -4,6 +4,7 @@ import random
 import sys
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -13,15 +14,15 @@ from hypothesis import strategies as st
 import gptlite.fast.bpe
 import gptlite.fast.joining
 import gptlite.fast.merging
+import gptlite.fast.pairs
 import gptlite.fast.rows
 import gptlite.fast.words
 import gptlite.training.merges
 from fuzz import THOROUGH, times
 from gptlite import Tokenizer
 from gptlite.alphabet import PATTERN
-from gptlite.fast.merging import Merges
 from gptlite.fast.rows import pair_number, take_rows
-from gptlite.fast.words import cut_words, split_words
+from gptlite.fast.words import cut_each, cut_pieces, cut_words, split_at_spaces, split_words
 from vocabularies import SMALL, STORY, TEXTS
 
 # The same ids as the plain way
@@ -66,9 +67,11 @@ def test_encoding_is_the_plain_one_whatever_goes_which_way(
         patch.setattr(gptlite.fast.merging, "_BLOCK", block)
         patch.setattr(gptlite.fast.merging, "_HUGE", huge)
         patch.setattr(gptlite.fast.words, "_PART", part)
-        for text in texts:
-            plain = [i for step in tokenizer.steps(text) for i in step.ids]
-            assert tokenizer.encode(text) == plain
+        plain = [[i for step in tokenizer.steps(text) for i in step.ids] for text in texts]
+        together = rng.sample([True, False], 2)
+        for at_once in together:  # each way, when nothing is known and when all is
+            found = tokenizer.encode_batch(texts) if at_once else map(tokenizer.encode, texts)
+            assert list(found) == plain
 
 
 def test_a_long_piece_is_encoded_as_the_plain_way_does():
@@ -110,12 +113,37 @@ def test_words_are_the_same_whatever_the_stretches(text):
 def test_words_cut_together_have_the_pieces_of_each(text):
     first, others = split_words(text)
     words = [first, *(" " + word for word in others)]
-    pieces, ends = cut_words(PATTERN.findall, words)
-    starts = [0, *ends.tolist()]
-    assert [pieces[i:j] for i, j in zip(starts, ends, strict=False)] == [
-        PATTERN.findall(word) for word in words
-    ]
-    assert len(pieces) == ends[-1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.fast.words, "_FEW", 0)
+        pieces, sizes = cut_words(PATTERN.findall, words)
+    assert (pieces, sizes) == cut_each(PATTERN.findall, words)
+    rest = iter(pieces)
+    for word, size in zip(words, sizes, strict=True):
+        assert list(islice(rest, size)) == PATTERN.findall(word)
+
+
+@given(st.text(st.characters(max_codepoint=127)) | TEXTS)
+def test_a_text_of_ascii_is_cut_as_any_other(text):
+    assert cut_pieces(text) == PATTERN.findall(text)
+    assert cut_pieces(text + "é") == PATTERN.findall(text + "é")
+
+
+@given(TEXTS)
+def test_words_are_the_same_whether_or_not_other_spaces_follow(text):
+    assert split_at_spaces(text) == gptlite.fast.words._WORD_SPACE.split(text)
+
+
+@given(st.lists(st.tuples(st.integers(-1, 9), st.integers(0, 9)), max_size=40), st.integers(1, 4))
+def test_the_ranks_of_many_pairs_are_those_of_a_dict(pairs, spare):
+    """Whatever shares a slot, and whichever of equal pairs counts."""
+    learned, wanted = pairs[: len(pairs) // 2], pairs
+    rank = {pair: rank for rank, pair in enumerate(learned)}
+    columns = [np.array([pair[i] for pair in learned], np.int64) for i in (0, 1)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gptlite.fast.pairs, "_SPARE", spare)
+        table = gptlite.fast.pairs.PairRanks(*columns, rank)
+    found = table.find(*(np.array([pair[i] for pair in wanted], np.int64) for i in (0, 1)))
+    assert found.tolist() == [rank.get(pair, gptlite.fast.pairs.NONE) for pair in wanted]
 
 
 @given(st.lists(st.binary(max_size=5), min_size=1), st.data())
@@ -161,7 +189,7 @@ def test_numbers_do_not_depend_on_the_machine_s_own(short, monkeypatch):
     ids = [expected.encode(text) for text in texts]
     for module in (
         *(gptlite.fast.bpe, gptlite.fast.merging, gptlite.fast.rows, gptlite.fast.words),
-        *(gptlite.fast.joining, gptlite.training.merges),
+        *(gptlite.fast.joining, gptlite.fast.pairs, gptlite.training.merges),
     ):
         monkeypatch.setattr(module, "np", Narrow())
     tokenizer = Tokenizer.train(texts, 400)
@@ -299,15 +327,15 @@ def test_a_text_without_end_takes_little_memory(monkeypatch):
 def test_short_words_take_few_rounds_and_few_pairs(monkeypatch):
     """Counted in pairs looked up: all words together, and two for each merge."""
     calls = []
-    ranks = Merges._ranks
 
-    def counted(self, first, second):
+    def counted(first, second):
         calls.append(len(first))
-        return ranks(self, first, second)
+        return find(first, second)
 
     monkeypatch.setattr(gptlite.fast.bpe, "_SHORT", 0)
     tokenizer = Tokenizer.train([STORY * 2 + "aaaaaaaabababab"], 300)
-    monkeypatch.setattr(Merges, "_ranks", counted)
+    find = tokenizer._encoder._merges._ranks
+    tokenizer._encoder._merges._ranks = counted
     letters, done = random.Random(0), {}
     for n in (1000, 10_000):
         words = ["".join(letters.choices("thecaid", k=letters.randint(20, 60))) for _ in range(n)]

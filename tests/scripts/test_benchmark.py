@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
 
 from benchmark import conditions, measuring, processes, record, report
-from benchmark.basics import Setup
+from benchmark.basics import Contestant, Setup
 from benchmark.catalogue import BENCHMARKS
 from benchmark.measuring import Row
 
@@ -62,7 +62,7 @@ def test_contestants_have_the_kernel_that_openblas_chooses(monkeypatch):
 
 
 def kept(*rows, about=QUIET):
-    return record.Record(about, list(rows), [], ["somebody in decode"])
+    return record.Record(about, list(rows), [], ["somebody in decode"], ["learn, b: died"])
 
 
 def test_a_record_is_read_as_it_was_written(tmp_path):
@@ -126,6 +126,20 @@ def test_a_contestant_that_fails_is_an_error_with_its_last_words():
             broken.answer()
     finally:
         broken.close()
+
+
+def test_a_benchmark_that_fails_costs_its_own_figures_alone(monkeypatch):
+    broken = BENCHMARKS["import"]._replace(
+        contestants=(BENCHMARKS["import"].contestants[0], Contestant("nobody", pytest.fail)),
+    )
+    whole = {"broken": broken, "import": BENCHMARKS["import"]}
+    for module in (measuring, report):
+        monkeypatch.setattr(module, "BENCHMARKS", whole)
+    measured = report.run(whole, setup())
+    assert [row.title for row in measured.rows] == [BENCHMARKS["import"].title]
+    [failed] = measured.failed
+    assert failed.startswith("broken, gptlite: ")
+    assert f"Failed: {failed}." in report.report(measured)
 
 
 def test_a_quick_run_of_one_benchmark_prints_its_row():
