@@ -7,6 +7,7 @@ piece the same pairs join in the same order; only the work is arranged different
 1. **Look-up.** A word's ids depend on the word alone, and most words of a text have come before. So
    text is split at spaces, which is quicker than cutting it into pieces, and words and pieces seen
    before are looked up: the work left grows with the number of different words, not with the text.
+   Several texts are looked up together.
 2. **Merging.** New pieces are merged in whatever way fits them: see ``merging.py``.
 
 Threads may share an encoder. What it remembers only ever grows, and is replaced as a whole when it

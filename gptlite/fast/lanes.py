@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
-from threading import Lock, Thread, local
+from threading import Lock, Thread
 
 import numpy as np
 
@@ -21,16 +21,15 @@ Part = Callable[[], None]
 # The threads besides the caller's own. They are started once, since that takes longer than a small
 # part does, and wait for their next part in these queues.
 _queues: list[SimpleQueue[Part]] = []
-_here = local()  # its ``works``: this thread does a part, and must not wait for other parts
 
 
 def lanes() -> int:
     """Count the parts that can be done side by side: the threads that BLAS may use, up to MOST.
 
-    So it is 1 where somebody has told BLAS to use one thread, as training does; and within a part.
+    So it is 1 where somebody has told BLAS to use one thread: as training does, and within a part.
     """
     controls = blas_controls()
-    if controls is None or getattr(_here, "works", False):
+    if controls is None:
         return 1
     return max(1, min(MOST, controls[0]()))
 
@@ -46,11 +45,9 @@ def side_by_side(parts: Sequence[Part]) -> None:
         return
     with blas_threads(1):
         begun = [Begun(part, number) for number, part in enumerate(others)]
-        _here.works = True
         try:
             first()
         finally:  # no part may go on writing when the caller has gone on
-            _here.works = False
             wait_for(begun)
     for part in begun:
         if part.error is not None:
@@ -120,7 +117,6 @@ def start_thread() -> bool:
 
 def serve(queue: SimpleQueue[Part]) -> None:
     """Do one part after the other, as they come."""
-    _here.works = True
     while True:
         queue.get()()
 

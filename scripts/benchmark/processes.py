@@ -36,11 +36,12 @@ def serve(benchmark: str, contestant: str, setup: Setup) -> None:
 def environment(threads: int) -> dict[str, str]:
     """Set the number of threads, which the numerical libraries ask for as they are loaded.
 
-    OpenBLAS chooses the kernel for the processor itself: a choice made for it is taken back.
+    OpenBLAS chooses kernel and block sizes for the processor itself: choices made for it are taken
+    back.
     """
     n = str(threads)
     return {
-        **{name: value for name, value in os.environ.items() if name != "OPENBLAS_CORETYPE"},
+        **{name: value for name, value in os.environ.items() if not name.startswith("OPENBLAS_")},
         "OPENBLAS_NUM_THREADS": n,
         "MKL_NUM_THREADS": n,
         "VECLIB_MAXIMUM_THREADS": n,

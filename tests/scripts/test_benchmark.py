@@ -54,8 +54,9 @@ def test_a_ratio_says_why_it_is_not_to_be_quoted():
 
 def test_contestants_have_the_kernel_that_openblas_chooses(monkeypatch):
     monkeypatch.setenv("OPENBLAS_CORETYPE", "Prescott")
-    assert "OPENBLAS_CORETYPE" not in processes.environment(2)
-    assert processes.environment(2)["OPENBLAS_NUM_THREADS"] == "2"
+    monkeypatch.setenv("OPENBLAS_L2_SIZE", "64")
+    of_blas = {k: v for k, v in processes.environment(2).items() if k.startswith("OPENBLAS_")}
+    assert of_blas == {"OPENBLAS_NUM_THREADS": "2"}
 
 
 # ---- Records ------------------------------------------------------------------------------------
