@@ -117,7 +117,7 @@ class Tokenizer:
     def encode_batch(
         self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
     ) -> list[list[int]]:
-        """Encode several texts as ``encode`` does each, many at once; much text in so many threads."""
+        """Encode several texts as ``encode`` does each: short ones together, in so many threads."""
         check_texts(texts)
         texts = list(texts)
         for text in texts:
