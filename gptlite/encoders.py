@@ -41,7 +41,7 @@ def encoder_of(
 
 
 def bytes_of_tokens(vocab: Mapping[str, int], made: Mapping[int, bytes]) -> list[bytes]:
-    """List the bytes of the token with each id: made, or those of its name; none if it is no one's.
+    """List the bytes of the token with each id: made, or its name's; ``b""`` if no token has it.
 
     >>> bytes_of_tokens({"Ġ": 0, "<s>": 2}, {0: b" "})
     [b' ', b'', b'<s>']

@@ -1,7 +1,8 @@
 """The four functions a transformer is made of besides attention: plain functions of arrays.
 
 ``[..., n]`` is any number of leading axes (batch, seq, head), then one of length ``n``. All arrays
-are float32, in and out. The derivative of each function is in ``training/backward.py``.
+are float32, in and out; weights kept in 16 bits compute in float32 (fast/memory.py). The derivative
+of each function is in ``training/backward.py``.
 """
 
 import numpy as np

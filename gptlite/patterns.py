@@ -1,9 +1,9 @@
 r"""Regular expressions with Unicode's classes, such as ``\p{L}`` for the letters.
 
 The package ``regex`` knows them. Where it is not installed, as in a browser, the pattern is written
-for Python's own ``re``, which knows ``\w`` and ``\d`` alone, and counts to ``\s`` four characters
-that are no white space (U+001C to U+001F). Both match the same texts, as far as they know the same
-edition of Unicode.
+for Python's own ``re``, which knows ``\w`` and ``\d`` alone, and counts as ``\s`` four characters
+that are not white space (U+001C to U+001F). Both match the same texts, insofar as they know the
+same edition of Unicode.
 """
 
 import re

@@ -109,15 +109,23 @@ class Tokenizer:
 
         Raises:
             TypeError: ``text`` is not a str, or ``allowed_special`` is another str.
-            ValueError: a special token is unknown; the text is not UTF-8 (it has a surrogate).
+            ValueError: a special token is unknown; the text has a surrogate, which UTF-8 cannot
+                encode, or a character that a vocabulary of characters lacks.
         """
         parts = self._special.encode(text, allowed_special)
         return list(chain.from_iterable(ids for _, ids in parts))
 
     def encode_batch(
-        self, texts: Iterable[str], allowed_special: Names = (), threads: int | None = None
+        self, texts: Iterable[str], allowed_special: Names = (), threads: int = 1
     ) -> list[list[int]]:
-        """Encode several texts as ``encode`` does each: short ones together, in so many threads."""
+        """Encode several texts, each as ``encode`` does; short ones together.
+
+        Args:
+            threads: how many threads share the work.
+
+        Raises:
+            TypeError, ValueError: see ``encode``; or ``threads`` is not an int of at least 1.
+        """
         check_texts(texts)
         texts = list(texts)
         for text in texts:

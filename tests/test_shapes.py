@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from copy import copy
@@ -28,7 +29,7 @@ READING_PATH = (
 )
 FAST = (
     *("fast/chunks.py", "fast/memory.py", "fast/bpe.py", "fast/merging.py"),
-    *("fast/rows.py", "fast/words.py"),
+    *("fast/pairs.py", "fast/rows.py", "fast/words.py"),
     *("fast/joining.py", "fast/products.py"),
     "offsets.py",
 )
@@ -36,9 +37,13 @@ LEARNING = ("training", "pretrain", "finetune")  # each file that computes with 
 
 
 def with_arrays(folder: str) -> list[str]:
-    """List a folder's files that import NumPy, except its door."""
+    """List a folder's files that compute with arrays, except its door."""
     paths = sorted((ROOT / "gptlite" / folder).glob("[!_]*.py"))
-    return [f"{folder}/{path.name}" for path in paths if "import numpy" in path.read_text("utf-8")]
+    return [
+        f"{folder}/{path.name}"
+        for path in paths
+        if re.search("import numpy|Array", path.read_text("utf-8"))
+    ]
 
 
 FILES = (*READING_PATH, *FAST, *(file for folder in LEARNING for file in with_arrays(folder)))
@@ -167,6 +172,7 @@ def tokens_to_text(tracer: Tracer) -> None:
     """Learn a vocabulary, put the bytes of many tokens together, and generate text."""
     from gptlite import Tokenizer
     from gptlite.alphabet import EOT
+    from gptlite.fast.pairs import PairRanks
     from gptlite.generate import generate, generate_samples, stream
     from gptlite.rules import Rules
     from gptlite.special import AddedToken
@@ -178,6 +184,9 @@ def tokens_to_text(tracer: Tracer) -> None:
     for text in (several, *("".join(texts[n:]) for n in range(3)), *texts):
         assert tokenizer.decode(tokenizer.encode(text)) == text
     assert tokenizer.encode_batch(["the cat", "a"])[1] == tokenizer.encode("a")
+    ids = np.random.default_rng(0).permutation(600).reshape(2, 300)  # enough: some share a slot
+    ranks = {pair: rank for rank, pair in enumerate(zip(*ids.tolist(), strict=True))}
+    assert np.array_equal(PairRanks(*ids, ranks).find(*ids), np.arange(300))
     assert tokenizer.offsets("thé") == [(0, 1), (1, 2), (2, 3), (2, 3)]
     few = {"t": 0, "h": 1, "Ġ": 2, EOT: 3, "<unk>": 4}
     lacking = Tokenizer(few, [])  # other bytes are left out

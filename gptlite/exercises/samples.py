@@ -13,7 +13,6 @@ from gptlite.layers import Array
 
 BATCH, HEAD, SEQ, HEAD_DIM, N_VOCAB = 2, 3, 5, 7, 13
 N_EMBD = HEAD * HEAD_DIM
-N_INNER = 4 * N_EMBD
 PROMPT = "Once upon a time"
 
 

@@ -6,7 +6,8 @@ Nothing here is needed to understand a GPT. Each file has a plain twin:
     bpe.py         Tokenizer.steps, for the words of a text at once
     merging.py     tokenizer.merged, for many pieces at once
     pairs.py       dict.get, for many pairs at once
-    words.py       PATTERN.findall and str.split, for a long text
+    words.py       PATTERN.findall and str.split, for a long text or many words at once
+    rows.py        slices of lists, and their sums, for many rows of ids at once
     joining.py     b"".join of many tokens' bytes, at once
     pool.py        map, in several threads where there can be several
     products.py    x @ weight, for a few rows, and where NumPy has no BLAS

@@ -72,7 +72,7 @@ class BytePairEncoder:
         self.made = {i: bytes([byte]) for byte, i in known.items()}
         for a, b, joined in zip(first, second, new, strict=True):
             self.made[joined] = self.made[a] + self.made[b]
-        # One int for each id, in whatever many places of a long text it is.
+        # One Python int for each id, however often a long text has it.
         self._ints = np.arange(max(vocab.values(), default=0) + 1).astype(object)  # [n_vocab]
         # What was seen before, with its ids as bytes: pieces of words, words that a text began
         # with, and other words without their space.
@@ -102,7 +102,7 @@ class BytePairEncoder:
         return self._encode_together(texts)
 
     def kept(self, piece: bytes) -> bytes:
-        """Take from a piece the bytes that get no token."""
+        """Remove from a piece the bytes that get no token."""
         return piece if self._filter is None else self._filter(piece)
 
     def places(self, text: str, ids: Sequence[int]) -> list[tuple[int, int]]:
@@ -147,7 +147,7 @@ class BytePairEncoder:
     def _encode_words(
         self, firsts: list[str], others: list[str]
     ) -> tuple[list[bytes], list[bytes]]:
-        """Find the ids, as bytes, of words that begin texts, and of others without their space."""
+        """Encode words not met before: those that begin texts, and others without their space."""
         # A space and the letters after it are one piece: there is nothing to cut.
         single = [word.isascii() and word.isalpha() for word in others]
         spaced = [" " + word for word in others]
@@ -181,7 +181,7 @@ def filled(rows: Iterable[bytes | None], made: Iterable[bytes]) -> list[bytes]:
 
 
 def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], bytes] | None:
-    """Make what takes from a piece the bytes that get no token; None if it would take none.
+    """Make the function that removes from a piece the bytes that get no token; None if none do.
 
     Args:
         lacking: the bytes that have no token of their own.

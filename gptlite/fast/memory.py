@@ -20,7 +20,7 @@ def reserved(shape: tuple[int, ...]) -> NDArray[np.float32]:
     629 MB for gpt2-xl, where 10 are needed.
 
     Raises:
-        MemoryError: there is not as much.
+        MemoryError: there is not that much memory.
     """
     n_bytes = 4 * math.prod(shape)
     try:

@@ -29,7 +29,7 @@ Numbers: TypeAlias = "list[int] | array[int]"
 #: Left in a linked list by a token that was joined to the one before it.
 HOLE = -2
 
-_SEVERAL = 100  # pieces: as many go through the rounds sooner than one by one
+_SEVERAL = 100  # pieces: up to so few are merged faster one by one
 _LONG = 64  # bytes: longer pieces take too many rounds
 _HUGE = 1 << 16  # bytes: longer pieces are linked in arrays, slower than lists but small
 _BLOCK = 1 << 16  # pieces that go through the rounds together, which bounds the memory
@@ -54,8 +54,8 @@ class Merges:
         other: int,
     ) -> None:
         self._joins = first, second, joined  # in less memory than a tuple for each would take
-        self._ids_of_bytes = [ids_of_bytes.get(byte, other) for byte in range(256)]
-        self._id_of_byte = np.array(self._ids_of_bytes, np.int64)  # [256]
+        self._byte_ids = [ids_of_bytes.get(byte, other) for byte in range(256)]
+        self._byte_ids_array = np.array(self._byte_ids, np.int64)  # [256]
         self._rank = {pair: rank for rank, pair in enumerate(zip(first, second, strict=True))}
         # The same for many pairs at once.
         self._new = np.array(joined, np.int64)  # [n_merges]
@@ -74,7 +74,7 @@ class Merges:
     def one(self, piece: bytes) -> bytes:
         """Find the ids, as bytes, of a short piece: make its next merge, and again."""
         rank_of, joined = self._rank.get, self._joins[2]
-        row = [self._ids_of_bytes[byte] for byte in piece]
+        row = [self._byte_ids[byte] for byte in piece]
         ranks = [rank_of(pair, NONE) for pair in pairwise(row)]  # of a token and the next
         while ranks and (rank := min(ranks)) < NONE:
             i = ranks.index(rank)
@@ -87,10 +87,12 @@ class Merges:
         return array("I", row).tobytes()
 
     def in_rounds(self, pieces: list[bytes]) -> list[bytes]:
-        """Find the ids, as bytes, of short pieces. In each round every piece makes its next merge,
-        wherever it can; so there are as many rounds as the slowest piece needs.
+        """Find the ids, as bytes, of short pieces, in rounds.
+
+        In each round every piece makes its next merge, wherever it can; so there are as many rounds
+        as the slowest piece needs.
         """
-        row = lay_out(pieces, self._id_of_byte)  # [n]
+        row = lay_out(pieces, self._byte_ids_array)  # [n]
         rank = np.append(self._ranks(row[:-1], row[1:]), NONE)  # [n]: of a token and the next
         while True:
             end = np.flatnonzero(row == MARK)  # [n_pieces]
@@ -114,11 +116,12 @@ class Merges:
         return [data[i + ID.itemsize : j] for i, j in pairwise(bounds.tolist())]
 
     def by_heap(self, piece: bytes) -> bytes:
-        """Find the ids, as bytes, of a piece: a list linked both ways. Merges are taken from a heap
-        by rank, and each is made wherever it can be.
+        """Find the ids, as bytes, of a piece, in a list linked both ways.
+
+        Merges are taken from a heap by rank, and each is made wherever it can be.
         """
         make: Callable[..., Numbers] = list if len(piece) < _HUGE else partial(array, "i")
-        row = make(map(self._ids_of_bytes.__getitem__, piece))
+        row = make(map(self._byte_ids.__getitem__, piece))
         row.append(MARK)
         right = make(range(1, len(row) + 1))
         left = make(range(-1, len(row) - 1))

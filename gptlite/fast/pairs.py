@@ -51,4 +51,4 @@ class PairRanks:
 
     def _slots(self, pair: Ids) -> Ids:
         """Say which slot each pair would have: ``[n]``."""
-        return (pair.view(np.uint64) * _FACTOR >> self._shift).view(np.int64)
+        return (pair.view(np.uint64) * _FACTOR >> self._shift).view(np.int64)  # [n]

@@ -74,9 +74,9 @@ def show_bars_without_thread() -> None:
 
 
 def in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int | None
+    function: Callable[[Item], Result], items: Iterable[Item], threads: int
 ) -> list[Result]:
-    """Call a function with each item, in so many threads; None for the caller's own alone.
+    """Call a function with each item, in so many threads.
 
     Python runs one thread at a time where it has a global lock, as it usually has: there, threads
     gain only what NumPy does without it.
@@ -84,11 +84,11 @@ def in_threads(
     Raises:
         TypeError, ValueError: ``threads`` is not an int, or is below 1.
     """
-    if threads is None:
-        return list(map(function, items))
     check_int("threads", threads, least=1)
     items = list(items)
-    n = max(1, len(items) // (STRETCHES * threads))  # handing over a stretch takes as long as one
+    n = max(
+        1, len(items) // (STRETCHES * threads)
+    )  # handing over a stretch takes as long as an item
     stretches = [items[i : i + n] for i in range(0, len(items), n)]
     with Pool(threads) as pool:
         done = pool.map(lambda stretch: list(map(function, stretch)), stretches)

@@ -21,8 +21,8 @@ BLOCK = 1 << 18  # numbers of a weight, 1 MB: they stay in a core's cache from r
 def matrix_product(x: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
     """Multiply ``[rows, n_in]`` by ``[n_in, n_out]``.
 
-    NumPy's own ``matmul`` walks down the columns of ``weight``, which lie apart in memory;
-    ``einsum`` walks along the rows.
+    Without BLAS, ``matmul`` walks down the columns of ``weight``, which lie apart in memory, and
+    ``einsum`` along the rows.
     """
     if not HAS_BLAS:
         wide = np.asarray(weight, np.float32)  # [n_in, n_out]: float16 weights, all at once
@@ -42,8 +42,8 @@ def is_plain(weight: NDArray[Any]) -> bool:
 def few_rows(x: Array, weight: Array) -> Array:
     """Compute ``x @ weight`` for a few rows, a block of the weight at a time.
 
-    The weight is read from memory once, whatever BLAS does: for several rows it would first write a
-    copy in another order, which takes longer than the product. Each core has its share of it.
+    The weight is read from memory once. BLAS, given several rows, would first write a copy of it in
+    another order, which takes longer than the product. Each core has its share of the weight.
     """
     if weight.flags.c_contiguous:
         return few_rows_by_inputs(x, weight)  # [rows, n_out]
@@ -90,7 +90,7 @@ def few_rows_by_outputs(x: Array, weight: Array) -> Array:
 
 def shares(n: int) -> list[tuple[int, int]]:
     """Cut ``range(n)`` into one stretch for each lane."""
-    n_lanes = lanes()
+    n_lanes = min(lanes(), n)
     return list(pairwise(n * lane // n_lanes for lane in range(n_lanes + 1)))
 
 

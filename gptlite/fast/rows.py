@@ -1,4 +1,4 @@
-"""Rows of ids: pieces laid out as one array for ``bpe.py`` and for learning merges, and joined."""
+"""Rows of ids: slices of lists, and their sums, for many rows at once."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any

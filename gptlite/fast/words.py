@@ -1,4 +1,4 @@
-"""Texts cut into words, and words into pieces, many at once: for ``bpe.py`` and for learning."""
+"""``PATTERN.findall`` and ``str.split``, for a long text or many words at once."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +19,7 @@ _WORD_SPACE = re.compile(r" (?=\S)")
 _OTHER_SPACE = re.compile(r" (?!\S)")
 _STRETCH = 1 << 14  # characters: the words of one stretch of text stay in the processor's cache
 _PART = 1 << 21  # characters that are encoded at once, which bounds the memory
-_FEW = 8  # words: as many are cut sooner one by one
+_FEW = 8  # words: up to so few are cut faster one by one
 
 
 def split_parts(text: str) -> Iterator[str]:
@@ -32,7 +32,7 @@ def split_parts(text: str) -> Iterator[str]:
 
 
 def split_texts(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Split many texts into groups that are encoded at once; a long text is one alone."""
+    """Split many texts into groups that are encoded at once; a long text is a group by itself."""
     group: list[str] = []
     size = 0
     for text in texts:

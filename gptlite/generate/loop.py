@@ -1,4 +1,4 @@
-"""Auto-regression: each new token joins the text, and the text is read again for the next one."""
+"""The loop of auto-regression, in tokens: read the text, choose a token, append it, and again."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

@@ -1,7 +1,6 @@
 """Prompts in, continuations out: as text, as text in pieces, and as tokens."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
@@ -70,11 +69,24 @@ def generate(
         ContextOverflowError: the prompt and the new tokens are more than ``n_ctx``.
         TypeError, ValueError: an argument is not what it should be.
     """
-    sampling = asdict(Sampler(temperature, top_k, top_p, repetition_penalty))
-    check_text("" if prompt is None else prompt)
-    more = (max_new_tokens, seed, stop, overflow, speculate, allowed_special, trace, edits)
-    steps, [text] = begin(model, tokenizer, prompt, 1, *more, **sampling)
-    return "".join(piece for [piece] in text_pieces(steps, [text]))
+    pieces = stream(
+        model,
+        tokenizer,
+        prompt,
+        max_new_tokens=max_new_tokens,
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        seed=seed,
+        repetition_penalty=repetition_penalty,
+        stop=stop,
+        overflow=overflow,
+        speculate=speculate,
+        allowed_special=allowed_special,
+        trace=trace,
+        edits=edits,
+    )
+    return "".join(pieces)
 
 
 def stream(
@@ -95,7 +107,8 @@ def generate_samples(
     """Continue one prompt, or each of a list, ``num_samples`` times, all texts side by side.
 
     The options are those of ``generate``, whose continuation of a prompt comes first. A list's
-    first prompt has its continuations first, then the second. None depends on their number.
+    first prompt has its continuations first, then the second. No continuation depends on how many
+    there are.
     """
     steps = stream_samples(model, tokenizer, prompt, num_samples, **options)
     return ["".join(pieces) for pieces in zip(*steps, strict=True)]

@@ -23,7 +23,7 @@ LEAST = 3
 
 
 class Lookup:
-    """The text so far, with the place where each few tokens of it last occurred.
+    """The text so far, with the place after the last occurrence of each ``LEAST`` tokens in a row.
 
     >>> text = Lookup([1, 2, 3, 4, 5, 1, 2, 3])
     >>> text.guess(8)
@@ -46,7 +46,12 @@ class Lookup:
             self.ids.append(token)
             end = tuple(self.ids[-LEAST:])
             place = self.after.get(end, -1)
-            self.agreed = 0 if place < 0 else self.agreed + 1 if place == self.place + 1 else LEAST
+            if place < 0:
+                self.agreed = 0
+            elif place == self.place + 1:
+                self.agreed += 1
+            else:
+                self.agreed = LEAST
             self.place = place
             self.after[end] = len(self.ids)
 

@@ -15,12 +15,14 @@ def post_norm_block_backward(
     Arguments and result are those of ``block_backward.block_backward``.
     """
     # return record("out", layer_norm(x, **p["ln_2"]))
+    # [batch, seq, n_embd]
     dx = layer_norm_step(dx, tape.pop(at + "sum"), p["ln_2"], at + "ln_2", gradients)
     # x = record("sum", x + found)
     # found = mlp(x, p["mlp"], record)
     normed = tape.pop(at + "ln_1")  # [batch, seq, n_embd]
     dx += mlp_backward(dx, normed, p["mlp"], at, tape, gradients)
     # x = record("ln_1", layer_norm(x, **p["ln_1"]))
+    # [batch, seq, n_embd]
     dx = layer_norm_step(dx, tape.pop(at + "mid"), p["ln_1"], at + "ln_1", gradients)
     # x = record("mid", x + found)
     # found = attention(x, p["attn"], n_head, padding, remember, record)

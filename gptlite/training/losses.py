@@ -213,7 +213,7 @@ def bits_per_byte(
     if not all(texts):
         raise ValueError("an empty text has no bits per byte")
     if not texts:
-        raise ValueError("no texts have no bits per byte: at least one is needed")
+        raise ValueError("bits per byte need at least one text")
     plan = document_windows(model, tokenizer, texts, context)
     nats = 0.0
     with measuring(sum(windows.n_predicted for _, windows in plan)) as bar:

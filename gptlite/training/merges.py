@@ -20,7 +20,7 @@ from itertools import count
 import numpy as np
 
 from gptlite.alphabet import BYTE_SYMBOLS, EOT
-from gptlite.checks import check_texts
+from gptlite.checks import check_text, check_texts
 from gptlite.fast.merging import HOLE
 from gptlite.fast.rows import MARK, lay_out, pair_number, to_utf8
 from gptlite.fast.words import cut_pieces, cut_words, split_words
@@ -68,8 +68,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
     firsts: Counter[str] = Counter()
     others: Counter[str] = Counter()
     for text in texts:
-        if not isinstance(text, str):
-            raise TypeError(f"texts must hold str, not {type(text).__name__}")
+        check_text(text)
         for document in split_documents(text).texts:
             first, rest = split_words(document)
             firsts[first] += 1
@@ -92,7 +91,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
 def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     """Learn the pairs of ids to merge, in order; merge number n makes the id 256 + n.
 
-    There are fewer than ``n_merges`` if no two neighbours are left. Shows a bar on a terminal.
+    There are fewer than ``n_merges`` if no two neighbours are left. A terminal shows a progress bar.
 
     Raises:
         TypeError: see ``count_pieces``.

@@ -90,7 +90,7 @@ def cut_batch(batch: Ids, widths: Ids, threads: int) -> list[Ids]:
 
     Args:
         batch: the numbers of the examples, ``[batch]``.
-        widths: how many tokens every example there is has, ``[n]``.
+        widths: the number of tokens in each example, ``[n]``.
 
     Returns:
         The numbers of the examples in each shard.

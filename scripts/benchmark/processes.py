@@ -36,8 +36,8 @@ def serve(benchmark: str, contestant: str, setup: Setup) -> None:
 def environment(threads: int) -> dict[str, str]:
     """Set the number of threads, which the numerical libraries ask for as they are loaded.
 
-    OpenBLAS chooses kernel and block sizes for the processor itself: choices made for it are taken
-    back.
+    OpenBLAS chooses its kernel and block sizes for the processor; the user's settings for these are
+    dropped.
     """
     n = str(threads)
     return {

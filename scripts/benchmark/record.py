@@ -63,7 +63,7 @@ def read_record(path: Path) -> Record:
             [Row(**row) for row in data["rows"]],
             data["besides"],
             data["absent"],
-            data.get("failed", []),  # records of 0.x have none
+            data.get("failed", []),  # a record made before there was such a list has none
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         raise ValueError(f"{path}: not a record of this benchmark ({error})") from error

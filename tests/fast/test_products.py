@@ -42,11 +42,14 @@ def test_half_precision_is_widened(monkeypatch):
 @pytest.mark.parametrize("lanes", [1, 2, 3])
 @pytest.mark.parametrize("rows", [2, 3, 6])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_a_few_rows_are_multiplied_as_any(monkeypatch, lanes, rows, order):
+@pytest.mark.parametrize(("n_in", "n_out"), [(37, 53), (2, 53), (1, 7), (7, 2), (9, 1)])
+def test_a_few_rows_are_multiplied_as_any(monkeypatch, lanes, rows, order, n_in, n_out):
+    """Also where there are fewer numbers to share than lanes; memory that is new holds anything."""
     monkeypatch.setattr(products, "lanes", lambda: lanes)
     monkeypatch.setattr(products, "LEAST", 1)
-    x = RNG.standard_normal((rows, 37)).astype(np.float32)
-    weight = np.asarray(RNG.standard_normal((37, 53)).astype(np.float32), order=order)
+    monkeypatch.setattr(np, "empty", lambda shape, dtype: np.full(shape, np.nan, dtype))
+    x = RNG.standard_normal((rows, n_in)).astype(np.float32)
+    weight = np.asarray(RNG.standard_normal((n_in, n_out)).astype(np.float32), order=order)
     for block in (1, 100, 1000, 1 << 17):
         monkeypatch.setattr(products, "BLOCK", block)
         found = matrix_product(x, weight)

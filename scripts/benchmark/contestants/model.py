@@ -36,7 +36,7 @@ GPT1_TOKENS = 512  # its whole context
 
 
 def decode_gptlite(batch: int, setup: Setup) -> MeasuredRun:
-    # NumPy took its number of threads from the environment: see Worker.
+    # NumPy took its number of threads from the environment: see ``processes.environment``.
     model = GPT.init(setup.config)
     prompts = list(random_ids(setup.config, batch, PROMPT_TOKENS))
 

@@ -127,7 +127,7 @@ class Model:
         config = self.config
         empty = np.zeros((batch, config.n_head, 0, config.head_dim), np.float32)
         value = self.runtime.OrtValue.ortvalue_from_numpy(empty)
-        self.past = {f"past.{name[8:]}": value for name in self.names[1:]}
+        self.past = {f"past.{name.removeprefix('present.')}": value for name in self.names[1:]}
         self.length = 0
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:

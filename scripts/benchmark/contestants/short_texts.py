@@ -19,7 +19,7 @@ from benchmark.basics import (
 )
 from benchmark.contestants.text import TALES, new_gptlite, new_tiktoken, tales
 
-LETTERS, SENTENCES = 62, 500
+CHARACTERS, SENTENCES = 62, 500
 TEXTS = 1000
 PASSES = 20  # over sentences whose words are known
 
@@ -27,19 +27,19 @@ Encode = Callable[[str], list[int]]
 
 
 def known_sentences() -> list[str]:
-    """Cut sentences of exactly ``LETTERS`` letters from the tales, each beginning with a word."""
+    """Cut sentences of exactly ``CHARACTERS`` letters from the tales, each beginning with a word."""
     text = " ".join(tales()[0].split())
     starts = [i + 1 for i, letter in enumerate(text) if letter == " "]
-    return [text[start : start + LETTERS] for start in starts[: 20 * SENTENCES : 20]]
+    return [text[start : start + CHARACTERS] for start in starts[: 20 * SENTENCES : 20]]
 
 
 def new_sentences(seed: int) -> list[str]:
-    """Make sentences of ``LETTERS`` letters whose words nobody has met."""
+    """Make sentences of ``CHARACTERS`` letters whose words nobody has met."""
     rng = np.random.default_rng(seed)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
     sentences = []
     for _ in range(SENTENCES):
-        sentence = rng.choice(letters, LETTERS)
+        sentence = rng.choice(letters, CHARACTERS)
         # A space after every sixth letter or so, at places of its own in each sentence.
         sentence[int(rng.integers(3, 8)) : -1 : int(rng.integers(5, 9))] = " "
         sentences.append("".join(sentence))
@@ -70,7 +70,7 @@ def encode_sentences(new_encoder: Callable[[], Encode]) -> MeasuredRun:
 
 
 def encode_texts(new_batch_encoder: Callable[[], Callable[[list[str]], object]]) -> MeasuredRun:
-    """Time a thousand texts of a thousand letters in one call, with a new tokenizer each run."""
+    """Time a thousand texts of a thousand characters in one call, with a new tokenizer each run."""
     text = "\n".join(tales())
     texts = [text[1000 * i : 1000 * (i + 1)] for i in range(TEXTS)]
     megabytes = sum(len(text.encode()) for text in texts) / 1e6
@@ -102,7 +102,7 @@ def encode_sentences_tiktoken(setup: Setup) -> MeasuredRun:
 
 BENCHMARKS = {
     "sentences": Benchmark(
-        f"encode a sentence of {LETTERS} letters, the official vocabulary",
+        f"encode a sentence of {CHARACTERS} characters, the official vocabulary",
         "sentences/s",
         rounds=15,
         quick_rounds=2,
@@ -113,7 +113,7 @@ BENCHMARKS = {
         files=(*VOCABULARY_FILES, TALES),
     ),
     "encode-batch": Benchmark(
-        f"encode_batch, {TEXTS:,} texts of 1,000 letters, the official vocabulary",
+        f"encode_batch, {TEXTS:,} texts of 1,000 characters, the official vocabulary",
         "MB/s",
         rounds=15,
         quick_rounds=2,
