@@ -91,7 +91,7 @@ def count_pieces(texts: Iterable[str]) -> Counter[str]:
 def learn_merges(texts: Iterable[str], n_merges: int) -> list[tuple[int, int]]:
     """Learn the pairs of ids to merge, in order; merge number n makes the id 256 + n.
 
-    There are fewer than ``n_merges`` if no two neighbours are left. A terminal shows a progress bar.
+    There are fewer than ``n_merges`` if no two neighbours are left. Terminals show a progress bar.
 
     Raises:
         TypeError: see ``count_pieces``.
