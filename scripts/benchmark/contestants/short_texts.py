@@ -27,14 +27,14 @@ Encode = Callable[[str], list[int]]
 
 
 def known_sentences() -> list[str]:
-    """Cut sentences of exactly ``CHARACTERS`` letters from the tales, each beginning with a word."""
+    """Cut sentences of ``CHARACTERS`` characters from the tales, each beginning with a word."""
     text = " ".join(tales()[0].split())
     starts = [i + 1 for i, letter in enumerate(text) if letter == " "]
     return [text[start : start + CHARACTERS] for start in starts[: 20 * SENTENCES : 20]]
 
 
 def new_sentences(seed: int) -> list[str]:
-    """Make sentences of ``CHARACTERS`` letters whose words nobody has met."""
+    """Make sentences of ``CHARACTERS`` characters whose words nobody has met."""
     rng = np.random.default_rng(seed)
     letters = np.array(list("etaoinshrdlucmfwypvbgk"))
     sentences = []
