@@ -65,6 +65,16 @@ def check_kind(name: str, value: object, kind: type) -> None:
         raise TypeError(f"{name} must be of type {kind.__name__}, not {found}")
 
 
+def check_arguments(name: str, function: Callable[..., object], *arguments: str) -> None:
+    """Raise TypeError unless a function can be called with so many arguments."""
+    try:
+        signature(function).bind(*arguments)
+    except TypeError:
+        raise TypeError(f"{name}: a function is given {' and '.join(arguments)}") from None
+    except ValueError:
+        pass  # a function that is not Python's own may not say what it takes
+
+
 def check_dtype(dtype: object) -> None:
     """Raise ValueError unless the dtype is one that weights are kept and written in."""
     if not isinstance(dtype, str) or dtype not in ("float32", "float16"):
@@ -92,15 +102,15 @@ def check_integers(name: str, value: object, array: NDArray[Any]) -> None:
         raise TypeError(f"{name} must be integers, not {found}")
 
 
-def check_text(text: object) -> None:
+def check_text(text: object, name: str = "text") -> None:
     """Raise TypeError unless the text is a str."""
     if not isinstance(text, str):
-        raise TypeError(f"text must be a str, not {type(text).__name__}")
+        raise TypeError(f"{name} must be a str, not {type(text).__name__}")
 
 
 def check_texts(texts: object) -> None:
     """Raise TypeError unless there may be several texts: in one str each character would be one."""
-    if isinstance(texts, str) or not isinstance(texts, Iterable):
+    if isinstance(texts, (str, bytes, bytearray)) or not isinstance(texts, Iterable):
         found = "one str" if isinstance(texts, str) else type(texts).__name__
         raise TypeError(f"texts must be an iterable of str, not {found}")
 

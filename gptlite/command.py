@@ -58,6 +58,8 @@ class Parser(argparse.ArgumentParser):
         else:
             parsers = [self, *self.subparsers()]
             known = [option for parser in parsers for option in parser._option_string_actions]
+            if meant in known:
+                return f": {meant} stands behind the name of what to do"
         near = get_close_matches(meant, known, 1)
         return f": did you mean {near[0]}?" if near else ""
 
@@ -159,7 +161,7 @@ def complain(command: str, failure: object) -> None:
 
     The line is cut in its middle if it is endless, and nothing in it acts on the terminal.
     """
-    line = " ".join(str(failure).split()) or type(failure).__name__
+    line = " ".join(told(failure).split()) or type(failure).__name__
     if len(line) > MOST:
         line = f"{line[: MOST // 2]} ... {line[-MOST // 2 :]}"
     # A file name that is not UTF-8 (with surrogates) is printed as its own bytes: see speak_utf8.
@@ -168,6 +170,19 @@ def complain(command: str, failure: object) -> None:
     )
     with suppress(OSError):  # a terminal that was closed
         print(f"{command}: error: {shown}", file=sys.stderr)
+
+
+def told(failure: object) -> str:
+    """Say what went wrong; of an error of the system, the file and the reason, without its number.
+
+    >>> told(FileNotFoundError(2, "No such file or directory", "a.txt"))
+    'a.txt: no such file or directory'
+    """
+    if not isinstance(failure, OSError) or failure.strerror is None:
+        return str(failure)
+    files = " -> ".join(str(f) for f in (failure.filename, failure.filename2) if f is not None)
+    reason = failure.strerror[:1].lower() + failure.strerror[1:]
+    return f"{files}: {reason}" if files else reason
 
 
 def say(*lines: str) -> None:

@@ -48,7 +48,7 @@ def parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 0, or 2 after an error, or 130 after Ctrl-C."""
     speak_utf8()
-    options = parser().parse_args(argv)
+    options = parser().parse_intermixed_args(argv)  # an option may stand between DIR and TEXT
     return finish(PROGRAM, lambda: predict(options))
 
 

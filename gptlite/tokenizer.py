@@ -128,8 +128,8 @@ class Tokenizer:
         """
         check_texts(texts)
         texts = list(texts)
-        for text in texts:
-            check_text(text)
+        for i, text in enumerate(texts):
+            check_text(text, f"texts[{i}]")
         encode_all = self._special.encode_all
         groups = split_texts(texts)
         rows = in_threads(lambda group: encode_all(group, allowed_special), groups, threads)

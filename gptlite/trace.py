@@ -6,13 +6,14 @@ runs: cut out a head, or put in what another text had at that place, and see wha
 """
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checks import as_array, check_kind
+from gptlite.checks import as_array, check_arguments, check_kind
 from gptlite.layers import Array
 
 Record = Callable[[str, Array], Array]  # name, array -> the array to go on with
@@ -74,6 +75,16 @@ class Trace(dict[str, Array]):
         check_kind("edits", {} if edits is None else edits, Mapping)
         self.edits = dict(edits or {})
 
+    def __repr__(self) -> str:
+        wide = max(map(len, self), default=0)
+        shapes = [f"    {name:{wide}}  {list(array.shape)}" for name, array in self.items()]
+        return "\n".join([f"Trace: {len(self)} arrays", *shapes])
+
+    def __missing__(self, name: object) -> Array:
+        near = get_close_matches(str(name), self, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it holds {len(self)} arrays"
+        raise KeyError(f"the trace has no array named {name!r}: {hint}")
+
     def begin(self, n_layer: int, post_norm: bool = False) -> None:
         """Begin a call of a model with ``n_layer`` blocks: forget the arrays of an earlier call.
 
@@ -125,9 +136,11 @@ def edited(name: str, array: Array, edit: Change, trace: Trace) -> Array:
     """Apply an edit to an array: the result has the array's shape, in float32.
 
     Raises:
+        TypeError: the edit is a function that does not take an array and a trace.
         ValueError: the result has another shape, or is not made of real numbers.
     """
     if callable(edit):
+        check_arguments(f"edit of {name}", edit, "the array", "the trace")
         result = as_array(f"edit of {name}", edit(array.copy(), trace))  # [...]
     else:
         result = as_array(f"edit of {name}", edit)

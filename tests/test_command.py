@@ -103,6 +103,10 @@ def test_a_message_has_an_end_and_does_nothing_to_the_terminal(
         (["generate", "once", "--overflow", "slid"], "did you mean slide?"),
         (["generate", "once", "--zzz"], "unrecognized arguments: --zzz"),
         (["tasks", "clozed", "x"], "did you mean cloze?"),
+        (
+            ["tasks", "--json", "cloze", "a XXXXX", "b"],
+            "--json stands behind the name of what to do",
+        ),
         (["tasks", "cloze", "a XXXXX", "b", "--modle", "x"], "did you mean --model?"),
         (["evaluate", "perplexity", "x", "--stridee=3"], "did you mean --stride?"),
         (["pretrain", "--data", "x", "--out", "y", "--n-layers", "3"], "did you mean --n-layer?"),

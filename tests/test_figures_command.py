@@ -55,9 +55,10 @@ def test_the_head_shown_looks_at_what_stands_between():
     assert drawing.telling_head(MODEL, trace) == (1, 2)
 
 
-def test_a_text_of_one_token_is_refused(capsys, tmp_path):
-    with pytest.raises(ValueError, match="expected a text of two tokens or more, found 1: 'a'"):
-        next(drawing.figures(MODEL, TOKENIZER, "a"))
+@pytest.mark.parametrize(("text", "n"), [("a", 1), ("a b c d e f g h i j k l", 13)])
+def test_a_text_that_makes_no_figure_is_refused(text, n):
+    with pytest.raises(ValueError, match=f"expected a text of 2 to 11 tokens, found {n}: 'a"):
+        next(drawing.figures(MODEL, TOKENIZER, text))
 
 
 def test_without_matplotlib_one_line_says_how_to_get_it(monkeypatch, capsys, tmp_path):

@@ -55,7 +55,7 @@ def test_a_line(folders, capsys, task):
         assert [label for _, label in lines] == [LABELS[task][i] for i in (-expected).argsort()]
         shares = sorted(expected.tolist(), reverse=True)
         assert [float(share) for share, _ in lines] == pytest.approx(shares, rel=5.1e-3)
-        assert main([str(folders / task), *given, *more, "--json"]) == 0
+        assert main([str(folders / task), *more, "--json", *given]) == 0
         found = json.loads(capsys.readouterr().out)
         assert found["label"] == lines[0][1]
         assert list(found["probabilities"]) == LABELS[task]

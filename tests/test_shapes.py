@@ -110,7 +110,10 @@ def forward(tracer: Tracer) -> None:
             model(ids, cache.copy(), Trace(edits))
             model(ids, cache, attention_mask=np.pad(mask, [(0, 0), (4, 0)]))
         with tracer.of(seq=1, total=12):
-            model(ids[:, :1], cache, Trace())
+            model(ids[:, :1], cache, trace := Trace())
+        with pytest.raises(KeyError, match=r"no array named 'h.0.attn.z1': did you mean 'h.0.attn"):
+            trace["h.0.attn.z1"]
+        assert "    h.1.attn.k        [4, 3, 12, 5]" in repr(trace).splitlines()
 
 
 def a_long_text(tracer: Tracer) -> None:

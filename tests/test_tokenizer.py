@@ -193,6 +193,7 @@ def test_ids_out_of_range(bad):
         lambda: SMALL.encode("a", allowed_special=EOT),
         lambda: SMALL.encode("a", allowed_special="ALL"),
         lambda: SMALL.encode_batch("one text"),
+        lambda: SMALL.encode_batch(b"bytes"),
         lambda: SMALL.encode_batch(["a"], threads=1.0),
         lambda: SMALL.encode_batch(["a", b"b"], threads=2),
         lambda: SMALL.offsets(b"bytes"),

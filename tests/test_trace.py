@@ -204,3 +204,18 @@ def test_a_trace_begins_anew_with_each_call():
     assert len(trace) > 1
     MODEL(IDS[:2], trace=trace)
     assert seen == [[], []] and trace["h.0.out"].shape == (1, 2, 12)
+
+
+def test_a_name_that_the_trace_does_not_hold_is_told_with_the_nearest():
+    trace = Trace()
+    MODEL(IDS, trace=trace)
+    with pytest.raises(KeyError, match=r"'h.0.attn.weight': did you mean 'h.0.attn.weights'"):
+        trace["h.0.attn.weight"]
+    assert trace.get("h.0.attn.weight") is None
+    assert len(repr(trace).splitlines()) == 1 + len(trace)
+
+
+@pytest.mark.parametrize("edit", [lambda: 0, lambda array: array, lambda a, b, c: a])
+def test_a_function_with_other_arguments_is_refused_by_name(edit):
+    with pytest.raises(TypeError, match=r"edit of h\.0\.mid: a function is given the array and"):
+        MODEL(IDS, trace=Trace({"h.0.mid": edit}))

@@ -93,7 +93,7 @@ def _place_on_disk(name_or_path: str | os.PathLike[str] | None) -> Path:
     if isinstance(name_or_path, str) and not _looks_like_path(given):
         raise ValueError(
             f"unknown model {given!r}: expected 'storyteller', {', '.join(KNOWN)}, or the path "
-            "of a directory"
+            "of a directory or a file"
         )
     raise CheckpointError(f"{path}: no such directory or file")
 

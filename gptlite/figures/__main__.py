@@ -28,7 +28,7 @@ def parser() -> Parser:
         "--text",
         type=utf8,
         default=TEXT,
-        help="the text that the model reads, short enough for a figure (default: %(default)s)",
+        help="the text that the model reads, 2 to 11 tokens (default: %(default)s)",
     )
     add_model(add)
     add("--overwrite", action="store_true", help=OVERWRITE)

@@ -38,6 +38,7 @@ LICENCE = (
     "its author's, under CC BY-NC-SA 4.0, and none of them is here."
 )
 STEPS = 5  # tokens that the figure of auto-regression adds
+MOST_TOKENS = 11  # with more, a figure's parts would lie over one another
 SHOWN = 4  # tokens that it shows of those read
 
 
@@ -57,12 +58,14 @@ def figures(model: GPT, tokenizer: Tokenizer, text: str) -> Iterator[Figure]:
     first token and itself: many heads look at little else than those two.
 
     Raises:
-        ValueError: the text has fewer than two tokens, or does not fit the model; see
-            ``GPT.__call__``.
+        ValueError: the text has fewer than two tokens, or more than ``MOST_TOKENS``, or does not
+            fit the model; see ``GPT.__call__``.
     """
     ids = tokenizer.encode(text)
-    if len(ids) < 2:
-        raise ValueError(f"expected a text of two tokens or more, found {len(ids)}: {text!r}")
+    if not 2 <= len(ids) <= MOST_TOKENS:
+        raise ValueError(
+            f"expected a text of 2 to {MOST_TOKENS} tokens, found {len(ids)}: {text!r}"
+        )
     if tokenizer.eot is not None:
         ids = [tokenizer.eot, *ids]
     labels = token_labels(tokenizer, ids)

@@ -74,9 +74,16 @@ class FineTuned(NamedTuple):
                 classification; premise and hypothesis; context, question and choices.
 
         Raises:
+            TypeError: an example is a str, which would count as one text for each of its letters.
             ValueError: there are no examples, or not as many texts as the task has, or not as many
                 choices as it was trained with.
         """
+        texts = list(texts)
+        if not texts:
+            raise ValueError("expected at least one example, found none")
+        for each in texts:
+            if isinstance(each, str):
+                raise TypeError(f"an example must be a list of texts, as [{each!r:.40}], not a str")
         examples = [pack(self.tokenizer, self.task, each, self.n_ctx) for each in texts]
         for rows in examples if self.task == "choice" else ():
             if len(rows) != len(self.labels):

@@ -58,8 +58,8 @@ def open_token_file(path: Path, n_vocab: int, n_ctx: int) -> Ids:
         raise ValueError(f"{path}: expected uint16 or uint32 [tokens], found {found}")
     if len(tokens) <= n_ctx:
         raise ValueError(
-            f"{path}: {len(tokens)} tokens are too few for a context of {n_ctx}: "
-            "give more text, or a smaller context"
+            f"{len(tokens)} tokens are too few for a context of {n_ctx}: give more text, or a "
+            "smaller context"
         )
     if tokens.max() >= n_vocab:
         raise ValueError(f"{path}: token id {tokens.max()} is outside 0 to {n_vocab - 1}")

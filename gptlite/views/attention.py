@@ -6,6 +6,7 @@ that can be attended to, including those in a cache.
 
 from collections.abc import Sequence
 
+from gptlite.checks import check_kind
 from gptlite.layers import Array
 from gptlite.trace import Trace
 from gptlite.views.heat_map import HeatMap
@@ -17,8 +18,9 @@ def block_array(trace: Trace, layer: int, step: str) -> Array:
     """Get an array of a block, for the first row of the batch.
 
     Raises:
-        ValueError: the trace has no such block.
+        TypeError: not a trace. ValueError: the trace has no such block.
     """
+    check_kind("trace", trace, Trace)
     name = f"h.{layer}.{step}"
     if name not in trace:
         held = sum(name.endswith(".attn.q") for name in trace)
@@ -44,8 +46,10 @@ def position_labels(tokens: Sequence[str], seq: int, total: int) -> tuple[list[s
     """Return the labels of the new positions, and those of all positions.
 
     Raises:
-        ValueError: there are not as many tokens as positions.
+        TypeError: ``tokens`` are not labels. ValueError: there are not as many as positions.
     """
+    if isinstance(tokens, str) or not all(isinstance(token, str) for token in tokens):
+        raise TypeError("tokens must be a list of labels, as token_labels(tokenizer, ids) gives")
     if len(tokens) != total:
         raise ValueError(f"expected {total} tokens, one for each position, found {len(tokens)}")
     return list(tokens[-seq:]), list(tokens)

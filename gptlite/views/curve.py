@@ -42,7 +42,7 @@ class Curve(View):
         names = max(map(len, self.lines))
         rows = []
         for name, (x, y) in self.lines.items():
-            ends = f"{number(y[0], 3)} at {x[0]:g} to {number(y[-1], 3)} at {x[-1]:g}"
+            ends = f"{number(y[0], 3)} at {amount(x[0])} to {number(y[-1], 3)} at {amount(x[-1])}"
             rows.append(f"{name:{names}}  {sparkline(y)}  {ends}")
         return "\n".join([*rows, f"{self.y_label} over {self.x_label}"])
 
@@ -64,7 +64,7 @@ class Curve(View):
         )
         axes = (
             f"<div>{escape(self.y_label)}: {number(bottom, 3)} (bottom) to {number(top, 3)} (top); "
-            f"{escape(self.x_label)}: {left:g} to {right:g}</div>"
+            f"{escape(self.x_label)}: {amount(left)} to {amount(right)}</div>"
         )
         return svg + axes + key
 
@@ -116,7 +116,7 @@ def character_plot(curve: Curve, marks: str = "*o+x", columns: int = 60, rows: i
     drawn = [
         f"{name:>{wide}} |{''.join(row)}".rstrip() for name, row in zip(names, grid, strict=True)
     ]
-    axis = f"{left:g}".ljust(columns - 1) + f" {right:g} {curve.x_label}"
+    axis = amount(left).ljust(columns - 1) + f" {amount(right)} {curve.x_label}"
     key = "  ".join(f"{mark} {name}" for mark, name in zip(marks, curve.lines, strict=False))
     margin = " " * wide
     drawn += [
@@ -125,6 +125,15 @@ def character_plot(curve: Curve, marks: str = "*o+x", columns: int = 60, rows: i
         f"{margin}  {key}: {curve.y_label}",
     ]
     return "\n".join(drawn)
+
+
+def amount(value: float) -> str:
+    """Write a number on an axis: whole numbers with all their digits.
+
+    >>> amount(1808128), amount(0.25)
+    ('1,808,128', '0.25')
+    """
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
 
 
 def sparkline(values: Sequence[float]) -> str:

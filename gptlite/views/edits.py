@@ -40,7 +40,11 @@ def without_mask(layers: Iterable[int]) -> Edits:
     """Unmask blocks: in them every position looks at every other, even to its right.
 
     Article: "The Encoder Block" and "Self-Attention (without masking)". Padding is unmasked too.
+
+    Raises:
+        TypeError: ``layers`` is a single number.
     """
+    check_kind("layers", layers, Iterable)
 
     def edit(layer: int) -> Edit:
         def scores(masked: Array, trace: Trace) -> Array:

@@ -8,6 +8,7 @@ runs up its left side; what leaves it to the right comes back to it in a sum.
 from collections.abc import Collection
 from typing import Any
 
+from gptlite.checks import check_kind
 from gptlite.config import GPTConfig
 from gptlite.trace import BLOCK_STEPS
 from gptlite.views.view import BLUE, INK, View, escape, plain, titled_axes
@@ -116,8 +117,12 @@ def block_diagram(config: GPTConfig, layer: int = 0, lit: Collection[str] = ()) 
         lit: parts to light, by their names in the trace without ``h.i.``: "attn.scores".
 
     Raises:
+        TypeError: not a config, or ``lit`` is one str.
         ValueError: there is no such block or part.
     """
+    check_kind("config", config, GPTConfig)
+    if isinstance(lit, str):
+        raise TypeError(f"lit must be a collection of names, such as [{lit!r}], not one str")
     if not 0 <= layer < config.n_layer:
         raise ValueError(f"layer must lie in 0 to {config.n_layer - 1}, not {layer}")
     placed = machine(config)

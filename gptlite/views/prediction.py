@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gptlite.checks import check_int
+from gptlite.checks import check_int, check_kind
 from gptlite.fast.underflow import rounds_to_zero
 from gptlite.layers import Array, softmax
 from gptlite.sampling import Sampler, log_softmax
@@ -18,8 +18,12 @@ from gptlite.views.token_row import TokenRow
 
 
 def last_logits(logits: Array) -> Array:
-    """Take the logits of the last position, ``[..., n_vocab] -> [1, n_vocab]``."""
-    logits = np.asarray(logits)  # [..., n_vocab]
+    """Take the logits of the last position, ``[..., n_vocab] -> [1, n_vocab]``.
+
+    Raises:
+        TypeError: not an array.
+    """
+    check_kind("logits", logits, np.ndarray)
     return logits.reshape(-1, logits.shape[-1])[-1:]
 
 

@@ -17,7 +17,7 @@ def parameter_table(model: GPT | GPTConfig | str) -> Table:
         model: a model, a config, or the name of one of OpenAI's sizes.
 
     Raises:
-        ValueError: no size has that name.
+        TypeError: neither a model nor a config nor a name. ValueError: no size has that name.
 
     >>> parameter_table("gpt2").rows[-1]
     ['total', '', 124439808]
@@ -25,6 +25,8 @@ def parameter_table(model: GPT | GPTConfig | str) -> Table:
     if isinstance(model, str):
         model = GPTConfig.preset(model)
     config = model.config if isinstance(model, GPT) else model
+    if not isinstance(config, GPTConfig):
+        raise TypeError(f"expected a model, its config or a size, not {type(model).__name__}")
     shapes = parameter_shapes(config)
     counts = {name: math.prod(shape) for name, shape in shapes.items()}
     block = [name for name in shapes if name.startswith("h.0.")]

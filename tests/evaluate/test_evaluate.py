@@ -305,7 +305,7 @@ def test_results_that_could_not_be_written_are_not_lost(files, model, capsys, mo
 
     with monkeypatch.context() as patch:
         patch.setattr(run, "write_json", full)
-        assert "No space left on device: 'out.json'" in complaint(capsys, *args)
+        assert "out.json: no space left on device" in complaint(capsys, *args)
     monkeypatch.delattr(forms, "choose_option")  # nothing is measured again
     assert called(capsys, *args, "--resume")[0] == 0
     assert json.loads(Path("out.json").read_text()) == whole
@@ -380,11 +380,11 @@ def test_a_place_that_is_no_file_is_refused_before_the_work(files, capsys, monke
     Path("b.part").mkdir()
     found = "expected the name of a file, found a"
     for output, message in [
-        ("folder", f"{found} folder: 'folder'"),
-        ("", f"{found} folder: '.'"),
-        ("pipe", f"{found} device, pipe or socket: 'pipe'"),
-        ("a", f"{found} device, pipe or socket: 'a.part'"),
-        ("b", f"{found} folder: 'b.part'"),
+        ("folder", f"folder: {found} folder"),
+        ("", f".: {found} folder"),
+        ("pipe", f"pipe: {found} device, pipe or socket"),
+        ("a", f"a.part: {found} device, pipe or socket"),
+        ("b", f"b.part: {found} folder"),
     ]:
         for more in ([], ["--resume"]):
             assert message in complaint(capsys, "choice", "choice", "-o", output, *more)
@@ -432,17 +432,14 @@ def test_nothing_is_hashed_where_no_part_is_kept(files, model, capsys, monkeypat
         ([], "the following arguments are required: FORM"),
         (["glue", "choice"], "invalid choice: 'glue'"),
         (["choice"], "the following arguments are required: FILE"),
-        (["choice", "nowhere"], "No such file or directory: 'nowhere'"),
+        (["choice", "nowhere"], "nowhere: no such file or directory"),
         (["choice", "perplexity"], "perplexity, line 1: not JSON"),
         (["lambada", "choice"], "choice, line 1: expected a text 'text', found None"),
         (["perplexity", "empty"], "empty: there is no text in it"),
         (["perplexity", "perplexity", "--stride", "0"], "stride must be 1 to the context's 512"),
         (["perplexity", "perplexity", "--context", "513"], "context must be 1 to 512, not 513"),
         (["perplexity", "latin"], "latin"),
-        (
-            ["choice", "choice", "-o", "nowhere/out"],
-            "No such file or directory: 'nowhere/out'",
-        ),
+        (["choice", "choice", "-o", "nowhere/out"], "nowhere/out: no such file or directory"),
         (["choice", "choice", "--resume"], "--resume needs --output"),
         (
             ["choice", "choice", "-o", "out", "--resume"],

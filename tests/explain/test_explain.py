@@ -257,10 +257,10 @@ def test_the_command_writes_the_page(storyteller, tmp_path, monkeypatch, capsys)
         (["", "--no-eot"], "the text is empty"),
         (["word " * 65], "the page takes 64 at most"),
         (["a", "--model", "gpt5"], "unknown model 'gpt5'"),
-        (["a", "-o", "nowhere/page.html"], "No such file or directory: 'nowhere/page.html'"),
+        (["a", "-o", "nowhere/page.html"], "nowhere/page.html: no such file or directory"),
         (["a", "-o", "README.md"], "README.md holds something else: choose another name"),
-        (["a", "-o", "folder"], "expected the name of a file, found a folder: 'folder'"),
-        (["a", "-o", ""], "expected the name of a file, found a folder: '.'"),
+        (["a", "-o", "folder"], "folder: expected the name of a file, found a folder"),
+        (["a", "-o", ""], ".: expected the name of a file, found a folder"),
     ],
 )
 def test_the_command_s_errors_are_one_line(options, message, tmp_path, monkeypatch, capsys):

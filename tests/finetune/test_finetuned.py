@@ -72,8 +72,11 @@ def test_a_model_that_differs_from_gpt2_is_saved_and_opened_as_it_is(task, tmp_p
 def test_texts_of_another_task_are_refused():
     with pytest.raises(ValueError, match="entailment needs premise, hypothesis: not 1 texts"):
         fine_tuned("entailment").predict([["the cat"]])
-    with pytest.raises(ValueError, match="expected examples"):
+    with pytest.raises(ValueError, match="expected at least one example, found none"):
         fine_tuned("entailment").predict([])
+    for letters in ("ab", ["ab"], ["the cat", "a cat"]):  # no text is made of letters
+        with pytest.raises(TypeError, match=r"an example must be a list of texts, as \['"):
+            fine_tuned("entailment").predict(letters)
     choices = ["red", "blue", "green"]
     for ask in (fine_tuned("choice").predict, fine_tuned("choice").probabilities):
         with pytest.raises(ValueError, match="expected 2 choices, found 3"):

@@ -518,7 +518,7 @@ def test_a_validation_text_shorter_than_a_window(corpus, tmp_path, capsys):
 
 def test_an_out_that_is_a_file_or_a_run(corpus, reference, tmp_path, capsys):
     (tmp_path / "file").write_text("x")
-    assert "Not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
+    assert "file: not a directory" in complaint(capsys, *arguments(corpus, tmp_path / "file"))
     assert "file" in complaint(capsys, "--resume", "--out", str(tmp_path / "file"))
     inside = tmp_path / "file" / "run"
     assert str(inside) in complaint(capsys, *arguments(corpus, inside))

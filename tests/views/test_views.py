@@ -412,6 +412,25 @@ def test_what_the_trace_does_not_hold_is_refused_by_name():
         views.cache_step(cache, [], 1)
 
 
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: views.next_token(MODEL, TOKENIZER), "logits must be of type ndarray, not GPT"),
+        (lambda: views.attention_map(MODEL, TOKENS, 0, 0), "trace must be of type Trace, not GPT"),
+        (lambda: views.attention_map(TRACE, "The fox", 0, 0), "tokens must be a list of labels"),
+        (lambda: views.attention_map(TRACE, IDS, 0, 0), "tokens must be a list of labels"),
+        (lambda: views.block_diagram(MODEL), "config must be of type GPTConfig, not GPT"),
+        (lambda: views.block_diagram(MODEL.config, lit="mid"), "lit must be a collection of names"),
+        (lambda: views.parameter_table(5), "expected a model, its config or a size, not int"),
+        (lambda: views.without_mask(0), "layers must be of type Iterable, not int"),
+        (lambda: views.without_heads(0, 1), "heads must be of type Collection, not int"),
+    ],
+)
+def test_what_is_of_another_kind_is_refused_by_name(draw, message):
+    with pytest.raises(TypeError, match=message):
+        draw()
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match=r"expected values \[1, 2\], found \[2, 2\]"):
         HeatMap("t", np.eye(2, dtype=np.float32), ["a"], ["b", "c"])
