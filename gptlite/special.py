@@ -133,7 +133,10 @@ class SpecialTokens:
 
     def encode_all(self, texts: Sequence[str], allowed: Collection[str]) -> list[list[int]]:
         """Turn several texts into ids. Arguments and errors: see ``encode``."""
-        parts = [list(self.split(text, allowed)) for text in texts]
+        searched = self._searched(allowed)
+        if not searched and all(texts):
+            return self._encoder.encode_all(texts)
+        parts = [list(split_at(text, searched)) for text in texts]
         plain = [
             text[start:stop]
             for text, of_text in zip(texts, parts, strict=True)
@@ -174,15 +177,19 @@ class SpecialTokens:
         Raises:
             TypeError: ``allowed`` is another str. ValueError: a name is no special token's.
         """
+        return split_at(text, self._searched(allowed))
+
+    def _searched(self, allowed: Collection[str]) -> Sequence[AddedToken]:
+        """List the tokens to search for in a text. Arguments and errors: see ``split``."""
         if isinstance(allowed, str) and allowed == "all":
-            return split_at(text, self.added)
+            return self.added
         names = checked_names(allowed)
         if unknown := set(names).difference(self.ids):
             known = ", ".join(map(repr, self.ids)) or "none"
             known = known if len(known) < 200 else f"{known[:200]} ..."
             raise ValueError(f"no special token {min(unknown)!r}: there are {known}")
         named = (self._declared.get(name, AddedToken(name)) for name in names)
-        return split_at(text, [*self._words, *named])
+        return [*self._words, *named]
 
 
 def split_at(text: str, tokens: Collection[AddedToken]) -> Iterable[Part]:
@@ -209,6 +216,8 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
     done = 0  # up to here
     for match in _any_of(tokens).finditer(text):
         token, (start, stop) = token_of[match[0]], match.span()
+        if start < done:  # the token before has taken it, as white space
+            continue
         beside = text[max(start - 1, 0) : start], text[stop : stop + 1]
         if token.single_word and any(map(_word_part().match, beside)):
             continue

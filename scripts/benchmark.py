@@ -12,7 +12,7 @@ them alike. Weights are random, of the official shapes. Floors, what the machine
 are measured in the same way. The table goes to standard output, the progress bar to standard error.
 
 Peers that are not installed, and benchmarks whose data are missing, are left out and named. A
-benchmark that fails is named too; the others are measured and reported all the same.
+contestant that fails is named too, and the others are measured without it.
 
 What each contestant does is in the folder ``benchmark/contestants``. To add a benchmark: write a
 function for each contestant, which gets everything ready and gives back what does one measured run;
@@ -82,7 +82,7 @@ def command_line() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, or 2 after an error, or 130 after Ctrl-C.
 
-    If a benchmark fails, those that did not are reported, kept and compared before the error.
+    If a contestant fails, all that did not is reported, kept and compared.
     """
     options = command_line().parse_args(argv)
     threads, size, quick = options.threads, options.size, options.quick
@@ -101,17 +101,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(report(record), flush=True)
         if options.json is not None:
             write_record(record, options.json)
+        if record.failed:
+            complain(PROGRAM, "; ".join(record.failed))
         if old is not None:
             print(f"\n{comparison(old, record)}", flush=True)
-        if record.failed:
-            raise ChildProcessError("; ".join(record.failed))
     except KeyboardInterrupt:
         complain(PROGRAM, "interrupted")
         return 130
     except FAILURES as failure:
         complain(PROGRAM, failure)
         return 2
-    return 0
+    return 2 if record.failed else 0
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ tests/peers/test_special_tokens_peers.py compares more of them.
 
 import copy
 import json
+import pickle
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -336,6 +338,12 @@ def test_what_is_refused_of_gpt1_s(words: Path, at: str, value: Any, message: st
     with pytest.raises(CheckpointError) as caught:
         Tokenizer.from_pretrained(words)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rules", [{}, {"unknown": "<unk>"}, {"fuse_unknown": True}])
+def test_a_tokenizer_that_lacks_bytes_can_be_copied(rules):
+    for copied in (pickle.loads(pickle.dumps(lacking(**rules))), deepcopy(lacking(**rules))):
+        assert tokens(copied, "a quiz, a zoo") == tokens(lacking(**rules), "a quiz, a zoo")
 
 
 @given(st.lists(TEXTS, max_size=4))

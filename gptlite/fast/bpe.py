@@ -23,6 +23,7 @@ import re
 from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from itertools import chain, compress, count, islice, pairwise
 
 import numpy as np
@@ -30,7 +31,15 @@ import numpy as np
 from gptlite.alphabet import BYTE_SYMBOLS
 from gptlite.fast.merging import Merges
 from gptlite.fast.rows import ID, take_rows, to_utf8
-from gptlite.fast.words import Cut, cut_each, cut_words, split_parts, split_short, split_words
+from gptlite.fast.words import (
+    Cut,
+    cut_each,
+    cut_words,
+    split_parts,
+    split_short,
+    split_texts,
+    split_words,
+)
 from gptlite.offsets import byte_places
 
 _SHORT = 1500  # characters: the words of a shorter text are looked up without arrays
@@ -97,9 +106,11 @@ class BytePairEncoder:
 
     def encode_all(self, texts: Sequence[str]) -> list[list[int]]:
         """Turn several texts into ids. Errors: see ``encode``."""
-        if len(texts) == 1 or sum(map(len, texts)) <= _SHORT:
-            return list(map(self.encode, texts))
-        return self._encode_together(texts)
+        ids: list[list[int]] = []
+        for some in split_texts(texts):
+            alone = len(some) == 1 or sum(map(len, some)) <= _SHORT
+            ids += map(self.encode, some) if alone else self._encode_together(some)
+        return ids
 
     def kept(self, piece: bytes) -> bytes:
         """Remove from a piece the bytes that get no token."""
@@ -118,7 +129,7 @@ class BytePairEncoder:
         firsts, ends, numbers = [], [], array("I")
         number: dict[str, int] = defaultdict(count(len(texts)).__next__)
         for i, text in enumerate(texts):
-            first, others = split_words(text)
+            first, others = (split_short if len(text) <= _SHORT else split_words)(text)
             firsts.append(first)
             numbers.append(i)
             numbers.extend(map(number.__getitem__, others))
@@ -191,9 +202,14 @@ def byte_filter(lacking: bytes, unknown: bool, fuse: bool) -> Callable[[bytes], 
     if not lacking or (unknown and not fuse):
         return None
     if not unknown:
-        return lambda piece: piece.translate(None, lacking)
+        return partial(without, lacking)
     run = re.compile(b"([" + re.escape(lacking) + b"])[" + re.escape(lacking) + b"]+")
-    return lambda piece: run.sub(rb"\1", piece)
+    return partial(run.sub, rb"\1")
+
+
+def without(lacking: bytes, piece: bytes) -> bytes:
+    """Remove some bytes from a piece."""
+    return piece.translate(None, lacking)
 
 
 def remembering(known: dict[str, bytes], new: dict[str, bytes]) -> dict[str, bytes]:

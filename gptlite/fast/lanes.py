@@ -6,13 +6,14 @@ of a larger piece of work, and to its own core's cache, while BLAS is told to us
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from queue import SimpleQueue
 from threading import Lock, Thread
 
 import numpy as np
 
-from gptlite.fast.threads import blas_controls, blas_threads
+from gptlite.fast.threads import blas_controls, blas_threads, whatever_interrupts
 
 MOST = 4  # parts side by side; with more, each would be too small for the work of sharing it out
 
@@ -44,11 +45,18 @@ def side_by_side(parts: Sequence[Part]) -> None:
         first()
         return
     with blas_threads(1):
-        begun = [Begun(part, number) for number, part in enumerate(others)]
+        begun = [Begun(part) for part in others]
+
+        def wait() -> None:
+            for part in begun:
+                part.end()
+
         try:
+            for number, part in enumerate(begun):
+                part.start(number)
             first()
         finally:  # no part may go on writing when the caller has gone on
-            wait_for(begun)
+            whatever_interrupts(wait)
     for part in begun:
         if part.error is not None:
             raise part.error
@@ -61,22 +69,23 @@ class Begun:
         error: what the part raised.
     """
 
-    def __init__(self, part: Part, number: int) -> None:
+    def __init__(self, part: Part) -> None:
         self.error: BaseException | None = None
         self._part, self._settings = part, np.geterr()
         self._running = Lock()  # held until the part has ended
         self._running.acquire()
-        self._waits = number >= len(_queues) and not start_thread()
-        if not self._waits:
-            _queues[number].put(self._run)
+        self._waits = True  # no thread has the part
 
-    def is_running(self) -> bool:
-        """Say whether the part has yet to end."""
-        return self._running.locked()
+    def start(self, number: int) -> None:
+        """Hand the part to a thread, by its number, if there can be such a thread."""
+        if number < len(_queues) or start_thread():
+            _queues[number].put(self._run)
+            self._waits = False
 
     def end(self) -> None:
         """Wait for the part's end; do it now if there is no thread for it."""
         if self._waits:
+            self._waits = False
             self._run()
         with self._running:
             pass
@@ -88,20 +97,8 @@ class Begun:
                 self._part()
         except BaseException as error:
             self.error = error
-        self._running.release()
-
-
-def wait_for(parts: Sequence[Begun]) -> None:
-    """Wait until all have ended; Ctrl-C counts only then."""
-    interrupted: KeyboardInterrupt | None = None
-    for part in parts:
-        while part.is_running():
-            try:
-                part.end()
-            except KeyboardInterrupt as error:
-                interrupted = error
-    if interrupted is not None:
-        raise interrupted
+        with suppress(RuntimeError):  # done twice, if a Ctrl-C came just when it was handed over
+            self._running.release()
 
 
 def start_thread() -> bool:

@@ -61,10 +61,15 @@ class Merges:
         self._new = np.array(joined, np.int64)  # [n_merges]
         ids = np.array(first, np.int64), np.array(second, np.int64)  # [n_merges], [n_merges]
         self._ranks = PairRanks(*ids, self._rank).find
+        # Of several merges that make the same token, one may come after merges of that token.
+        ranks = np.arange(len(joined))  # [n_merges]
+        last = np.zeros(1 + max([0, *joined, *first, *second]), np.int64)  # [n_ids]
+        last[self._new] = ranks
+        self._falls = bool((np.maximum(*last[np.stack(ids)]) > ranks).any())
 
     def merge(self, pieces: list[bytes]) -> list[bytes]:
         """Find the ids, as bytes, of each piece: many together, or one by one."""
-        if len(pieces) <= _SEVERAL:
+        if len(pieces) <= _SEVERAL or self._falls:
             return [self.one(p) if len(p) <= _LONG else self.by_heap(p) for p in pieces]
         short = [piece for piece in pieces if len(piece) <= _LONG]
         blocks = (short[i : i + _BLOCK] for i in range(0, len(short), _BLOCK))
@@ -90,7 +95,7 @@ class Merges:
         """Find the ids, as bytes, of short pieces, in rounds.
 
         In each round every piece makes its next merge, wherever it can; so there are as many rounds
-        as the slowest piece needs.
+        as the slowest piece needs. No merge may make a pair that was learned before it.
         """
         row = lay_out(pieces, self._byte_ids_array)  # [n]
         rank = np.append(self._ranks(row[:-1], row[1:]), NONE)  # [n]: of a token and the next
@@ -135,7 +140,12 @@ class Merges:
         while heap:
             rank = heappop(heap)
             first, second, new = firsts[rank], seconds[rank], made[rank]
-            for i in in_order(waiting.pop(rank)):
+            places = in_order(waiting.pop(rank))
+            for n, i in enumerate(places):
+                if heap and heap[0] < rank:  # a merge has made a pair that was learned before it
+                    waiting[rank] = places[n:]
+                    heappush(heap, rank)
+                    break
                 j = right[i]
                 if row[i] != first or row[j] != second:
                     continue  # an earlier merge took one of the two

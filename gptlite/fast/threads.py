@@ -79,16 +79,36 @@ def blas_threads(n: int) -> Iterator[None]:
         return
     get, set_ = controls
     block = Block(n)
-    with _lock:
-        if not _blocks:
-            _blocks.append(Block(get()))
-        _blocks.append(block)
-        set_(n)
-    try:
-        yield
-    finally:
+
+    def leave() -> None:
         with _lock:
-            _blocks.remove(block)
-            set_(_blocks[-1].n)
+            if block in _blocks:
+                _blocks.remove(block)
+            if _blocks:
+                set_(_blocks[-1].n)
             if len(_blocks) == 1:
                 _blocks.clear()
+
+    try:
+        with _lock:
+            if not _blocks:
+                _blocks.append(Block(get()))
+            _blocks.append(block)
+            set_(n)
+        yield
+    finally:
+        whatever_interrupts(leave)
+
+
+def whatever_interrupts(work: Callable[[], object]) -> None:
+    """Do the work, from its beginning again after each Ctrl-C, which counts only then."""
+    interrupted: KeyboardInterrupt | None = None
+    done = False
+    while not done:
+        try:
+            work()
+            done = True
+        except KeyboardInterrupt as error:
+            interrupted = error
+    if interrupted is not None:
+        raise interrupted

@@ -52,11 +52,19 @@ def environment(threads: int) -> dict[str, str]:
     }
 
 
+class ContestantError(ChildProcessError):
+    """A contestant's process has ended before its time; the message has its last words."""
+
+    def __init__(self, benchmark: str, contestant: str, words: str) -> None:
+        super().__init__(f"{benchmark}, {contestant}: {words}")
+        self.contestant = contestant
+
+
 class Worker:
     """A contestant's process as the parent sees it."""
 
     def __init__(self, benchmark: str, contestant: str, setup: Setup) -> None:
-        self.name = f"{benchmark}, {contestant}"
+        self.benchmark, self.contestant = benchmark, contestant
         command: list[str | Path] = [sys.executable, DOOR, "--worker", benchmark, contestant]
         command += ["--threads", str(setup.threads)]
         command += ["--size", setup.size, "--folder", str(setup.folder)]
@@ -76,7 +84,7 @@ class Worker:
         """Wait for its next line and read the figures in it.
 
         Raises:
-            ChildProcessError: it ended instead; the message has its last words.
+            ContestantError: it ended instead.
         """
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
@@ -84,7 +92,8 @@ class Worker:
             status = self.process.wait()
             self.errors.seek(0)
             words = self.errors.read().decode(errors="replace").strip().splitlines()
-            raise ChildProcessError(f"{self.name}: {words[-1] if words else f'exit {status}'}")
+            last = words[-1] if words else f"exit {status}"
+            raise ContestantError(self.benchmark, self.contestant, last)
         figures: Figures = json.loads(line)
         return figures
 

@@ -12,6 +12,8 @@ from benchmark.measuring import Row
 from gptlite.files import write_atomically
 from gptlite.outputs import check_file
 
+# What reading raises where the JSON is no record, or a record with other kinds of things in it.
+MALFORMED = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 MARK = b'"gptlite benchmark": 1'  # near the beginning of every record
 
 
@@ -58,14 +60,20 @@ def read_record(path: Path) -> Record:
     """
     try:
         data: dict[str, Any] = json.loads(path.read_bytes())
-        return Record(
+        record = Record(
             Conditions(**data["conditions"]),
             [Row(**row) for row in data["rows"]],
             data["besides"],
             data["absent"],
             data.get("failed", []),  # a record made before there was such a list has none
         )
-    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        record.conditions.sentence()  # these are computed here to see whether they can be
+        for row in record.rows:
+            for name in row.others:
+                ratios(row, name)
+            median(row.gptlite)
+        return record
+    except MALFORMED as error:
         raise ValueError(f"{path}: not a record of this benchmark ({error})") from error
 
 

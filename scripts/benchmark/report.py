@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from statistics import median
+from typing import Any
 
 from tqdm import tqdm
 
@@ -11,14 +12,16 @@ from benchmark.basics import Contestant, Setup
 from benchmark.catalogue import BENCHMARKS
 from benchmark.conditions import Conditions, conditions, doubts
 from benchmark.measuring import Row, Series, measure, rounds_of, rows_of, who_takes_part
+from benchmark.processes import ContestantError
 from benchmark.record import Record, is_rate, number, ratios
 
 
 def run(names: Iterable[str], setup: Setup) -> Record:
-    """Measure what was asked for. A benchmark that fails costs its own figures alone.
+    """Measure what was asked for. What fails costs its own figures alone.
 
     Raises:
         ValueError: nothing can be measured; the message says what is left out, and why.
+        ChildProcessError: everything failed.
     """
     takes_part, absent = who_takes_part(names, setup)
     if not takes_part:
@@ -30,14 +33,37 @@ def run(names: Iterable[str], setup: Setup) -> Record:
     total = sum(sum(rounds_of(name, setup.quick)) for name in takes_part)
     with tqdm(total=total, unit="round", disable=None) as bar:
         for name, present in takes_part.items():
-            try:
-                figures = measure(name, present, setup, bar)
-            except ChildProcessError as failure:
-                failed.append(str(failure))
-                continue
-            rows += rows_of(BENCHMARKS[name], present, figures, setup.size)
-            besides += measured_besides(present, figures)
+            figures, takes_part[name] = measure_the_sound(name, present, setup, bar, failed)
+            if figures:
+                rows += rows_of(BENCHMARKS[name], takes_part[name], figures, setup.size)
+                besides += measured_besides(takes_part[name], figures)
+    if not rows:
+        raise ChildProcessError("; ".join(failed))
     return Record(about, rows, besides, absent, failed)
+
+
+def measure_the_sound(
+    name: str, present: list[Contestant], setup: Setup, bar: tqdm[Any], failed: list[str]
+) -> tuple[dict[str, Series], list[Contestant]]:
+    """Measure a benchmark, again without each contestant that fails.
+
+    Args:
+        failed: gets a sentence for each failure.
+
+    Returns:
+        See ``measure``; nothing if gptlite fails, or the files cannot be made. And who took part.
+    """
+    while present:
+        try:
+            return measure(name, present, setup, bar), present
+        except ContestantError as failure:
+            failed.append(str(failure))
+            others = [c for c in present if c.name != failure.contestant]
+            present = [] if failure.contestant == present[0].name else others
+        except OSError as failure:
+            failed.append(f"{name}: {failure}")
+            present = []
+    return {}, []
 
 
 def report(record: Record) -> str:

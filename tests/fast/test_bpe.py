@@ -83,6 +83,38 @@ def test_a_long_piece_is_encoded_as_the_plain_way_does():
         assert len(ids) < len(text)
 
 
+@given(
+    st.randoms(),
+    st.text("abc", min_size=3, max_size=5),
+    st.lists(st.text("abc", min_size=1, max_size=12), min_size=1),
+)
+@settings(deadline=None)
+def test_a_token_that_several_merges_make(rng, whole, texts):
+    """Such a merge can make a pair that was learned before it, which then is the next to join."""
+    parts = {whole[i:j] for j in range(len(whole) + 1) for i in range(j)}
+    tokens = sorted({"a", "b", "c", *parts})
+    vocab = {token: i for i, token in enumerate(tokens)}
+    left = [
+        (a, b) for a in tokens for b in tokens if a + b in vocab
+    ] * 2  # the last of equals counts
+    rng.shuffle(left)
+    merges, made = [], {"a", "b", "c"}
+    while ready := [pair for pair in left if made.issuperset(pair)]:
+        merges.append(ready[0])
+        left.remove(ready[0])
+        made.add("".join(ready[0]))
+    tokenizer = Tokenizer(vocab, merges)
+    texts = [*texts, whole * 3, whole[:-1] * 20]  # short pieces and a long one
+    plain = [[i for step in tokenizer.steps(text) for i in step.ids] for text in texts]
+    for several, long in ((0, 64), (1000, 64), (0, 0)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(gptlite.fast.merging, "_SEVERAL", several)
+            patch.setattr(gptlite.fast.merging, "_LONG", long)
+            again = Tokenizer(vocab, merges)
+            assert again.encode_batch(texts) == plain
+            assert [again.encode(text) for text in texts] == plain
+
+
 # Words and pieces
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from gptlite.fast import lanes as module
-from gptlite.fast.lanes import lanes, side_by_side
+from gptlite.fast.lanes import Begun, lanes, side_by_side
 from gptlite.fast.threads import blas_controls, blas_threads
 
 
@@ -61,6 +61,26 @@ def test_ctrl_c_waits_for_all_parts():
         assert done == [1]
     finally:
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_no_part_goes_on_after_a_ctrl_c_while_it_is_handed_over(monkeypatch, late):
+    done, start = [], Begun.start
+
+    def interrupted(part: Begun, number: int) -> None:
+        if late:
+            start(part, number)
+        raise KeyboardInterrupt
+
+    def slow() -> None:
+        time.sleep(0.1)
+        done.append(1)
+
+    monkeypatch.setattr(Begun, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        side_by_side([lambda: None, slow, slow])
+    assert len(done) == 2  # what was not handed over is done here
+    assert lanes() == lanes() and threads_of(1) == [current_thread()]
 
 
 def test_numpy_s_settings_are_the_caller_s():

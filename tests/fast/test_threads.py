@@ -57,3 +57,19 @@ def test_an_unknown_blas_is_left_alone(monkeypatch):
     monkeypatch.setattr(threads, "blas_controls", lambda: None)
     with blas_threads(1):
         pass
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3, 4])
+def test_ctrl_c_at_any_moment_leaves_blas_as_it_was(monkeypatch, nth):
+    """Whenever the number of threads is being set: on the way in, or on the way out."""
+    history = [8]
+
+    def set_(n: int) -> None:
+        history.append(n)
+        if len(history) == nth + 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(threads, "blas_controls", lambda: (lambda: history[-1], set_))
+    with pytest.raises(KeyboardInterrupt), blas_threads(1), blas_threads(2):
+        assert nth > 2
+    assert history[-1] == 8 and threads._blocks == []

@@ -1,6 +1,7 @@
 """The benchmark: who takes part, how ratios are told, and one run of it from end to end."""
 
 import doctest
+import json
 import sys
 from pathlib import Path
 
@@ -76,7 +77,21 @@ def test_a_record_is_read_as_it_was_written(tmp_path):
         record.check_place(tmp_path / "other.json")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"conditions": {}, "rows": []}', "[" * 100_000])
+def changed(**row) -> str:
+    """A record as JSON, with something else in its row."""
+    data = {"conditions": QUIET._asdict(), "rows": [{**RATE._asdict(), **row}]}
+    return json.dumps({**data, "besides": [], "absent": [], "failed": []})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "[]", "{}", '{"conditions": {}, "rows": []}', "[" * 100_000),
+        *(changed(gptlite=3), changed(gptlite=None), changed(gptlite=["a", "b"])),
+        *(changed(others=[[1.0, 2.0]]), changed(others={"a": [1.0]}), changed(others={"a": 3})),
+        *(changed(unit=3), changed().replace('{"Python": "3"}', "[]")),
+    ],
+)
 def test_what_is_no_record_is_refused(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(ValueError, match=r"run\.json: not a record of this benchmark"):
@@ -129,18 +144,29 @@ def test_a_contestant_that_fails_is_an_error_with_its_last_words():
         broken.close()
 
 
-def test_a_benchmark_that_fails_costs_its_own_figures_alone(monkeypatch):
-    broken = BENCHMARKS["import"]._replace(
-        contestants=(BENCHMARKS["import"].contestants[0], Contestant("nobody", pytest.fail)),
-    )
-    whole = {"broken": broken, "import": BENCHMARKS["import"]}
+def no_space(setup):
+    raise OSError(28, "No space left on device", "a file")
+
+
+def test_what_fails_costs_its_own_figures_alone(monkeypatch):
+    """A benchmark whose gptlite fails, one whose files cannot be made, and a peer that fails."""
+    known = BENCHMARKS["import"]  # a contestant's process looks up what it is to do by name
+    whole = {
+        "broken": known,
+        "full": known._replace(make=no_space),
+        "import": known._replace(contestants=(known.contestants[0], Contestant("nobody", exit))),
+    }
     for module in (measuring, report):
         monkeypatch.setattr(module, "BENCHMARKS", whole)
     measured = report.run(whole, setup())
-    assert [row.title for row in measured.rows] == [BENCHMARKS["import"].title]
-    [failed] = measured.failed
-    assert failed.startswith("broken, gptlite: ")
-    assert f"Failed: {failed}." in report.report(measured)
+    [row] = measured.rows
+    assert row.title == known.title and len(row.gptlite) > 0 and not row.others
+    assert [sentence.partition(": ")[0] for sentence in measured.failed] == [
+        *("broken, gptlite", "full", "import, nobody")
+    ]
+    assert f"Failed: {'; '.join(measured.failed)}." in report.report(measured)
+    with pytest.raises(ChildProcessError, match="broken, gptlite: "):
+        report.run({"broken": known}, setup())
 
 
 def test_a_quick_run_of_one_benchmark_prints_its_row():
