@@ -216,8 +216,6 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
     done = 0  # up to here
     for match in _any_of(tokens).finditer(text):
         token, (start, stop) = token_of[match[0]], match.span()
-        if start < done:  # the token before has taken it, as white space
-            continue
         beside = text[max(start - 1, 0) : start], text[stop : stop + 1]
         if token.single_word and any(map(_word_part().match, beside)):
             continue
@@ -225,6 +223,8 @@ def _split(text: str, part: Part, tokens: tuple[AddedToken, ...]) -> Iterator[Pa
             start = done + len(text[done:start].rstrip(SPACE))
         if token.rstrip:
             stop = _SPACES.match(text, stop).end()  # type: ignore[union-attr]
+        if stop <= start:  # the token before has taken it, as white space
+            continue
         if done < start:
             yield Part(part.start + done, part.start + start, None)
         yield Part(part.start + start, part.start + stop, token.name)
