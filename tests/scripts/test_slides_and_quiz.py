@@ -178,9 +178,7 @@ def test_packages_that_are_not_there_or_not_these(folder, packages, capsys, tmp_
     assert "wrong SHA-256" in capsys.readouterr().err
     archive.unlink()
     assert slides_door.main(command, folder) == 2
-    assert f"slides.py: error: {archive}: no such file or directory" in (
-        capsys.readouterr().err
-    )
+    assert f"slides.py: error: {archive}: no such file or directory" in (capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("content", [None, "no notebook"])
