@@ -17,7 +17,7 @@ from benchmark.basics import (
     random_ids,
     transformers_model,
 )
-from benchmark.contestants import floors, naive, onnx_runtime
+from benchmark.contestants import cached, floors, llama_cpp_binding, naive, onnx_runtime
 from gptlite import GPT, GPTConfig, KVCache, Trace
 from gptlite.config import GPT1
 from gptlite.generate import generate_tokens
@@ -190,9 +190,12 @@ def traced_gptlite(keeps: bool, setup: Setup) -> MeasuredRun:
 # ---- The list -----------------------------------------------------------------------------------
 
 
-def on_onnx(prepare: Callable[[Setup], MeasuredRun]) -> Contestant:
-    """Enter ONNX Runtime."""
-    return Contestant("ONNX Runtime", prepare, onnx_runtime.PACKAGES, thorough=True)
+def of_compiled(prepare: Callable[..., MeasuredRun], *numbers: int) -> tuple[Contestant, ...]:
+    """Enter ONNX Runtime and llama.cpp, which prepare in the same way with models of their own."""
+    return tuple(
+        Contestant(name, partial(prepare, room.Model, *numbers), room.PACKAGES, thorough=True)
+        for name, room in (("ONNX Runtime", onnx_runtime), ("llama.cpp", llama_cpp_binding))
+    )
 
 
 def decode_batch(batch: int) -> Benchmark:
@@ -207,7 +210,7 @@ def decode_batch(batch: int) -> Benchmark:
             Contestant("gptlite", partial(decode_gptlite, batch)),
             Contestant("gptlite at batch 1", partial(decode_gptlite, 1), yardstick=True),
             *of_transformers(partial(decode_transformers, batch)),
-            on_onnx(partial(onnx_runtime.decode, batch, PROMPT_TOKENS, NEW_TOKENS)),
+            *of_compiled(cached.decode, batch, PROMPT_TOKENS, NEW_TOKENS),
         ),
         holds_weights=True,
     )
@@ -227,7 +230,7 @@ BENCHMARKS = {
                 yardstick=True,
             ),
             *of_transformers(partial(decode_transformers, 1)),
-            on_onnx(partial(onnx_runtime.decode, 1, PROMPT_TOKENS, NEW_TOKENS)),
+            *of_compiled(cached.decode, 1, PROMPT_TOKENS, NEW_TOKENS),
             Contestant("naive NumPy without a cache", decode_naively, yardstick=True),
         ),
         holds_weights=True,
@@ -271,7 +274,7 @@ BENCHMARKS = {
                 yardstick=True,
             ),
             *of_transformers(prefill_transformers),
-            on_onnx(partial(onnx_runtime.prefill, PREFILL_TOKENS)),
+            *of_compiled(cached.prefill, PREFILL_TOKENS),
         ),
         holds_weights=True,
     ),

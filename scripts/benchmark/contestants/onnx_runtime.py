@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmark.basics import MeasuredRun, Setup, per_second, random_ids
+from benchmark.basics import Setup
 from gptlite import GPT, GPTConfig
 
 PACKAGES = ("onnx", "onnxruntime")
@@ -108,7 +108,7 @@ def write_graph(config: GPTConfig, file: Path) -> None:
 class Model:
     """The graph in ONNX Runtime, with keys and values kept between calls."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, batch: int, setup: Setup) -> None:
         import onnxruntime
 
         file = setup.folder / f"{setup.size}.onnx"
@@ -149,28 +149,3 @@ class Model:
         self.length += seq
         array: np.ndarray = logits.numpy()
         return array
-
-
-def decode(batch: int, prompt_tokens: int, new_tokens: int, setup: Setup) -> MeasuredRun:
-    """Prepare greedy decoding after a prompt."""
-    model = Model(setup)
-    prompts = random_ids(setup.config, batch, prompt_tokens)
-
-    def run() -> None:
-        model.forget(batch)
-        ids = model(prompts).argmax(-1)  # [batch]
-        for _ in range(new_tokens - 1):
-            ids = model(ids[:, None]).argmax(-1)  # [batch]
-
-    return lambda: {"": per_second(batch * new_tokens, run)}
-
-
-def prefill(prompt_tokens: int, setup: Setup) -> MeasuredRun:
-    """Prepare reading a prompt."""
-    model, prompt = Model(setup), random_ids(setup.config, 1, prompt_tokens)
-
-    def run() -> None:
-        model.forget(1)
-        model(prompt)
-
-    return lambda: {"": per_second(prompt_tokens, run)}
