@@ -65,9 +65,15 @@ def conditions(threads: int, packages: list[str]) -> Conditions:
         versions={
             "Python": platform.python_version(),
             "gptlite": gptlite.__version__,
-            **{package: importlib.metadata.version(package) for package in packages},
+            **{package: version_of(package) for package in packages},
         },
     )
+
+
+def version_of(package: str) -> str:
+    """Find a package's version; it may be distributed under another name than it is imported by."""
+    names = importlib.metadata.packages_distributions().get(package, [package])
+    return importlib.metadata.version(names[0])
 
 
 def processor() -> str:

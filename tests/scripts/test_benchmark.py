@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
@@ -51,6 +52,11 @@ def test_a_ratio_says_why_it_is_not_to_be_quoted():
     assert conditions.doubts(QUIET._replace(load=None), 5) == []  # Windows does not tell
     five = Row("decode", "tokens/s", [2.0] * 5, {"a": [1.0] * 5})
     assert "| 2.00 | 2.00 to 2.00 | 5 |" in report.table([five], QUIET)
+
+
+def test_a_package_s_version_is_found_by_the_name_it_is_imported_by():
+    assert conditions.version_of("_pytest") == pytest.__version__
+    assert conditions.version_of("numpy") == np.__version__
 
 
 def test_contestants_have_the_kernel_that_openblas_chooses(monkeypatch):
