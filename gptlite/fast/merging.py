@@ -63,7 +63,7 @@ class Merges:
         self._ranks = PairRanks(*ids, self._rank).find
         # Of several merges that make the same token, one may come after merges of that token.
         ranks = np.arange(len(joined))  # [n_merges]
-        last = np.zeros(1 + max([0, *joined, *first, *second]), np.int64)  # [n_ids]
+        last = np.zeros(1 + max(a.max(initial=0) for a in (self._new, *ids)), np.int64)  # [n_ids]
         last[self._new] = ranks
         self._falls = bool((np.maximum(*last[np.stack(ids)]) > ranks).any())
 

@@ -86,9 +86,8 @@ def in_threads(
     """
     check_int("threads", threads, least=1)
     items = list(items)
-    n = max(
-        1, len(items) // (STRETCHES * threads)
-    )  # handing over a stretch takes as long as an item
+    # Handing over a stretch takes as long as handing over an item.
+    n = max(1, len(items) // (STRETCHES * threads))
     stretches = [items[i : i + n] for i in range(0, len(items), n)]
     with Pool(threads) as pool:
         done = pool.map(lambda stretch: list(map(function, stretch)), stretches)

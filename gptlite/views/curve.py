@@ -133,7 +133,7 @@ def amount(value: float) -> str:
     >>> amount(1808128), amount(0.25)
     ('1,808,128', '0.25')
     """
-    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
 
 
 def sparkline(values: Sequence[float]) -> str:

@@ -65,15 +65,15 @@ def conditions(threads: int, packages: list[str]) -> Conditions:
         versions={
             "Python": platform.python_version(),
             "gptlite": gptlite.__version__,
-            **{package: version_of(package) for package in packages},
+            **versions_of(packages),
         },
     )
 
 
-def version_of(package: str) -> str:
-    """Find a package's version; it may be distributed under another name than it is imported by."""
-    names = importlib.metadata.packages_distributions().get(package, [package])
-    return importlib.metadata.version(names[0])
+def versions_of(packages: list[str]) -> dict[str, str]:
+    """Find packages' versions; one may be distributed under another name than its import's."""
+    names = importlib.metadata.packages_distributions()
+    return {p: importlib.metadata.version(names.get(p, [p])[0]) for p in packages}
 
 
 def processor() -> str:

@@ -23,7 +23,7 @@ class Record(NamedTuple):
     Attributes:
         besides: sentences on figures that only yardsticks have.
         absent: sentences on what was left out, with the reason.
-        failed: for each benchmark that failed, the contestant and its last words.
+        failed: for each contestant or benchmark that failed, its last words.
     """
 
     conditions: Conditions

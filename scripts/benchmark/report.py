@@ -33,10 +33,10 @@ def run(names: Iterable[str], setup: Setup) -> Record:
     total = sum(sum(rounds_of(name, setup.quick)) for name in takes_part)
     with tqdm(total=total, unit="round", disable=None) as bar:
         for name, present in takes_part.items():
-            figures, takes_part[name] = measure_the_sound(name, present, setup, bar, failed)
+            figures, sound = measure_the_sound(name, present, setup, bar, failed)
             if figures:
-                rows += rows_of(BENCHMARKS[name], takes_part[name], figures, setup.size)
-                besides += measured_besides(takes_part[name], figures)
+                rows += rows_of(BENCHMARKS[name], sound, figures, setup.size)
+                besides += measured_besides(sound, figures)
     if not rows:
         raise ChildProcessError("; ".join(failed))
     return Record(about, rows, besides, absent, failed)

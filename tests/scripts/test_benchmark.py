@@ -55,8 +55,8 @@ def test_a_ratio_says_why_it_is_not_to_be_quoted():
 
 
 def test_a_package_s_version_is_found_by_the_name_it_is_imported_by():
-    assert conditions.version_of("_pytest") == pytest.__version__
-    assert conditions.version_of("numpy") == np.__version__
+    found = conditions.versions_of(["_pytest", "numpy"])
+    assert found == {"_pytest": pytest.__version__, "numpy": np.__version__}
 
 
 def test_contestants_have_the_kernel_that_openblas_chooses(monkeypatch):

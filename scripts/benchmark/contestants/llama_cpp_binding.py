@@ -48,9 +48,8 @@ def write_weights(config: GPTConfig, file: Path) -> None:
             writer.add_tensor(f"{NAMES[place]}.{kind}", array)
             continue
         _, block, part = place.split(".", 2)
-        is_matrix = array.ndim == 2
-        array = np.ascontiguousarray(array.T) if is_matrix else array  # [n_out, n_in] or [n]
-        writer.add_tensor(f"blk.{block}.{NAMES_IN_BLOCK[part]}.{kind}", array)
+        transposed = np.ascontiguousarray(array.T)  # [n_out, n_in] or [n]
+        writer.add_tensor(f"blk.{block}.{NAMES_IN_BLOCK[part]}.{kind}", transposed)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -17,13 +17,11 @@ from benchmark.basics import (
     Setup,
     per_second,
 )
-from benchmark.contestants.text import TALES, new_gptlite, new_tiktoken, tales
+from benchmark.contestants.text import TALES, Encode, new_gptlite, new_tiktoken, tales
 
 CHARACTERS, SENTENCES = 62, 500
 TEXTS = 1000
 PASSES = 20  # over sentences whose words are known
-
-Encode = Callable[[str], list[int]]
 
 
 def known_sentences() -> list[str]:
