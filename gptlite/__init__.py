@@ -16,7 +16,7 @@ import sys
 from gptlite.cache import KVCache
 from gptlite.config import GPTConfig
 from gptlite.errors import CheckpointError, ContextOverflowError, DownloadError
-from gptlite.fast.pool import show_bars_without_thread
+from gptlite.fast.mapping import show_bars_without_thread
 from gptlite.model import GPT
 from gptlite.tokenizer import Tokenizer
 from gptlite.trace import Trace

@@ -92,7 +92,9 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     except FAILURES as failure:
         complain(program, failure)
         return 2
-    except KeyboardInterrupt as interruption:
+    except (KeyboardInterrupt, RuntimeError) as failure:
+        if (interruption := interruption_in(failure)) is None:
+            raise
         if message := interrupted():
             complain(program, message)
         number = getattr(interruption, "number", signal.SIGINT)
@@ -104,6 +106,17 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
             # Python would try to write the rest again at exit, and complain: let it go nowhere.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
+
+
+def interruption_in(failure: BaseException | None) -> KeyboardInterrupt | None:
+    """Find the Ctrl-C, or the like, that an error was raised because of; None if there was none.
+
+    The locks of Python's library fail ("release unlocked lock") where one comes between two of
+    their lines.
+    """
+    while failure is not None and not isinstance(failure, KeyboardInterrupt):
+        failure = failure.__context__
+    return failure
 
 
 @contextmanager
@@ -150,7 +163,8 @@ def uninterrupted() -> Iterator[None]:
                     before[number] = handler
         yield
     finally:
-        for number, handler in before.items():
+        # Ctrl-C's handler last: the others are back when it raises.
+        for number, handler in reversed(before.items()):
             signal.signal(number, handler)
         for number, frame in waiting[:1]:
             before[number](number, frame)

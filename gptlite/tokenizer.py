@@ -29,7 +29,7 @@ from gptlite.checks import check_text, check_texts, check_vocabulary
 from gptlite.encoders import PieceSteps, PrefixedEncoder, bytes_of_tokens, encoder_of, with_space
 from gptlite.fast.bpe import BytePairEncoder
 from gptlite.fast.joining import Joiner
-from gptlite.fast.pool import in_threads
+from gptlite.fast.mapping import in_threads
 from gptlite.fast.words import split_texts
 from gptlite.rules import GPT2_RULES, Rules
 from gptlite.special import AddedToken, SpecialTokens

@@ -142,7 +142,36 @@ def settle(driver: Any) -> None:
         };
         setTimeout(look, 20);
     """
-    driver.execute_async_script(script)
+    from selenium.common.exceptions import TimeoutException
+
+    try:
+        driver.execute_async_script(script)
+    except TimeoutException:
+        pytest.fail(f"the page does not settle: {state_of(driver)}")
+
+
+def state_of(driver: Any) -> dict[str, Any]:
+    """What there is to know of a page that waits: how far it is, and what has no answer."""
+    script = """
+        const hidden = (id) => document.getElementById(id)?.hidden;
+        return {
+          address: location.href, document: document.readyState, lab: typeof lab,
+          busy: document.documentElement.className, visibility: document.visibilityState,
+          hidden: { content: hidden("content"), problem: hidden("problem") },
+        };
+    """
+    waiting, failed = {}, {}
+    for entry in driver.get_log("performance"):
+        event = json.loads(entry["message"])["message"]
+        about = event["params"]
+        if event["method"] == "Network.requestWillBeSent":
+            waiting[about["requestId"]] = about["request"]["url"]
+        elif event["method"] == "Network.loadingFinished":
+            waiting.pop(about["requestId"], None)
+        elif event["method"] == "Network.loadingFailed":
+            failed[waiting.pop(about["requestId"], about["requestId"])] = about["errorText"]
+    found = {"waiting": list(waiting.values()), "failed": failed, "log": driver.get_log("browser")}
+    return {**driver.execute_script(script), **found}
 
 
 def look(driver: Any, width: int, *features: dict[str, str]) -> None:

@@ -71,6 +71,23 @@ def test_a_step_is_not_interrupted() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_lock_that_fails_because_of_ctrl_c_is_no_error_of_its_own() -> None:
+    """Python's own fail so, where Ctrl-C comes between two of their lines."""
+    condition = threading.Condition()
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        with condition:
+            condition._acquire_restore = interrupted  # type: ignore[attr-defined]
+            condition.wait(0.001)
+
+    assert finish("gptlite.x", work) == 130
+    with pytest.raises(RuntimeError):
+        finish("gptlite.x", condition.notify)  # not held: a bug
+
+
 def test_a_thread_has_no_signals() -> None:
     done = []
 

@@ -142,7 +142,7 @@ def run(command: Command, *more: str, moment: int, end: Callable[[], Any] = int)
 
 
 def interrupt() -> None:
-    raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)  # as Ctrl-C does: where it may not come, it waits
 
 
 def kill() -> None:

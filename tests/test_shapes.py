@@ -133,8 +133,7 @@ def shared_out(tracer: Tracer) -> None:
     from gptlite.fast import lanes, products
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lanes, "_queues", [])
-        patch.setattr(lanes, "start_thread", lambda: False)
+        patch.setattr(lanes, "hand_over", lambda *_: None)
         patch.setattr(products, "LEAST", 8)
         patch.setattr(products, "lanes", lambda: 2)
         patch.setattr(products, "BLOCK", 40)

@@ -6,22 +6,16 @@ of a larger piece of work, and to its own core's cache, while BLAS is told to us
 
 import os
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from functools import partial
 from queue import SimpleQueue
-from threading import Lock, Thread
 
-import numpy as np
-
+from gptlite.fast.calls import Call, Waiting, start_thread
 from gptlite.fast.threads import blas_controls, blas_threads, whatever_interrupts
 
 MOST = 4  # parts side by side; with more, each would be too small for the work of sharing it out
 
-Part = Callable[[], None]
-
-# The threads besides the caller's own. They are started once, since that takes longer than a small
-# part does, and wait for their next part in these queues.
-_queues: list[SimpleQueue[Part]] = []
+# What waits for each thread besides the caller's own. A thread is started once, since that takes
+# longer than a small part does.
+_queues: list[Waiting] = []
 
 
 def lanes() -> int:
@@ -35,7 +29,7 @@ def lanes() -> int:
     return max(1, min(MOST, controls[0]()))
 
 
-def side_by_side(parts: Sequence[Part]) -> None:
+def side_by_side(parts: Sequence[Callable[[], None]]) -> None:
     """Call every part, the first in the caller's own thread, and wait for all of them.
 
     If one fails, its error is raised when all have ended.
@@ -45,77 +39,33 @@ def side_by_side(parts: Sequence[Part]) -> None:
         first()
         return
     with blas_threads(1):
-        begun = [Begun(part) for part in others]
+        calls = [Call(part) for part in others]
 
-        def wait() -> None:
-            for part in begun:
-                part.end()
+        def finish() -> None:
+            for call in calls:
+                call.finish()
 
         try:
-            for number, part in enumerate(begun):
-                part.start(number)
+            for number, call in enumerate(calls):
+                hand_over(call, number)
             first()
         finally:  # no part may go on writing when the caller has gone on
-            whatever_interrupts(wait)
-    for part in begun:
-        if part.error is not None:
-            raise part.error
+            whatever_interrupts(finish)
+    for call in calls:
+        call.result()
 
 
-class Begun:
-    """A part in another thread, with the caller's settings for NumPy's errors.
-
-    Attributes:
-        error: what the part raised.
-    """
-
-    def __init__(self, part: Part) -> None:
-        self.error: BaseException | None = None
-        self._part, self._settings = part, np.geterr()
-        self._running = Lock()  # held until the part has ended
-        self._running.acquire()
-        self._waits = True  # no thread has the part
-
-    def start(self, number: int) -> None:
-        """Hand the part to a thread, by its number, if there can be such a thread."""
-        if number < len(_queues) or start_thread():
-            _queues[number].put(self._run)
-            self._waits = False
-
-    def end(self) -> None:
-        """Wait for the part's end; do it now if there is no thread for it."""
-        if self._waits:
-            self._waits = False
-            self._run()
-        with self._running:
-            pass
-
-    def _run(self) -> None:
-        """Do the part."""
+def hand_over(call: Call[None], number: int) -> None:
+    """Let the thread of that number make a call, if there can be such a thread."""
+    if number == len(_queues):
+        queue: Waiting = SimpleQueue()
         try:
-            with np.errstate(**self._settings):
-                self._part()
-        except BaseException as error:
-            self.error = error
-        with suppress(RuntimeError):  # done twice, if a Ctrl-C came just when it was handed over
-            self._running.release()
-
-
-def start_thread() -> bool:
-    """Start one more thread, and say whether that was possible."""
-    queue: SimpleQueue[Part] = SimpleQueue()
-    try:
-        Thread(target=partial(serve, queue), name="gptlite lane", daemon=True).start()
-    except RuntimeError:  # in a browser
-        return False
-    _queues.append(queue)
-    return True
-
-
-def serve(queue: SimpleQueue[Part]) -> None:
-    """Do one part after the other, as they come."""
-    while True:
-        queue.get()()
+            start_thread(queue)
+        except RuntimeError:  # in a browser
+            return
+        _queues.append(queue)
+    if number < len(_queues):
+        _queues[number].put(call)
 
 
 if hasattr(os, "register_at_fork"):  # a copy of the process has none of its threads

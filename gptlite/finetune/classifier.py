@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gptlite.fast.pool import Pool
+from gptlite.fast.mapping import map_in_threads
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array, softmax
 from gptlite.model import GPT
@@ -192,18 +192,17 @@ def read_features(model: GPT, examples: Sequence[Rows], threads: int = 1) -> Arr
 
     def read(some: Ids) -> int:
         padded = pad([[rows[i] for i in some]])
-        with QUIET():
-            features[some] = model.top_of_stack(padded.ids)[np.arange(len(some)), padded.ends]
+        features[some] = model.top_of_stack(padded.ids)[np.arange(len(some)), padded.ends]
         return len(some)
 
     widths = np.array([len(row) for row in rows])  # [rows]
     shards = cut_batch(np.arange(len(rows)), widths, threads)
     with (
+        QUIET(),
         blas_threads(1),
-        Pool(threads) as pool,
         tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar,
     ):
-        for n_read in pool.map(read, shards):
+        for n_read in map_in_threads(read, shards, threads):
             bar.update(n_read)
     return features.reshape(len(examples), -1, model.config.n_embd)  # [n, n_rows, n_embd]
 

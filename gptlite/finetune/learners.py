@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gptlite.fast.pool import Pool
+from gptlite.fast.mapping import map_in_threads
 from gptlite.fast.threads import blas_threads
 from gptlite.finetune.classifier import HEAD, Classifier, Rows, class_logits, read_features
 from gptlite.finetune.classifier_gradients import (
@@ -265,19 +265,18 @@ def measure_texts(model: GPT, texts: Sequence[TextRow], threads: int = 1) -> Mea
 
     def nats(text: TextRow) -> float:
         targets = np.asarray(text.ids[text.n_given :])  # [predictions]
-        with QUIET():
-            x = model.top_of_stack(text.ids[:-1])  # [1, seq, n_embd]
-            logits = model.unembed(x[0, text.n_given - 1 :])  # [predictions, n_vocab]
-            losses = losses_of(logits, targets)  # [predictions], nats
+        x = model.top_of_stack(text.ids[:-1])  # [1, seq, n_embd]
+        logits = model.unembed(x[0, text.n_given - 1 :])  # [predictions, n_vocab]
+        losses = losses_of(logits, targets)  # [predictions], nats
         return float(losses.sum(dtype=np.float64))
 
     with (
+        QUIET(),
         blas_threads(1),
-        Pool(threads) as pool,
         tqdm(total=len(texts), desc="measuring", unit="text", leave=False, disable=None) as bar,
     ):
         total = 0.0
-        for of_text in pool.map(nats, texts):
+        for of_text in map_in_threads(nats, texts, threads):
             total += of_text
             bar.update()
     return Measured(total / sum(len(text.ids) - text.n_given for text in texts))

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from gptlite.checkpoints.npz import read_arrays, write_arrays
 from gptlite.checks import check_int, check_range
-from gptlite.command import uninterrupted
 from gptlite.config import GPTConfig, parameter_shapes
 from gptlite.errors import CheckpointError
 from gptlite.files import write_atomically
@@ -246,8 +245,7 @@ def train(
         began = ticked = time.perf_counter()
         wait = seconds
         while trainer.step < trainer.n_steps:
-            with uninterrupted():
-                losses.append(train_one(trainer, tokens))
+            losses.append(train_one(trainer, tokens))
             now = time.perf_counter()
             if trainer.clock is not None:
                 trainer.clock.tick(now - ticked, trainer.step)

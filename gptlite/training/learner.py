@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from gptlite.fast.pool import Pool
+from gptlite.command import uninterrupted
+from gptlite.fast.mapping import map_in_threads
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array
 from gptlite.training.optimizer import Moments, adamw_step, global_norm
@@ -23,6 +24,7 @@ class Learner:
         parameters: the arrays that learn, ``{name: array}``; changed in place.
         moments: AdamW's running means, by the same names.
         step: the number of steps done.
+        threads: how many shards are computed side by side.
     """
 
     def __init__(
@@ -45,17 +47,18 @@ class Learner:
         self.rate_at = rate_at
         self.weight_decay = weight_decay
         self.clip = clip
+        self.threads = threads
         self.step = 0
         self.moments = {
             name: Moments(np.zeros_like(array), np.zeros_like(array))
             for name, array in parameters.items()
         }
-        self._pool = Pool(threads)
 
     def gradients(self, shards: Sequence[Shard]) -> tuple[float, Gradients]:
         """Compute the loss of a batch, in nats, and the gradient of every parameter."""
-        return add_up(shards, self._pool)
+        return add_up(shards, self.threads)
 
+    @uninterrupted()  # half done, a step would leave a model that is neither the old nor the new
     def train_step(self, shards: Sequence[Shard]) -> float:
         """Learn from one batch; return the loss it had before, in nats.
 
@@ -78,11 +81,9 @@ class Learner:
 
         def change(name: str) -> None:
             array, gradient = self.parameters[name], gradients[name]  # [...]
-            with QUIET():
-                adamw_step(
-                    array, gradient, self.moments[name], step, rate, self.weight_decay, scale
-                )
+            adamw_step(array, gradient, self.moments[name], step, rate, self.weight_decay, scale)
 
-        list(self._pool.map(change, self.parameters))
+        with QUIET():
+            list(map_in_threads(change, self.parameters, self.threads))
         self.step = step
         return loss

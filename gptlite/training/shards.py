@@ -12,7 +12,8 @@ from threading import Condition, local
 
 import numpy as np
 
-from gptlite.fast.pool import Pool
+from gptlite.command import uninterrupted
+from gptlite.fast.mapping import map_in_threads, usable
 from gptlite.fast.threads import blas_threads
 from gptlite.layers import Array
 from gptlite.training.backward import Ids
@@ -20,8 +21,7 @@ from gptlite.training.tape import Gradients
 
 # Tokens that a thread takes through the model at a time: one layer's arrays stay in its cache.
 SHARD_TOKENS = 1024
-# Numbers that are not finite end the training with an error of their own: NumPy need not warn as
-# well. NumPy's settings belong to a thread, so each thread enters this context for itself.
+# Numbers that are not finite end the training with an error of their own: NumPy need not warn too.
 QUIET = partial(np.errstate, over="ignore", under="ignore", invalid="ignore")
 
 # Adds the gradients of a part of a batch to the sums, and returns that part's share of the loss.
@@ -68,18 +68,19 @@ class Sums(Gradients):
             self._changed.notify_all()
 
 
-def add_up(shards: Sequence[Shard], pool: Pool) -> tuple[float, Gradients]:
+def add_up(shards: Sequence[Shard], threads: int) -> tuple[float, Gradients]:
     """Compute the loss (nats) and the gradients of a batch: the sums over its shards."""
     sums, losses = Sums(), [0.0] * len(shards)
+    n = min(usable(threads), len(shards))
 
     def work(lane: int) -> None:
-        with QUIET():
-            for number in range(lane, len(shards), pool.threads):
-                with sums.shard(number):
-                    losses[number] = shards[number](sums)
+        for number in range(lane, len(shards), n):
+            with sums.shard(number):
+                losses[number] = shards[number](sums)
 
-    with blas_threads(1):
-        list(pool.map(work, range(min(pool.threads, len(shards)))))
+    # A shard waits for the one before it, which a Ctrl-C must not drop.
+    with uninterrupted(), QUIET(), blas_threads(1):
+        list(map_in_threads(work, range(n), n))
     return sum(losses), sums
 
 

@@ -3,21 +3,26 @@
 import os
 import signal
 import time
-from threading import Thread, current_thread
+from threading import Barrier, Event, Thread, current_thread
+from typing import Any
 
 import numpy as np
 import pytest
 
+from gptlite.fast import calls
 from gptlite.fast import lanes as module
-from gptlite.fast.lanes import Begun, lanes, side_by_side
+from gptlite.fast.calls import Call
+from gptlite.fast.lanes import hand_over, lanes, side_by_side
 from gptlite.fast.threads import blas_controls, blas_threads
 
 
 def threads_of(n: int) -> list[Thread]:
     """The threads in which each of n parts is done."""
     found: list[Thread] = [current_thread()] * n
+    barrier = Barrier(n)  # so that no thread does a part that another has not begun yet
 
     def part(i: int) -> None:
+        barrier.wait(10)
         found[i] = current_thread()
 
     side_by_side([lambda i=i: part(i) for i in range(n)])
@@ -47,9 +52,10 @@ def test_all_parts_end_before_an_error_is_raised():
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
 def test_ctrl_c_waits_for_all_parts():
-    done = []
+    done, begun = [], Event()
 
     def slow() -> None:
+        begun.set()
         time.sleep(0.3)
         done.append(1)
 
@@ -57,7 +63,7 @@ def test_ctrl_c_waits_for_all_parts():
     signal.setitimer(signal.ITIMER_REAL, 0.1)
     try:
         with pytest.raises(KeyboardInterrupt):
-            side_by_side([lambda: None, slow])
+            side_by_side([begun.wait, slow])
         assert done == [1]
     finally:
         signal.signal(signal.SIGALRM, before)
@@ -65,18 +71,18 @@ def test_ctrl_c_waits_for_all_parts():
 
 @pytest.mark.parametrize("late", [False, True])
 def test_no_part_goes_on_after_a_ctrl_c_while_it_is_handed_over(monkeypatch, late):
-    done, start = [], Begun.start
+    done = []
 
-    def interrupted(part: Begun, number: int) -> None:
+    def interrupted(call: Call[Any], number: int) -> None:
         if late:
-            start(part, number)
+            hand_over(call, number)
         raise KeyboardInterrupt
 
     def slow() -> None:
         time.sleep(0.1)
         done.append(1)
 
-    monkeypatch.setattr(Begun, "start", interrupted)
+    monkeypatch.setattr(module, "hand_over", interrupted)
     with pytest.raises(KeyboardInterrupt):
         side_by_side([lambda: None, slow, slow])
     assert len(done) == 2  # what was not handed over is done here
@@ -94,12 +100,14 @@ def test_numpy_s_settings_are_the_caller_s():
 
 
 def test_where_no_thread_can_be_started_the_caller_does_all(monkeypatch):
-    def start(self):
+    def start(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(module, "_queues", [])
-    monkeypatch.setattr(Thread, "start", start)
-    assert threads_of(3) == [current_thread()] * 3
+    monkeypatch.setattr(calls, "start_new_thread", start)
+    found = []
+    side_by_side([lambda: found.append(current_thread())] * 3)
+    assert found == [current_thread()] * 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

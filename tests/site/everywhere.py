@@ -9,7 +9,7 @@ import numpy as np
 
 import gptlite
 from gptlite import DownloadError, GPTConfig, Tokenizer
-from gptlite.fast.pool import Pool
+from gptlite.fast.mapping import map_in_threads
 from gptlite.generate import generate
 from gptlite.pretrain.trainer import Recipe, Trainer
 
@@ -35,8 +35,7 @@ small = gptlite.GPT.init(GPTConfig(n_vocab=20, n_ctx=8, n_embd=8, n_head=2, n_la
 ids = np.random.default_rng(0).integers(0, 20, (6, 9))
 trainer = Trainer(small, Recipe(threads=3))
 report["losses"] = [trainer.train_step(trainer.shards(ids[:, :-1], ids[:, 1:])) for _ in range(3)]
-with Pool(2) as pool:
-    report["pool"] = list(pool.map(abs, [-1, 2]))
+report["mapped"] = list(map_in_threads(abs, [-1, 2], 2))
 
 with tempfile.TemporaryDirectory() as folder:
     small.save_pretrained(folder)
