@@ -578,15 +578,15 @@ def test_what_a_signal_ends_is_saved_at_that_step(
     corpus, reference, tmp_path, capsys, monkeypatch, at, number
 ):
     """It comes while a step changes the model, and waits for the step's end."""
-    out, train_one = tmp_path / "run", run_trainer.train_one
+    out, gradients = tmp_path / "run", run_trainer.Trainer.gradients
 
-    def interrupted(trainer, tokens):
+    def interrupted(trainer, shards):
         if trainer.n_steps == 6 and trainer.step == at - 1:  # not where a step's time is measured
             os.kill(os.getpid(), number)
-        return train_one(trainer, tokens)
+        return gradients(trainer, shards)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run_trainer, "train_one", interrupted)
+        patch.setattr(run_trainer.Trainer, "gradients", interrupted)
         assert main(arguments(corpus, out)) == 128 + number
     said = capsys.readouterr().err.splitlines()
     assert said[-2] == f"step {at} of 6 is saved"
