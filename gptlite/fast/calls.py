@@ -5,6 +5,7 @@ their lines may leave a lock taken for good. Here each step that another thread 
 of a function in C.
 """
 
+import os
 from _thread import allocate_lock, get_ident, start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
@@ -62,21 +63,48 @@ class Call(Generic[Result]):
         return cast(Result, self._result)
 
 
-# The calls that wait for a thread; None ends it.
+# The calls that wait for a thread; None is their end.
 Waiting = SimpleQueue[Call[Any] | None]
+# Where a thread looks for calls that wait.
+Inbox = SimpleQueue[Waiting]
+
+# Of the threads that have nothing to do. They are kept: a new thread is slower, since its memory is
+# new, too.
+_idle: list[Inbox] = []
 
 
-def start_thread(waiting: Waiting) -> None:
-    """Start a thread that makes one call after the other, as they come.
+def use_thread(waiting: Waiting) -> Inbox:
+    """Let a thread make one call after the other, as they come, until there is None.
+
+    Returns:
+        The thread's inbox, for ``release_thread``.
 
     Raises:
-        RuntimeError: no thread can start, as in a browser.
+        RuntimeError: a new thread is needed and cannot start: none can, in a browser.
     """
-    start_new_thread(serve, (waiting,))
+    try:
+        inbox = _idle.pop()
+    except IndexError:
+        inbox = SimpleQueue()
+        start_new_thread(serve, (inbox,))
+    inbox.put(waiting)
+    return inbox
 
 
-def serve(waiting: Waiting) -> None:
-    """Make one call after the other, as they come, until there is None."""
-    while (call := waiting.get()) is not None:
-        call.make()
-        del call  # and all that it holds, while the next is waited for
+def release_thread(inbox: Inbox) -> None:
+    """Let others use a thread, as soon as there is None in the calls that it makes."""
+    _idle.append(inbox)
+
+
+def serve(inbox: Inbox) -> None:
+    """Make all calls that wait, wherever the inbox says that there are some; forever."""
+    while True:
+        waiting = inbox.get()
+        while (call := waiting.get()) is not None:
+            call.make()
+            del call  # and all that it holds, while the next is waited for
+        del waiting
+
+
+if hasattr(os, "register_at_fork"):  # a copy of the process has none of its threads
+    os.register_at_fork(after_in_child=_idle.clear)

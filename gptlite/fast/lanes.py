@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from gptlite.fast.calls import Call, Waiting, start_thread
+from gptlite.fast.calls import Call, Waiting, use_thread
 from gptlite.fast.threads import blas_controls, blas_threads, whatever_interrupts
 
 MOST = 4  # parts side by side; with more, each would be too small for the work of sharing it out
@@ -60,7 +60,7 @@ def hand_over(call: Call[None], number: int) -> None:
     if number == len(_queues):
         queue: Waiting = SimpleQueue()
         try:
-            start_thread(queue)
+            use_thread(queue)
         except RuntimeError:  # in a browser
             return
         _queues.append(queue)

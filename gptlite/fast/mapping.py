@@ -7,7 +7,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from gptlite.checks import check_int
-from gptlite.fast.calls import Call, Waiting, start_thread
+from gptlite.fast.calls import Call, Inbox, Waiting, release_thread, use_thread
 from gptlite.fast.threads import whatever_interrupts
 
 Item = TypeVar("Item")
@@ -31,6 +31,7 @@ def map_in_threads(
         return
     calls = [Call(partial(function, item)) for item in items]
     waiting: Waiting = SimpleQueue()
+    inboxes: list[Inbox] = []
 
     def end() -> None:
         begun = [call for call in calls if not call.take()]
@@ -38,10 +39,12 @@ def map_in_threads(
             call.finish()
         for _ in range(n):
             waiting.put(None)
+        while inboxes:
+            release_thread(inboxes.pop())
 
     try:
         for _ in range(n):
-            start_thread(waiting)
+            inboxes.append(use_thread(waiting))
         for call in calls:
             waiting.put(call)
         for call in calls:
@@ -81,7 +84,7 @@ def can_start_threads() -> bool:
     waiting: Waiting = SimpleQueue()
     waiting.put(None)
     try:
-        start_thread(waiting)
+        release_thread(use_thread(waiting))
     except RuntimeError:
         return False
     return True

@@ -105,6 +105,7 @@ def test_where_no_thread_can_be_started_the_caller_does_all(monkeypatch):
 
     monkeypatch.setattr(module, "_queues", [])
     monkeypatch.setattr(calls, "start_new_thread", start)
+    monkeypatch.setattr(calls, "_idle", [])
     found = []
     side_by_side([lambda: found.append(current_thread())] * 3)
     assert found == [current_thread()] * 3

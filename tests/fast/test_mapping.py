@@ -7,7 +7,8 @@ import threading
 import time
 import traceback
 from itertools import count
-from threading import current_thread, main_thread
+from queue import SimpleQueue
+from threading import current_thread, get_ident, main_thread
 from types import FrameType
 from typing import Any
 
@@ -35,6 +36,7 @@ def no_threads(monkeypatch):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(calls, "start_new_thread", start)
+    monkeypatch.setattr(calls, "_idle", [])
     monkeypatch.setattr(tqdm, "monitor_interval", tqdm.monitor_interval)  # put back afterwards
     show_bars_without_thread()
     can_start_threads.cache_clear()
@@ -111,14 +113,24 @@ def test_no_call_goes_on_when_no_more_are_asked_for():
     assert len(made) == n < 10
 
 
-def test_the_threads_end_with_the_map():
-    here: set[threading.Thread] = set()
-    list(map_in_threads(lambda _: here.add(current_thread()), range(50), 4))
-    until = time.monotonic() + 10
-    alive = sys._current_frames
-    while any(thread.ident in alive() for thread in here) and time.monotonic() < until:
-        time.sleep(0.01)
-    assert not [thread for thread in here if thread.ident in alive()]
+def together(n: int) -> set[int]:
+    """Map n calls that wait for each other, in n threads: which these are."""
+    barrier = threading.Barrier(n)
+
+    def work(_: int) -> int:
+        barrier.wait(10)
+        return get_ident()
+
+    return set(map_in_threads(work, range(n), n))
+
+
+def test_threads_are_used_again():
+    first = together(4)
+    assert together(4) == first and together(2) < first
+    results = map_in_threads(abs, range(20), 4)
+    next(results)  # while these are at work, others do other work
+    assert not together(4) & first
+    results.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -179,7 +191,8 @@ def test_where_no_thread_can_be_started_the_caller_does_all():
 
 def test_a_thread_too_many_is_an_error_and_leaves_none_waiting(monkeypatch):
     """As where a system allows no more threads: here, one."""
-    start, begun = calls.start_new_thread, []
+    start = calls.start_new_thread
+    begun: list[int] = []
 
     def one(*arguments: Any) -> None:
         if begun:
@@ -187,13 +200,17 @@ def test_a_thread_too_many_is_an_error_and_leaves_none_waiting(monkeypatch):
         begun.append(start(*arguments))
 
     monkeypatch.setattr(calls, "start_new_thread", one)
+    monkeypatch.setattr(calls, "_idle", [])
     assert can_start_threads()
     with pytest.raises(RuntimeError, match="new thread"):
         list(map_in_threads(abs, range(3), 2))
-    until = time.monotonic() + 10
-    while begun[0] in sys._current_frames() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert begun[0] not in sys._current_frames()
+    assert len(calls._idle) == 1
+    inbox = calls._idle[0]
+    call = calls.Call(get_ident)
+    waiting: calls.Waiting = SimpleQueue()
+    assert calls.use_thread(waiting) is inbox
+    waiting.put(call)
+    assert call.result() == begun[0]
 
 
 def test_training_is_the_same_without_threads(request):
