@@ -95,8 +95,10 @@ def finish(program: str, work: Callable[[], object], interrupted: Callable[[], s
     except (KeyboardInterrupt, RuntimeError) as failure:
         if (interruption := interruption_in(failure)) is None:
             raise
-        if message := interrupted():
-            complain(program, message)
+        with uninterrupted() as others:
+            if message := interrupted():
+                complain(program, message)
+            others.clear()  # the command ends as it is
         number = getattr(interruption, "number", signal.SIGINT)
         return 128 + int(number)
     finally:
@@ -143,11 +145,14 @@ def orderly_endings() -> Iterator[None]:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
+def uninterrupted() -> Iterator[list[tuple[int, FrameType | None]]]:
     """Let a Ctrl-C, or a signal of ``ENDINGS``, that comes within the block wait for its end.
 
-    For a step of training, which changes a model in place, and for saving: half done, neither is of
-    use. The block should take seconds at most.
+    For what changes a model in place, and for saving: half done, neither is of use. The block
+    should take seconds at most.
+
+    Yields:
+        The signals that wait, as a handler's arguments; the block may clear the list.
     """
     waiting: list[tuple[int, FrameType | None]] = []
 
@@ -161,7 +166,7 @@ def uninterrupted() -> Iterator[None]:
                 if callable(handler := signal.getsignal(number)):
                     signal.signal(number, wait)
                     before[number] = handler
-        yield
+        yield waiting
     finally:
         # Ctrl-C's handler last: the others are back when it raises.
         for number, handler in reversed(before.items()):

@@ -71,6 +71,20 @@ def test_a_step_is_not_interrupted() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_ctrl_c_that_comes_while_the_last_one_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def work() -> NoReturn:
+        raise KeyboardInterrupt
+
+    def interrupted() -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return "so far"
+
+    assert finish("gptlite.x", work, interrupted) == 130
+    assert capsys.readouterr().err == "gptlite.x: error: so far\n"
+
+
 def test_a_lock_that_fails_because_of_ctrl_c_is_no_error_of_its_own() -> None:
     """Python's own fail so, where Ctrl-C comes between two of their lines."""
     condition = threading.Condition()

@@ -1,16 +1,15 @@
 """Calls in other threads, which a Ctrl-C leaves in order: without them the caller makes each.
 
 The pools, events and conditions of Python's library are written in Python: a Ctrl-C between two of
-their lines may leave a lock taken for good. Here each step that another thread can see is one call
-of a function in C.
+their lines may leave a lock taken for good. Here what one leaves half done costs a thread at most.
 """
 
 import os
-from _thread import allocate_lock, get_ident, start_new_thread
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 
@@ -18,27 +17,33 @@ Result = TypeVar("Result")
 
 
 class Call(Generic[Result]):
-    """A call that the first thread to take it makes, with the settings for NumPy's errors of here.
+    """A call that a thread makes, or the caller, whichever takes it first.
+
+    NumPy's errors are treated there as in the thread that makes this object.
 
     Args:
         function: what is called, without arguments.
     """
 
     def __init__(self, function: Callable[[], Result]) -> None:
-        self._function, self._settings = function, np.geterr()
-        self._taken: dict[str, int] = {}  # "by": the thread that has it
+        self._function = function
+        self._settings: dict[str, Any] = {**np.geterr(), "call": np.geterrcall()}
+        self._taken: dict[str, str] = {}  # "by": whom
         self._result: Result | None = None
         self._error: BaseException | None = None
         self._running = allocate_lock()  # held until the call has ended
         self._running.acquire()
 
-    def take(self) -> bool:
-        """Take the call for this thread, once or again; False if another thread has it."""
-        return self._taken.setdefault("by", get_ident()) == get_ident()
+    def take(self, by: Literal["caller", "thread"]) -> bool:
+        """Take the call; False if the other has it. After a Ctrl-C the caller may do so again.
 
-    def make(self) -> None:
-        """Make the call, unless another thread has it; what it raises is kept."""
-        if not self.take():
+        Once taken it has to be made: else nobody may wait for its end.
+        """
+        return self._taken.setdefault("by", by) == by
+
+    def make(self, by: Literal["caller", "thread"]) -> None:
+        """Take the call and make it, unless the other has it; what it raises is kept."""
+        if not self.take(by):
             return
         try:
             with np.errstate(**self._settings):
@@ -47,61 +52,67 @@ class Call(Generic[Result]):
             self._error = error
         with suppress(RuntimeError):  # made again, after a Ctrl-C
             self._running.release()
+        del self  # the error holds this frame: it would keep itself, and all arrays on its way
 
     def finish(self) -> None:
         """Make the call here, if no thread has it; wait for its end."""
-        self.make()
+        self.make("caller")
+        self.wait()
+
+    def wait(self) -> None:
+        """Wait for the end of the call."""
         with self._running:
             pass
 
     def result(self) -> Result:
-        """Wait for another thread to make the call; return what it returned, or raise its error."""
-        with self._running:
-            pass
-        if self._error is not None:
-            raise self._error
+        """Wait for the end of the call; return what it returned, or raise its error, once."""
+        self.wait()
+        try:
+            if self._error is not None:
+                raise self._error
+        finally:
+            self._error = None  # which holds this frame now
         return cast(Result, self._result)
 
 
 # The calls that wait for a thread; None is their end.
 Waiting = SimpleQueue[Call[Any] | None]
-# Where a thread looks for calls that wait.
-Inbox = SimpleQueue[Waiting]
+# Where a thread looks for calls that wait; None ends it.
+Inbox = SimpleQueue[Waiting | None]
 
-# Of the threads that have nothing to do. They are kept: a new thread is slower, since its memory is
-# new, too.
+KEPT = 16  # threads
+# The inboxes of threads that have nothing to do. They are kept, since a new thread is slower: it
+# has to ask the system for memory anew.
 _idle: list[Inbox] = []
 
 
-def use_thread(waiting: Waiting) -> Inbox:
-    """Let a thread make one call after the other, as they come, until there is None.
-
-    Returns:
-        The thread's inbox, for ``release_thread``.
+def use_thread() -> Inbox:
+    """Get a thread, by its inbox: one that has nothing to do, or a new one.
 
     Raises:
         RuntimeError: a new thread is needed and cannot start: none can, in a browser.
     """
     try:
-        inbox = _idle.pop()
+        return _idle.pop()
     except IndexError:
-        inbox = SimpleQueue()
+        inbox: Inbox = SimpleQueue()
         start_new_thread(serve, (inbox,))
-    inbox.put(waiting)
-    return inbox
+        return inbox
 
 
 def release_thread(inbox: Inbox) -> None:
-    """Let others use a thread, as soon as there is None in the calls that it makes."""
-    _idle.append(inbox)
+    """Let others use a thread. What it was given to do has to have an end."""
+    if len(_idle) < KEPT:
+        _idle.append(inbox)
+    else:
+        inbox.put(None)
 
 
 def serve(inbox: Inbox) -> None:
-    """Make all calls that wait, wherever the inbox says that there are some; forever."""
-    while True:
-        waiting = inbox.get()
+    """Make all calls that wait, wherever the inbox says that there are some."""
+    while (waiting := inbox.get()) is not None:
         while (call := waiting.get()) is not None:
-            call.make()
+            call.make("thread")
             del call  # and all that it holds, while the next is waited for
         del waiting
 

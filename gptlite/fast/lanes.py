@@ -32,7 +32,8 @@ def lanes() -> int:
 def side_by_side(parts: Sequence[Callable[[], None]]) -> None:
     """Call every part, the first in the caller's own thread, and wait for all of them.
 
-    If one fails, its error is raised when all have ended.
+    If one fails, its error is raised when all have ended. After a Ctrl-C a part may be called
+    again before it is raised: a part must do the same when it is done twice.
     """
     first, *others = parts
     if not others:
@@ -60,7 +61,7 @@ def hand_over(call: Call[None], number: int) -> None:
     if number == len(_queues):
         queue: Waiting = SimpleQueue()
         try:
-            use_thread(queue)
+            use_thread().put(queue)
         except RuntimeError:  # in a browser
             return
         _queues.append(queue)

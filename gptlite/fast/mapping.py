@@ -1,6 +1,6 @@
 """``map`` in several threads; in the caller's own, where one is asked for or no other can start."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from functools import cache, partial
 from itertools import chain
 from queue import SimpleQueue
@@ -17,13 +17,19 @@ STRETCHES = 8  # for each thread: enough that the threads end at about the same 
 
 
 def map_in_threads(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: int
-) -> Iterator[Result]:
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    stop: Callable[[BaseException], object] | None = None,
+) -> Generator[Result, None, None]:
     """Call a function with each item; the results come in the order of the items.
 
-    The calls are made when the first result is asked for, with the settings that NumPy's errors
-    have there; in the caller's own thread, each when its result is asked for. If the caller asks
-    for no more, those that have begun are waited for, and no other begins.
+    In the caller's own thread a call is made when its result is asked for. In several, the calls
+    begin when the first result is asked for, as many side by side as there are threads. When the
+    generator is closed, or an error ends it, no other begins, and those that have are waited for.
+
+    Args:
+        stop: called with such an error before that, where calls wait for one another.
     """
     items = list(items)
     if (n := min(usable(threads), len(items))) < 2:
@@ -34,21 +40,28 @@ def map_in_threads(
     inboxes: list[Inbox] = []
 
     def end() -> None:
-        begun = [call for call in calls if not call.take()]
+        # What no thread has begun is taken here, so that none will.
+        begun = [call for call in calls if not call.take("caller")]
         for call in begun:
-            call.finish()
+            call.wait()
         for _ in range(n):
             waiting.put(None)
         while inboxes:
             release_thread(inboxes.pop())
+        calls.clear()  # each holds its error, which may hold this frame
 
     try:
         for _ in range(n):
-            inboxes.append(use_thread(waiting))
+            inboxes.append(use_thread())
+            inboxes[-1].put(waiting)
         for call in calls:
             waiting.put(call)
         for call in calls:
             yield call.result()
+    except BaseException as error:
+        if stop is not None:
+            stop(error)
+        raise
     finally:
         whatever_interrupts(end)
 
@@ -69,7 +82,7 @@ def in_threads(
     # Handing over a stretch takes as long as handing over an item.
     n = max(1, len(items) // (STRETCHES * threads))
     stretches = [items[i : i + n] for i in range(0, len(items), n)]
-    done = map_in_threads(lambda stretch: list(map(function, stretch)), stretches, threads)
+    done = map_in_threads(lambda some: [function(item) for item in some], stretches, threads)
     return list(chain.from_iterable(done))
 
 
@@ -81,10 +94,8 @@ def usable(threads: int) -> int:
 @cache
 def can_start_threads() -> bool:
     """Say whether this Python can start a thread, by starting one; it cannot in a browser."""
-    waiting: Waiting = SimpleQueue()
-    waiting.put(None)
     try:
-        release_thread(use_thread(waiting))
+        release_thread(use_thread())
     except RuntimeError:
         return False
     return True

@@ -102,13 +102,21 @@ def blas_threads(n: int) -> Iterator[None]:
 
 def whatever_interrupts(work: Callable[[], object]) -> None:
     """Do the work, from its beginning again after each Ctrl-C, which counts only then."""
-    interrupted: KeyboardInterrupt | None = None
-    done = False
-    while not done:
-        try:
-            work()
-            done = True
-        except KeyboardInterrupt as error:
-            interrupted = error
-    if interrupted is not None:
-        raise interrupted
+    try:
+        work()
+    except KeyboardInterrupt:
+        whatever_interrupts(work)
+        raise
+
+
+def forget_blocks() -> None:
+    """Let BLAS be as it was before all blocks: in a copy of the process none of them runs."""
+    global _lock
+    _lock = Lock()  # another thread may have held it
+    if _blocks and (controls := blas_controls()):
+        controls[1](_blocks[0].n)
+    _blocks.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_blocks)

@@ -11,6 +11,7 @@ earlier ones, so no mask is needed. classifier_gradients.py has the losses.
 """
 
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -201,8 +202,9 @@ def read_features(model: GPT, examples: Sequence[Rows], threads: int = 1) -> Arr
         QUIET(),
         blas_threads(1),
         tqdm(total=len(rows), desc="reading", unit="row", leave=False, disable=None) as bar,
+        closing(map_in_threads(read, shards, threads)) as numbers,
     ):
-        for n_read in map_in_threads(read, shards, threads):
+        for n_read in numbers:
             bar.update(n_read)
     return features.reshape(len(examples), -1, model.config.n_embd)  # [n, n_rows, n_embd]
 

@@ -5,6 +5,7 @@ GPT-1 paper, section 3.2. ``fine_tune`` teaches a classifier its labels, and
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from functools import partial
 from typing import NamedTuple
 
@@ -274,9 +275,10 @@ def measure_texts(model: GPT, texts: Sequence[TextRow], threads: int = 1) -> Mea
         QUIET(),
         blas_threads(1),
         tqdm(total=len(texts), desc="measuring", unit="text", leave=False, disable=None) as bar,
+        closing(map_in_threads(nats, texts, threads)) as sums,
     ):
         total = 0.0
-        for of_text in map_in_threads(nats, texts, threads):
+        for of_text in sums:
             total += of_text
             bar.update()
     return Measured(total / sum(len(text.ids) - text.n_given for text in texts))

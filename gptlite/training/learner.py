@@ -58,7 +58,6 @@ class Learner:
         """Compute the loss of a batch, in nats, and the gradient of every parameter."""
         return add_up(shards, self.threads)
 
-    @uninterrupted()  # half done, a step would leave a model that is neither the old nor the new
     def train_step(self, shards: Sequence[Shard]) -> float:
         """Learn from one batch; return the loss it had before, in nats.
 
@@ -83,7 +82,8 @@ class Learner:
             array, gradient = self.parameters[name], gradients[name]  # [...]
             adamw_step(array, gradient, self.moments[name], step, rate, self.weight_decay, scale)
 
-        with QUIET():
+        # Half done, a step would leave a model that is neither the old nor the new.
+        with uninterrupted(), QUIET():
             list(map_in_threads(change, self.parameters, self.threads))
-        self.step = step
+            self.step = step
         return loss

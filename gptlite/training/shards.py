@@ -41,7 +41,7 @@ class Sums(Gradients):
         self._next: Counter[str] = Counter()  # by parameter, which shard's turn it is
         self._changed = Condition()
         self._here = local()
-        self._failure: BaseException | None = None
+        self._failure: BaseException | None = None  # what ends all shards
 
     @contextmanager
     def shard(self, number: int) -> Iterator[None]:
@@ -50,10 +50,21 @@ class Sums(Gradients):
         try:
             yield
         except BaseException as failure:
-            with self._changed:
-                self._failure = self._failure or failure
-                self._changed.notify_all()
+            self.end(failure)
             raise
+
+    def end(self, failure: BaseException) -> None:
+        """End all shards, each where it adds its next gradient, by an error; by the first, if any.
+
+        In the main thread a Ctrl-C waits meanwhile: it would leave the lock taken.
+        """
+        with uninterrupted(), self._changed:
+            self._failure = self._failure or failure
+            self._changed.notify_all()
+
+    def forget_failure(self) -> None:
+        """Let the error go, which holds all arrays of the frames that it came through."""
+        self._failure = None
 
     def add(self, name: str, gradient: Array) -> None:
         """Add to a parameter's sum when it is the turn of this thread's shard."""
@@ -78,9 +89,11 @@ def add_up(shards: Sequence[Shard], threads: int) -> tuple[float, Gradients]:
             with sums.shard(number):
                 losses[number] = shards[number](sums)
 
-    # A shard waits for the one before it, which a Ctrl-C must not drop.
-    with uninterrupted(), QUIET(), blas_threads(1):
-        list(map_in_threads(work, range(n), n))
+    with QUIET(), blas_threads(1):
+        try:
+            list(map_in_threads(work, range(n), n, stop=sums.end))
+        finally:
+            sums.forget_failure()
     return sum(losses), sums
 
 

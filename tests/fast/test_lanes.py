@@ -89,6 +89,20 @@ def test_no_part_goes_on_after_a_ctrl_c_while_it_is_handed_over(monkeypatch, lat
     assert lanes() == lanes() and threads_of(1) == [current_thread()]
 
 
+def test_parts_within_parts_are_each_done_once():
+    """Where a thread finds in its own queue what it has done already, too."""
+    done = []
+
+    def outer(i: int) -> None:
+        side_by_side([lambda: done.append((i, 0)), lambda: done.append((i, 1))])
+
+    for _ in range(100):
+        done.clear()
+        side_by_side([lambda: outer(0), lambda: outer(1)])
+        time.sleep(0.001)
+        assert sorted(done) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
 def test_numpy_s_settings_are_the_caller_s():
     def overflow() -> None:
         np.float32(1e38) * np.float32(10)

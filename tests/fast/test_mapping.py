@@ -1,11 +1,13 @@
 """``map`` in threads: in order, none left at work, and the same where no thread can be started."""
 
+import gc
 import os
 import signal
 import sys
 import threading
 import time
 import traceback
+import weakref
 from inspect import CO_GENERATOR
 from itertools import count
 from queue import SimpleQueue
@@ -78,6 +80,58 @@ def test_numpy_s_settings_are_the_caller_s():
         list(map_in_threads(overflow, [1, 10], 2))
     with np.errstate(over="ignore"):
         assert list(map_in_threads(overflow, [10, 20], 2)) == [np.inf, np.inf]
+
+
+def test_a_function_to_call_in_case_of_errors_is_the_caller_s():
+    called = []
+    before = np.seterrcall(lambda *arguments: called.append(arguments))
+    try:
+        with np.errstate(over="call"):
+            list(map_in_threads(lambda n: np.float32(1e38) * np.float32(n), [10, 20], 2))
+    finally:
+        np.seterrcall(before)
+    assert len(called) == 2
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_nothing_is_kept_of_an_error(threads):
+    """The arrays of its frames go when the error does, without a search for circles."""
+    kept = []
+
+    def work(n: int) -> None:
+        array = np.zeros(1000)
+        kept.append(weakref.ref(array))
+        raise ZeroDivisionError
+
+    gc.disable()
+    try:
+        for _ in range(3):
+            with pytest.raises(ZeroDivisionError) as found:
+                list(map_in_threads(work, range(5), threads))
+            del found
+        until = time.monotonic() + 10
+        while any(array() is not None for array in kept) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert kept and all(array() is None for array in kept)
+    finally:
+        gc.enable()
+
+
+def test_calls_that_wait_for_one_another_are_told_of_an_error():
+    """One of any kind: here, what the handler of an alarm raises."""
+    stopped = threading.Event()
+
+    def late(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(TimeoutError):
+            list(map_in_threads(lambda _: stopped.wait(60), range(2), 2, lambda _: stopped.set()))
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert stopped.is_set()
 
 
 def test_an_error_ends_the_rest():
@@ -207,11 +261,10 @@ def test_a_thread_too_many_is_an_error_and_leaves_none_waiting(monkeypatch):
     with pytest.raises(RuntimeError, match="new thread"):
         list(map_in_threads(abs, range(3), 2))
     assert len(calls._idle) == 1
-    inbox = calls._idle[0]
     call = calls.Call(get_ident)
     waiting: calls.Waiting = SimpleQueue()
-    assert calls.use_thread(waiting) is inbox
     waiting.put(call)
+    calls.use_thread().put(waiting)
     assert call.result() == begun[0]
 
 

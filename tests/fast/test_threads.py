@@ -1,6 +1,8 @@
 """The processors there are, and the threads of NumPy's BLAS."""
 
 import os
+import signal
+from threading import Event, Thread
 
 import numpy as np
 import pytest
@@ -73,3 +75,33 @@ def test_ctrl_c_at_any_moment_leaves_blas_as_it_was(monkeypatch, nth):
     with pytest.raises(KeyboardInterrupt), blas_threads(1), blas_threads(2):
         assert nth > 2
     assert history[-1] == 8 and threads._blocks == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(blas_controls() is None, reason="a BLAS whose threads cannot be set")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_copy_of_the_process_has_blas_as_it_was():
+    """Made while another thread has told it to use one thread, and holds the lock."""
+    get, _ = blas_controls()
+    before = get()
+    with blas_threads(2):
+        held, end = Event(), Event()
+
+        def work() -> None:
+            with blas_threads(1), threads._lock:
+                held.set()
+                end.wait(60)
+
+        other = Thread(target=work)
+        other.start()
+        held.wait(60)
+        child = os.fork()
+        if not child:
+            signal.alarm(20)
+            expected = threads._blocks == []
+            with blas_threads(1):
+                pass
+            os._exit(0 if expected and get() == before else 1)
+        end.set()
+        other.join()
+    assert os.waitpid(child, 0)[1] == 0

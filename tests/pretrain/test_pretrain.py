@@ -22,7 +22,8 @@ from gptlite.outputs import LOCK, output_folder
 from gptlite.pretrain import run
 from gptlite.pretrain import trainer as run_trainer
 from gptlite.pretrain.__main__ import main, parsed
-from gptlite.pretrain.trainer import STATE_FILE
+from gptlite.pretrain.trainer import STATE_FILE, Trainer
+from gptlite.training import learner
 from gptlite.training.losses import bits_per_byte, next_token_losses
 
 SIZES = {"n-vocab": 270, "n-ctx": 16, "n-embd": 16, "n-head": 2, "n-layer": 1, "batch": 4}
@@ -578,15 +579,23 @@ def test_what_a_signal_ends_is_saved_at_that_step(
     corpus, reference, tmp_path, capsys, monkeypatch, at, number
 ):
     """It comes while a step changes the model, and waits for the step's end."""
-    out, gradients = tmp_path / "run", run_trainer.Trainer.gradients
+    out, gradients, adamw_step = tmp_path / "run", Trainer.gradients, learner.adamw_step
+    due = []
 
-    def interrupted(trainer, shards):
+    def noted(trainer, shards):
         if trainer.n_steps == 6 and trainer.step == at - 1:  # not where a step's time is measured
-            os.kill(os.getpid(), number)
+            due.append(at)
         return gradients(trainer, shards)
 
+    def interrupted(*arguments):
+        if due:
+            due.clear()
+            os.kill(os.getpid(), number)
+        adamw_step(*arguments)
+
     with monkeypatch.context() as patch:
-        patch.setattr(run_trainer.Trainer, "gradients", interrupted)
+        patch.setattr(Trainer, "gradients", noted)
+        patch.setattr(learner, "adamw_step", interrupted)
         assert main(arguments(corpus, out)) == 128 + number
     said = capsys.readouterr().err.splitlines()
     assert said[-2] == f"step {at} of 6 is saved"

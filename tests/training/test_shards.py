@@ -1,7 +1,11 @@
 """Shards in threads: one BLAS thread each, the gradients of the whole batch, one sum."""
 
+import gc
+import os
+import signal
 import time
 import tracemalloc
+import weakref
 from functools import partial
 
 import numpy as np
@@ -145,6 +149,53 @@ def test_a_shard_that_fails_leaves_none_waiting(broken):
 
     with pytest.raises(ZeroDivisionError, match=f"shard {broken}"):
         add_up([partial(shard, i) for i in range(6)], 3)
+
+
+@pytest.mark.parametrize("n_threads", [1, 4])
+def test_nothing_is_kept_of_shards_that_failed(n_threads):
+    """All of them end by the same error; their arrays go when it does."""
+    kept = []
+
+    def shard(i: int, sums: Gradients) -> float:
+        array = np.zeros(1000)
+        kept.append(weakref.ref(array))
+        if i == 3:
+            raise MemoryError
+        sums.add("a", array)
+        return 0.0
+
+    gc.disable()
+    try:
+        for _ in range(20):
+            with pytest.raises(MemoryError) as found:
+                add_up([partial(shard, i) for i in range(4)], n_threads)
+            del found
+        until = time.monotonic() + 10
+        while any(array() is not None for array in kept) and time.monotonic() < until:
+            time.sleep(0.01)
+        assert len(kept) == 80 and all(array() is None for array in kept)
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_ctrl_c_ends_the_shards_soon(n_threads):
+    """Not at the end of all, which may take minutes; and none waits for one that does not come."""
+    done = []
+
+    def shard(i: int, sums: Gradients) -> float:
+        if i == 1:
+            time.sleep(0.05)  # else it may come before the main thread has begun to wait
+            os.kill(os.getpid(), signal.SIGINT)
+        for name in "abcde":
+            time.sleep(0.01)
+            sums.add(name, np.ones(1, np.float32))
+            done.append(i)
+        return 0.0
+
+    with pytest.raises(KeyboardInterrupt):
+        add_up([partial(shard, i) for i in range(30)], n_threads)
+    assert len(done) < 40
 
 
 def test_there_is_one_sum_however_many_threads():
