@@ -41,7 +41,7 @@ class Sums(Gradients):
         self._next: Counter[str] = Counter()  # by parameter, which shard's turn it is
         self._changed = Condition()
         self._here = local()
-        self._failure: BaseException | None = None  # what ends all shards
+        self._failures: list[BaseException] = []  # the first ends all shards
 
     @contextmanager
     def shard(self, number: int) -> Iterator[None]:
@@ -54,25 +54,25 @@ class Sums(Gradients):
             raise
 
     def end(self, failure: BaseException) -> None:
-        """End all shards, each where it adds its next gradient, by an error; by the first, if any.
+        """End all shards by an error, each where it adds its next gradient.
 
         In the main thread a Ctrl-C waits meanwhile: it would leave the lock taken.
         """
         with uninterrupted(), self._changed:
-            self._failure = self._failure or failure
+            self._failures.append(failure)
             self._changed.notify_all()
 
-    def forget_failure(self) -> None:
-        """Let the error go, which holds all arrays of the frames that it came through."""
-        self._failure = None
+    def forget_failures(self) -> None:
+        """Let the errors go, which hold all arrays of the frames that they came through."""
+        self._failures.clear()
 
     def add(self, name: str, gradient: Array) -> None:
         """Add to a parameter's sum when it is the turn of this thread's shard."""
         number = self._here.number
         with self._changed:
-            self._changed.wait_for(lambda: self._failure or self._next[name] == number)
-            if self._failure:
-                raise self._failure
+            self._changed.wait_for(lambda: self._failures or self._next[name] == number)
+            if self._failures:
+                raise self._failures[0]
         super().add(name, gradient)
         with self._changed:
             self._next[name] += 1
@@ -93,7 +93,7 @@ def add_up(shards: Sequence[Shard], threads: int) -> tuple[float, Gradients]:
         try:
             list(map_in_threads(work, range(n), n, stop=sums.end))
         finally:
-            sums.forget_failure()
+            sums.forget_failures()
     return sum(losses), sums
 
 
