@@ -132,13 +132,13 @@ def visit(
 
 def settle(driver: Any) -> None:
     """Wait until the page has drawn what was asked last."""
+    # The browser may begin to run this before it has read the first of the page's elements.
     script = """
         const done = arguments[0];
+        const is = (id) => document.getElementById(id)?.hidden === false;
         const look = () => {
-          const waits = document.documentElement.classList.contains("busy");
-          const shown = !document.getElementById("content").hidden;
-          const says = !document.getElementById("problem").hidden;
-          if (!waits && (shown || says)) done(); else setTimeout(look, 20);
+          const waits = document.documentElement?.classList.contains("busy");
+          if (!waits && (is("content") || is("problem"))) done(); else setTimeout(look, 20);
         };
         setTimeout(look, 20);
     """
@@ -156,7 +156,7 @@ def state_of(driver: Any) -> dict[str, Any]:
         const hidden = (id) => document.getElementById(id)?.hidden;
         return {
           address: location.href, document: document.readyState, lab: typeof lab,
-          busy: document.documentElement.className, visibility: document.visibilityState,
+          busy: document.documentElement?.className, visibility: document.visibilityState,
           hidden: { content: hidden("content"), problem: hidden("problem") },
         };
     """

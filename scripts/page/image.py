@@ -42,7 +42,9 @@ def main() -> None:
         driver = start_chromium(1280, 1020)
         try:
             driver.get(f"{path.as_uri()}#{link}")
-            wait_until(driver, "!document.getElementById('content').hidden && scrollY > 0")
+            wait_until(
+                driver, "document.getElementById('content')?.hidden === false && scrollY > 0"
+            )
             shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         finally:
             driver.quit()

@@ -15,7 +15,7 @@ from pathlib import Path
 from chromium import start_chromium, wait_until
 
 SECOND = "The cat sat on the mat, and then it saw a"
-READY = """!document.getElementById('content').hidden
+READY = """document.getElementById('content')?.hidden === false
     && !document.documentElement.classList.contains('busy')"""
 PROGRAM = """
 import time
