@@ -161,8 +161,7 @@ def state_of(driver: Any) -> dict[str, Any]:
         };
     """
     waiting, failed = {}, {}
-    for entry in driver.get_log("performance"):
-        event = json.loads(entry["message"])["message"]
+    for event in events(driver):
         about = event["params"]
         if event["method"] == "Network.requestWillBeSent":
             waiting[about["requestId"]] = about["request"]["url"]
@@ -181,10 +180,14 @@ def look(driver: Any, width: int, *features: dict[str, str]) -> None:
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": list(features)})
 
 
+def events(driver: Any) -> list[dict[str, Any]]:
+    """What the browser has done since the last look."""
+    return [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
+
+
 def requests(driver: Any) -> set[str]:
     """The addresses the browser was asked for since the last look, without what is behind the #."""
-    events = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    sent = [event["params"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    sent = [e["params"] for e in events(driver) if e["method"] == "Network.requestWillBeSent"]
     return {params["request"]["url"] for params in sent}
 
 

@@ -37,17 +37,9 @@ PATH = tuple(
         *("generate.loop", "generate.samples", "generate.growing", "generate.speculation"),
         *("trace", "alphabet", "call", "checks", "errors", "files", "texts", "command", "version"),
         *("lock", "outputs"),
-        *(
-            "special",
-            "characters",
-            "offsets",
-            "patterns",
-            "fast.calls",
-            "fast.mapping",
-            "fast.products",
-        ),
+        *("special", "characters", "offsets", "patterns", "fast.products"),
         *("fast.chunks", "fast.bpe", "fast.merging", "fast.rows", "fast.words", "fast.joining"),
-        *("fast.memory", "fast.threads", "fast.lanes"),
+        *("fast.memory", "fast.threads", "fast.lanes", "fast.calls", "fast.mapping"),
     )
 )
 

@@ -4,6 +4,9 @@ import shutil
 import time
 from typing import Any
 
+# In JavaScript: the page has drawn a text.
+SHOWN = "document.getElementById('content')?.hidden === false"
+
 SWITCHES = ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars")
 
 

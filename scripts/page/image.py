@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
-from chromium import start_chromium, wait_until
+from chromium import SHOWN, start_chromium, wait_until
 
 import gptlite
 from gptlite.explain.page import page
@@ -42,9 +42,7 @@ def main() -> None:
         driver = start_chromium(1280, 1020)
         try:
             driver.get(f"{path.as_uri()}#{link}")
-            wait_until(
-                driver, "document.getElementById('content')?.hidden === false && scrollY > 0"
-            )
+            wait_until(driver, f"{SHOWN} && scrollY > 0")
             shot = driver.execute_cdp_cmd("Page.captureScreenshot", {"format": "png"})
         finally:
             driver.quit()

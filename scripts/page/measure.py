@@ -12,11 +12,10 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from chromium import start_chromium, wait_until
+from chromium import SHOWN, start_chromium, wait_until
 
 SECOND = "The cat sat on the mat, and then it saw a"
-READY = """document.getElementById('content')?.hidden === false
-    && !document.documentElement.classList.contains('busy')"""
+READY = f"{SHOWN} && !document.documentElement.classList.contains('busy')"
 PROGRAM = """
 import time
 

@@ -154,14 +154,17 @@ def test_an_error_ends_the_rest():
 
 def test_no_call_goes_on_when_no_more_are_asked_for():
     made = []
+    closing = threading.Event()
 
     def work(n: int) -> int:
-        time.sleep(0.01)
+        if n > 1:
+            closing.wait(60)
         made.append(n)
         return n
 
     results = map_in_threads(work, range(1000), 2)
     assert [next(results), next(results)] == [0, 1]
+    threading.Timer(0.5, closing.set).start()
     results.close()
     n = len(made)
     time.sleep(0.05)

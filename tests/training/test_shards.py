@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import threading
 import time
 import tracemalloc
 import weakref
@@ -155,10 +156,12 @@ def test_a_shard_that_fails_leaves_none_waiting(broken):
 def test_nothing_is_kept_of_shards_that_failed(n_threads):
     """All of them end by the same error; their arrays go when it does."""
     kept = []
+    begun = threading.Barrier(n_threads)
 
     def shard(i: int, sums: Gradients) -> float:
         array = np.zeros(1000)
         kept.append(weakref.ref(array))
+        begun.wait(60)
         if i == 3:
             raise MemoryError
         sums.add("a", array)
